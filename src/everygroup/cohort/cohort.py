@@ -1,0 +1,388 @@
+"""The cohort: images, labels, sensitive attributes, identifiers and provenance in one immutable object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort.groups import GroupRule, as_category, missing_column, natural_key
+from everygroup.errors import CohortError
+from everygroup.files import hash_array, hash_bytes, hash_json
+
+if TYPE_CHECKING:
+    from everygroup.cohort.fingerprint import Fingerprint
+    from everygroup.cohort.split import Split
+
+MAX_CLASSES = 1000
+
+
+class Cohort:
+    """Samples of a diagnosis task with the groups they belong to.
+
+    Build one with `from_arrays`, `from_table` or `from_dataset`, or read files with `everygroup.read_cohort`.
+
+    Attributes
+    ----------
+    images : ndarray or memmap, (M, H, W, C) uint8, or float32 of any shape (M, ...)
+        The store. uint8 counts as pixels in 0..255 (divided by 255 before a network sees them); floats are taken as
+        they are.
+    rows : ndarray of int64, (n,)
+        Sample i's image is `images[rows[i]]`.
+    table : DataFrame, n rows
+        All columns the user gave.
+    y : ndarray of int64, (n,)
+        Index of each label in `classes`.
+    group : ndarray of int64, (n,)
+        Index into `groups`; -1 where a sensitive attribute is missing.
+    ids, units : ndarray of str, (n,)
+        Sample identifiers; patient or lesion identifiers (equal to `ids` where there are none).
+    provenance : dict
+        Where the cohort comes from; JSON-able.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        table: pd.DataFrame,
+        *,
+        label: str,
+        y: np.ndarray,
+        classes: Sequence[str],
+        rule: GroupRule,
+        group: np.ndarray,
+        groups: Sequence[str],
+        ids: np.ndarray,
+        units: np.ndarray,
+        rows: np.ndarray | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        images_hash: str | None = None,
+    ) -> None:
+        self.images = images
+        self.table = table.reset_index(drop=True)
+        self.label = label
+        self.classes = tuple(classes)
+        self.y = np.asarray(y, dtype=np.int64)
+        self.rule = rule
+        self.groups = tuple(groups)
+        self.group = np.asarray(group, dtype=np.int64)
+        self.ids = np.asarray(ids, dtype=str)
+        self.units = np.asarray(units, dtype=str)
+        self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
+        self.provenance = dict(provenance or {})
+        self._images_hash = images_hash
+        self._check()
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Columns of the sensitive attributes that make the groups."""
+        return self.rule.attributes
+
+    def _check(self) -> None:
+        n = len(self.table)
+        for name in ("y", "group", "ids", "units", "rows"):
+            if len(getattr(self, name)) != n:
+                raise CohortError(f"{n} rows in the table but {len(getattr(self, name))} values of {name}.")
+        if n and (self.rows.min() < 0 or self.rows.max() >= len(self.images)):
+            raise CohortError(f"A row points beyond the {len(self.images)} images.")
+        if self.images.dtype not in (np.uint8, np.float32):
+            raise CohortError(f"Images are {self.images.dtype}.", fix="give uint8 pixels (0..255) or float32 values")
+        if self.images.dtype == np.uint8 and self.images.ndim != 4:
+            raise CohortError(f"uint8 images have shape {self.images.shape}.", fix="give an array (N, H, W, C)")
+        if len(set(self.ids.tolist())) != n:
+            values, counts = np.unique(self.ids, return_counts=True)
+            first = values[counts > 1][0]
+            at = ", ".join(str(i) for i in np.flatnonzero(self.ids == first)[:5])
+            raise CohortError(
+                f"The id {first!r} stands in several rows ({at}, counted from 0); {(counts > 1).sum()} ids are not unique.",
+                fix="make ids unique, or choose another --id-column",
+            )
+
+    # ---- building -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_table(
+        cls,
+        images: np.ndarray,
+        table: pd.DataFrame,
+        *,
+        label: str,
+        group: Sequence[str] | str,
+        bins: Mapping[str, Any] | None = None,
+        id_column: str | None = None,
+        split_by: str | None = None,
+        rows: np.ndarray | None = None,
+        classes: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        images_hash: str | None = None,
+    ) -> Self:
+        """Build a cohort from an image array and a table with one row an image.
+
+        Parameters
+        ----------
+        images : ndarray
+            As in the class; `rows` says which image belongs to which table row (in order by default).
+        table : DataFrame
+            Holds the label, the sensitive attributes, and if named the id and unit columns.
+        label, group, id_column, split_by : str
+            Column names; several `group` columns give intersections.
+        bins : mapping, optional
+            Rules such as ``{"age": "55"}`` or ``{"skin_type": "light:1,2,3|dark:4,5,6"}``.
+        classes, groups : sequence of str, optional
+            Fixed names (in index order), for cohorts that must match a trained model.
+
+        Raises
+        ------
+        CohortError
+            For missing columns, missing or unknown labels, duplicate ids, or mismatched numbers of rows and images.
+        """
+        table = table.reset_index(drop=True)
+        if not len(table):
+            raise CohortError("The table has no rows.", fix="check that the file holds a header and data")
+        if rows is None and len(images) != len(table):
+            raise CohortError(f"{len(table)} rows in the table but {len(images)} images.", fix="give one row an image")
+        for column in filter(None, (label, id_column, split_by)):
+            if column not in table.columns:
+                raise missing_column(column, table.columns)
+        names = [as_category(v) for v in table[label]]
+        if any(v is None for v in names):
+            at = [i for i, v in enumerate(names) if v is None]
+            raise CohortError(
+                f"{len(at)} of {len(names)} labels in column {label!r} are missing, the first in row {at[0] + 2}.",
+                fix="fill them in or remove these rows; a diagnosis model cannot learn from an unlabelled image",
+            )
+        found = sorted(set(names), key=lambda v: natural_key(str(v)))
+        classes = tuple(str(c) for c in (classes or found))
+        if unknown := [v for v in found if v not in classes]:
+            row = names.index(unknown[0]) + 2
+            raise CohortError(
+                f"Row {row}: unknown label {unknown[0]!r} in column {label!r}.",
+                fix=f"the classes are {', '.join(classes)}",
+            )
+        if len(classes) > MAX_CLASSES:
+            raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
+        rule = GroupRule.make(group, bins)
+        group_names, index = rule.assign(table, groups)
+        ids = table[id_column].astype(str).to_numpy() if id_column else np.arange(len(table)).astype(str)
+        return cls(
+            images,
+            table,
+            label=label,
+            y=np.array([classes.index(str(v)) for v in names]),
+            classes=classes,
+            rule=rule,
+            group=index,
+            groups=group_names,
+            ids=ids,
+            units=_units(table, split_by, ids),
+            rows=rows,
+            provenance=provenance,
+            images_hash=images_hash,
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: np.ndarray,
+        y: Sequence[Any] | np.ndarray,
+        *,
+        sensitive_features: Mapping[str, Sequence[Any]] | pd.DataFrame | Sequence[Any],
+        group: Sequence[str] | str | None = None,
+        bins: Mapping[str, Any] | None = None,
+        classes: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        ids: Sequence[Any] | None = None,
+        units: Sequence[Any] | None = None,
+        extra: pd.DataFrame | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build a cohort from arrays in memory.
+
+        Parameters
+        ----------
+        images : ndarray, (n, H, W, C) uint8, or float32 (n, ...)
+        y : sequence of n labels
+            Class names, or integers 0..K-1 when `classes` names them.
+        sensitive_features : mapping or DataFrame of n-long columns, or one sequence (then named 'group')
+        group : str or sequence of str, optional
+            Which of them make the groups (all by default).
+        units : sequence of n, optional
+            Patient or lesion of each sample.
+        """
+        n = len(y)
+        if isinstance(sensitive_features, (Mapping, pd.DataFrame)):
+            columns = {str(k): list(sensitive_features[k]) for k in sensitive_features}
+        else:
+            columns = {"group": list(sensitive_features)}
+        for name, values in {**columns, "ids": ids, "units": units}.items():
+            if values is not None and len(values) != n:
+                raise CohortError(f"{n} labels but {len(values)} values of {name}.")
+        if classes is not None and np.issubdtype(np.asarray(y).dtype, np.integer):
+            if len(np.asarray(y)) and (np.min(y) < 0 or np.max(y) >= len(classes)):
+                raise CohortError(f"A label index lies outside the {len(classes)} classes.")
+            y = [str(classes[int(v)]) for v in np.asarray(y)]
+        table = pd.DataFrame({"id": list(ids) if ids is not None else np.arange(n), "label": list(y), **columns})
+        if units is not None:
+            table["unit"] = list(units)
+        if extra is not None:
+            table = pd.concat([table, extra.reset_index(drop=True)], axis=1)
+        return cls.from_table(
+            images,
+            table,
+            label="label",
+            group=tuple(columns) if group is None else group,
+            bins=bins,
+            id_column="id",
+            split_by="unit" if units is not None else None,
+            classes=classes,
+            groups=groups,
+            provenance=provenance,
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, *, attributes: Sequence[str] = ("group",), **options: Any) -> Self:
+        """Build a cohort from any map-style dataset (such as a torch `Dataset`) of (image, label, attributes).
+
+        Parameters
+        ----------
+        dataset : sequence
+            Items (image, label, attribute) or (image, label, (attribute, ...)). An image is an array or tensor:
+            (H, W, C) or (H, W) uint8, or a float (C, H, W) in [0, 1] as torchvision's `ToTensor` makes it.
+        attributes : sequence of str
+            Names of the sensitive attributes, in the order of the items.
+        **options
+            Passed on to `from_arrays`.
+        """
+        images, labels, columns = [], [], [[] for _ in attributes]  # type: ignore[var-annotated]
+        for i in range(len(dataset)):
+            image, label, values = dataset[i]
+            images.append(_as_pixels(np.asarray(image), i))
+            labels.append(label.item() if hasattr(label, "item") else label)
+            values = values if isinstance(values, (tuple, list)) else (values,)
+            for column, value in zip(columns, values, strict=True):
+                column.append(value.item() if hasattr(value, "item") else value)
+        if len({image.shape for image in images}) > 1:
+            raise CohortError("The data set's images differ in size.", fix="resize them to one size first")
+        if not images:
+            raise CohortError("The data set is empty.")
+        return cls.from_arrays(
+            np.stack(images), labels, sensitive_features=dict(zip(attributes, columns, strict=True)), **options
+        )
+
+    # ---- using ----------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        name = self.provenance.get("name", "cohort")
+        return (
+            f"Cohort({name!r}: {len(self)} samples of {self.images.shape[1:]}, {len(self.classes)} classes, "
+            f"groups {', '.join(self.groups)} by {self.rule.name}, {(self.group < 0).sum()} missing)"
+        )
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one stored image, such as (H, W, C)."""
+        return tuple(self.images.shape[1:])
+
+    def batch(self, index: np.ndarray | slice) -> np.ndarray:
+        """Return the stored images of these samples, (b, ...), in the store's type."""
+        return np.asarray(self.images[self.rows[index]])
+
+    def where(self, selection: np.ndarray | Sequence[int] | Sequence[bool]) -> Self:
+        """Return the samples of a mask or an index, with the same classes, groups and image store."""
+        index = np.asarray(selection)
+        if index.dtype == bool:
+            if len(index) != len(self):
+                raise CohortError(f"A mask of {len(index)} for {len(self)} samples.")
+            index = np.flatnonzero(index)
+        index = index.astype(np.int64)
+        return type(self)(
+            self.images,
+            self.table.iloc[index],
+            label=self.label,
+            y=self.y[index],
+            classes=self.classes,
+            rule=self.rule,
+            group=self.group[index],
+            groups=self.groups,
+            ids=self.ids[index],
+            units=self.units[index],
+            rows=self.rows[index],
+            provenance=self.provenance,
+            images_hash=self._images_hash,
+        )
+
+    def in_group(self, name: str) -> Self:
+        """Return the in-group samples of one group."""
+        if name not in self.groups:
+            raise CohortError(f"Unknown group {name!r}.", fix=f"the groups are {', '.join(self.groups)}")
+        return self.where(self.group == self.groups.index(name))
+
+    def split(self, fractions: Sequence[float] = (0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
+        """Split into train, validation and test by patient or lesion; see `everygroup.cohort.split_cohort`."""
+        from everygroup.cohort.split import split_cohort
+
+        return split_cohort(self, fractions, seed=seed)
+
+    def fingerprint(self, split: Split | None = None) -> Fingerprint:
+        """Count what is in the cohort and list what could mislead; see `everygroup.cohort.Fingerprint`."""
+        from everygroup.cohort.fingerprint import fingerprint
+
+        return fingerprint(self, split)
+
+    @cached_property
+    def image_hashes(self) -> np.ndarray:
+        """(n,) content hash of each sample's image; equal means byte-identical as stored."""
+        return np.array([hash_bytes(np.ascontiguousarray(self.images[r]).tobytes()) for r in self.rows])
+
+    @cached_property
+    def images_hash(self) -> str:
+        """Hash of the whole image store (known from the prepared folder, else computed once)."""
+        return self._images_hash or hash_array(np.asarray(self.images))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of everything a result can depend on: images of these rows, labels, groups and ids, in order."""
+        return hash_json(
+            [
+                self.images_hash,
+                hash_array(self.rows),
+                hash_array(self.y),
+                hash_array(self.group),
+                hash_array(self.ids),
+                list(self.classes),
+                list(self.groups),
+                list(self.sample_shape),
+            ]
+        )
+
+
+def _units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np.ndarray:
+    """Return each sample's patient or lesion; a missing one is a unit of its own."""
+    if split_by is None:
+        return ids
+    values = [as_category(v) for v in table[split_by]]
+    return np.array([v if v is not None else f"no {split_by}: {i}" for v, i in zip(values, ids, strict=True)])
+
+
+def _as_pixels(image: np.ndarray, position: int) -> np.ndarray:
+    """Bring a data set's image to (H, W, C) uint8; vectors stay float32."""
+    if image.ndim == 1:
+        return image.astype(np.float32)
+    if np.issubdtype(image.dtype, np.floating):
+        if np.nanmin(image) < 0 or np.nanmax(image) > 1 or not np.isfinite(image).all():
+            raise CohortError(
+                f"Image {position} of the data set has values outside [0, 1].",
+                fix="leave normalisation out of the data set's transform: the network normalises inside",
+            )
+        image = np.round(image * 255).astype(np.uint8)
+        image = image.transpose(1, 2, 0) if image.ndim == 3 and image.shape[0] in (1, 3) else image
+    if image.dtype != np.uint8:
+        raise CohortError(f"Image {position} of the data set is {image.dtype}.", fix="give uint8, or floats in [0, 1]")
+    return image[..., None] if image.ndim == 2 else image

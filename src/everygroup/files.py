@@ -1,0 +1,122 @@
+"""Atomic writes and content hashes: a reader never meets half a file, a cache never serves the wrong one."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from everygroup.errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes the final name only if the block succeeds.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise OutputError(f"Cannot write {path}: {error.strerror}.", fix="choose another --out folder") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(f"No space left while writing {path}.", fix="free some disk space and resume") from error
+        raise
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text as UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write a JSON file, atomically. NaN is written as null: JSON knows no NaN."""
+    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def plain(value: Any) -> Any:
+    """Turn numpy scalars, arrays, tuples and paths into what JSON can hold; NaN and infinities become None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def hash_bytes(*parts: bytes | memoryview) -> str:
+    """Hash byte strings in order; each part's length enters, so that parts cannot run together."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def hash_array(array: np.ndarray) -> str:
+    """Hash an array's values, shape and type. Text arrays hash by their characters, not their width."""
+    if array.dtype.kind in "OUS":
+        return hash_bytes(*[str(item).encode() for item in array.ravel()])
+    array = np.ascontiguousarray(array)
+    header = f"{array.dtype.str}{array.shape}".encode()
+    return hash_bytes(header, memoryview(array.reshape(-1).view(np.uint8)))
+
+
+def hash_json(value: Any) -> str:
+    """Hash a JSON-able value, whatever the order of its keys."""
+    return hash_bytes(json.dumps(plain(value), sort_keys=True, ensure_ascii=False).encode())
+
+
+def hash_file(path: Path | str) -> str:
+    """Hash a file's bytes."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return the folder for things that can be made again: $EVERYGROUP_CACHE, else the user's cache folder."""
+    if named := os.environ.get("EVERYGROUP_CACHE"):
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "everygroup"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "everygroup" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "everygroup"
