@@ -97,7 +97,7 @@ def hash_array(array: np.ndarray) -> str:
         return hash_bytes(*[str(item).encode() for item in array.ravel()])
     array = np.ascontiguousarray(array)
     header = f"{array.dtype.str}{array.shape}".encode()
-    return hash_bytes(header, memoryview(array.reshape(-1).view(np.uint8)))
+    return hash_bytes(header, array.reshape(-1).view(np.uint8).data)
 
 
 def hash_json(value: Any) -> str:

@@ -97,7 +97,7 @@ class Cohort:
             first = values[counts > 1][0]
             at = ", ".join(str(i) for i in np.flatnonzero(self.ids == first)[:5])
             raise CohortError(
-                f"The id {first!r} stands in several rows ({at}, counted from 0); {(counts > 1).sum()} ids are not unique.",
+                f"The id {first!r} stands in several rows ({at}, from 0); {(counts > 1).sum()} ids are not unique.",
                 fix="make ids unique, or choose another --id-column",
             )
 
@@ -215,7 +215,7 @@ class Cohort:
         """
         n = len(y)
         if isinstance(sensitive_features, (Mapping, pd.DataFrame)):
-            columns = {str(k): list(sensitive_features[k]) for k in sensitive_features}
+            columns = {str(k): list(values) for k, values in sensitive_features.items()}
         else:
             columns = {"group": list(sensitive_features)}
         for name, values in {**columns, "ids": ids, "units": units}.items():

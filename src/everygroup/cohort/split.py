@@ -109,7 +109,7 @@ def split_from_parts(cohort: Cohort, part: np.ndarray) -> Split:
         raise CohortError(f"The {empty[0]} part of the split is empty.", fix="use a larger cohort")
     table = pd.DataFrame({"id": cohort.ids, "unit": cohort.units, "part": part})
     digest = hash_json([hash_array(table[c].to_numpy()) for c in table.columns])
-    return Split(*parts, table=table, hash=digest)
+    return Split(parts[0], parts[1], parts[2], table=table, hash=digest)
 
 
 def linked_units(cohort: Cohort) -> np.ndarray:
@@ -120,7 +120,7 @@ def linked_units(cohort: Cohort) -> np.ndarray:
     unit = pd.factorize(cohort.units)[0]
     image = pd.factorize(cohort.image_hashes)[0]
     if len(image) == 0 or image.max() + 1 == len(image):
-        return unit.astype(np.int64)
+        return np.asarray(unit, dtype=np.int64)
     n_units, n_images = int(unit.max()) + 1, int(image.max()) + 1
     edges = coo_matrix((np.ones(len(unit)), (unit, n_units + image)), shape=(n_units + n_images,) * 2)
     _, component = connected_components(edges, directed=False)
@@ -130,7 +130,7 @@ def linked_units(cohort: Cohort) -> np.ndarray:
             f"{len(image) - n_images} images are byte-identical to another one; patients or lesions that share them "
             "are kept in one part of the split."
         )
-    return linked.astype(np.int64)
+    return np.asarray(linked, dtype=np.int64)
 
 
 def _folds_per_part(fractions: Sequence[float]) -> tuple[int, ...]:

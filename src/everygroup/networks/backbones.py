@@ -1,0 +1,167 @@
+"""Backbones by name: timm's, and small ones of our own; input scaling is part of the network."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from everygroup.errors import SettingsError
+from everygroup.networks.small import SmallCNN, VectorNetwork
+from everygroup.networks.vision_library import timm
+
+OWN = {
+    "small_cnn": "4-layer CNN for small images on a CPU",
+    "linear": "linear model on vectors",
+    "mlp": "8-32-K perceptron on vectors",
+}
+SMALL_IMAGE = 64  # up to this side 'auto' means small_cnn
+_MIN_SIDE = {"vgg": 32}
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """All that is needed to build a network again; JSON-able.
+
+    Attributes
+    ----------
+    backbone : str
+        A name of `list_backbones`.
+    n_outputs : int
+        Number of logits.
+    sample_shape : tuple of int
+        Shape of a stored image, (H, W, C), or (D,) for vectors.
+    small_stem : bool
+        3x3 stride-1 stem without pooling (ResNets).
+    """
+
+    backbone: str
+    n_outputs: int
+    sample_shape: tuple[int, ...]
+    small_stem: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> NetworkSpec:
+        """Rebuild from `to_dict`."""
+        return cls(**{**value, "sample_shape": tuple(value["sample_shape"])})
+
+
+class Classifier(nn.Module):
+    """A backbone with the input scaling inside: takes images in [0, 1] and returns logits.
+
+    Distances to its decision boundary are therefore in the units of [0, 1] pixels.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, body: nn.Module, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.scaled = mean is not None
+        if mean is not None and std is not None:
+            self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+            self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits (N, K) of images (N, C, H, W) in [0, 1], or of vectors (N, D)."""
+        logits: torch.Tensor = self.body(self._scale(x))
+        return logits
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return penultimate features (N, q)."""
+        body: Any = self.body
+        features: torch.Tensor = body.forward_features(self._scale(x))
+        return body.forward_head(features, pre_logits=True) if features.ndim > 2 else features
+
+    def _scale(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - self.mean) / self.std if self.scaled else x
+
+
+def list_backbones(pattern: str = "*") -> list[str]:
+    """Return the names of backbones that match a wildcard pattern, ours first."""
+    return [n for n in OWN if fnmatch.fnmatch(n, pattern)] + list(timm().list_models(pattern))
+
+
+def resolve_backbone(name: str, sample_shape: Sequence[int]) -> str:
+    """Turn 'auto' into a name: small_cnn up to 64 px, resnet18 above, linear for vectors."""
+    if name != "auto":
+        return name
+    if len(sample_shape) == 1:
+        return "linear"
+    return "small_cnn" if max(sample_shape[:2]) <= SMALL_IMAGE else "resnet18"
+
+
+def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier:
+    """Build a network with initial weights from torch's current random state.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown name (with the nearest ones), images too small for it, or a mismatch of vectors and images.
+    """
+    name, shape = spec.backbone, spec.sample_shape
+    if name in ("linear", "mlp"):
+        if len(shape) != 1:
+            raise SettingsError(f"Backbone {name!r} takes vectors, not images.", fix="choose small_cnn or resnet18")
+        return Classifier(VectorNetwork(spec.n_outputs, shape[0], (32,) if name == "mlp" else ()))
+    if len(shape) != 3:
+        raise SettingsError(f"Backbone {name!r} takes images, not values of shape {shape}.", fix="choose linear or mlp")
+    channels = shape[2]
+    if name == "small_cnn":
+        return Classifier(SmallCNN(spec.n_outputs, channels), [0.5] * channels, [0.25] * channels)
+    body = _timm_body(spec, channels, pretrained)
+    mean = list(_IMAGENET_MEAN) if channels == 3 else [0.5] * channels
+    std = list(_IMAGENET_STD) if channels == 3 else [0.25] * channels
+    return Classifier(body, mean, std)
+
+
+def _timm_body(spec: NetworkSpec, channels: int, pretrained: bool) -> nn.Module:
+    library, name = timm(), spec.backbone
+    if not library.is_model(name):
+        near = difflib.get_close_matches(name, [*OWN, *library.list_models()], n=3)
+        raise SettingsError(
+            f"Unknown backbone {name!r}.",
+            fix=f"did you mean {', '.join(near)}?" if near else "see `everygroup list backbones`",
+        )
+    for family, side in _MIN_SIDE.items():
+        if name.startswith(family) and min(spec.sample_shape[:2]) < side:
+            raise SettingsError(
+                f"Backbone {name!r} needs images of at least {side} px, these have {min(spec.sample_shape[:2])}.",
+                fix=f"set --image-size {side} or more, or choose --backbone small_cnn",
+            )
+    options: dict[str, Any] = {"num_classes": spec.n_outputs, "in_chans": channels, "pretrained": pretrained}
+    try:
+        try:  # transformers need to know the image size; convolutional networks do not take it
+            body: nn.Module = library.create_model(name, img_size=spec.sample_shape[:2], **options)
+        except TypeError:
+            body = library.create_model(name, **options)
+    except (RuntimeError, ValueError, AssertionError, OSError) as error:
+        raise SettingsError(
+            f"timm cannot build {name!r} for this cohort: {error}.", fix="choose another --backbone"
+        ) from error
+    if spec.small_stem:
+        _shrink_stem(name, body)
+    return body
+
+
+def _shrink_stem(name: str, body: nn.Module) -> None:
+    """Replace a ResNet's 7x7 stride-2 convolution and pooling by a 3x3 convolution, for small images."""
+    conv = getattr(body, "conv1", None)
+    if not isinstance(conv, nn.Conv2d) or not hasattr(body, "maxpool"):
+        raise SettingsError(f"Backbone {name!r} has no ResNet stem to shrink.", fix="leave small_stem off")
+    body.conv1 = nn.Conv2d(conv.in_channels, conv.out_channels, 3, stride=1, padding=1, bias=False)
+    nn.init.kaiming_normal_(body.conv1.weight, mode="fan_out", nonlinearity="relu")
+    body.maxpool = nn.Identity()

@@ -1,0 +1,179 @@
+"""How networks are trained: one frozen, validated record, shared by every method of a comparison."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from everygroup.errors import SettingsError
+
+M = TypeVar("M", bound=BaseModel)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Fast and reliable on small images; the default.
+    "standard": {},
+    # For a first look.
+    "quick": {"epochs": 8, "lr": 2e-3},
+    # Xu et al. 2026 (SPARE): SGD, learning rate 1e-4, batch 128, 200 epochs, 128 px, ResNet-18. Momentum and weight
+    # decay are not stated there; these are the values of the same laboratory's public code.
+    "paper": {
+        "backbone": "resnet18",
+        "optimiser": "sgd",
+        "lr": 1e-4,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 1e-4,
+        "schedule": "constant",
+        "epochs": 200,
+        "batch_size": 128,
+    },
+}
+
+
+class TrainSettings(BaseModel):
+    """Settings of the training loop, equal for every method under comparison.
+
+    `epochs` counts passes over the *whole* training cohort: a model trained on one group makes as many updates as one
+    trained on everything, so that methods differ in their data and weights and not in their budget.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    backbone: str = Field(
+        "auto", description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above"
+    )
+    pretrained: bool = Field(False, description="start from timm's pretrained weights (downloads them)")
+    small_stem: bool = Field(False, description="3x3 stride-1 stem without pooling for small images (ResNets)")
+    epochs: int = Field(20, ge=1, description="passes over the whole training cohort")
+    updates: int | None = Field(None, ge=1, description="number of updates; overrides epochs")
+    batch_size: int = Field(128, ge=1, description="samples an update")
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd)")
+    nesterov: bool = Field(False, description="Nesterov momentum (sgd)")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    schedule: Literal["cosine", "constant", "step", "linear"] = Field("cosine", description="learning-rate schedule")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the updates with a linearly rising learning rate")
+    clip_norm: float | None = Field(5.0, gt=0, description="largest gradient norm; null for none")
+    sampler: Literal["shuffle", "replacement", "class_balanced"] = Field("shuffle", description="how batches are drawn")
+    class_weighting: Literal["none", "balanced", "sqrt"] = Field(
+        "none", description="loss weight of a class: 1, 1/n_k or n_k^-1/2"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of the cross-entropy")
+    augment: Literal["none", "flip", "standard", "strong"] = Field("standard", description="batched augmentation")
+    selection: str = Field("macro_f1", description="rule that chooses the epoch, on validation only")
+    seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    amp: Literal["off", "bf16", "fp16"] = Field("off", description="mixed precision")
+    channels_last: bool = Field(True, description="memory layout of the networks")
+    deterministic: bool = Field(True, description="deterministic algorithms where they exist")
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any] | None = None, *, preset: str = "standard") -> TrainSettings:
+        """Build settings from a preset and changes to it.
+
+        Raises
+        ------
+        SettingsError
+            For an unknown preset or key (with the nearest name) or an impossible value.
+        """
+        if preset not in PRESETS:
+            raise SettingsError(f"Unknown preset {preset!r}.", fix=f"choose one of {', '.join(PRESETS)}")
+        return build(cls, {**PRESETS[preset], **(values or {})})
+
+    def n_updates(self, n_train: int) -> int:
+        """Return the number of updates for a training cohort of `n_train` samples."""
+        return self.updates or self.epochs * self.updates_per_epoch(n_train)
+
+    def updates_per_epoch(self, n_train: int) -> int:
+        """Return the number of updates between two validations: one pass over the whole training cohort."""
+        return max(1, math.ceil(n_train / self.batch_size))
+
+    def but(self, **changes: Any) -> TrainSettings:
+        """Return a copy with some values changed (and validated)."""
+        return build(type(self), {**self.model_dump(), **changes})
+
+
+def build(model: type[M], values: Mapping[str, Any]) -> M:
+    """Validate values into a settings model, with errors a user can act on."""
+    if unknown := [k for k in values if k not in model.model_fields]:
+        near = difflib.get_close_matches(unknown[0], model.model_fields, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SettingsError(
+            f"Unknown setting {unknown[0]!r}.", fix=f"{hint}The names are: {', '.join(model.model_fields)}"
+        )
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(p) for p in first["loc"])
+        raise SettingsError(f"Setting {name} = {first['input']!r}: {first['msg']}.", fix=f"change {name}") from None
+
+
+def parse_assignments(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read `key=value` pairs; values are YAML scalars or lists.
+
+    Raises
+    ------
+    SettingsError
+        If a pair has no '=' or its value is not YAML.
+    """
+    import yaml
+
+    result: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError(f"Cannot read {pair!r}.", fix="write key=value, as in --set weight_decay=0.01")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise SettingsError(f"Cannot read the value in {pair!r}.", fix="write a number, a word or a list") from None
+        result[key.strip()] = _number(value)
+    return result
+
+
+def read_config(path: Path | str) -> dict[str, Any]:
+    """Read a YAML file of settings.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, is not YAML, or holds no mapping.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"No file {path}.", fix="check the path given to --config") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"Cannot read {path} as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} holds no settings.", fix="write lines such as 'epochs: 30'")
+    return {str(k): _number(v) for k, v in values.items()}
+
+
+def write_config(path: Path | str, values: Mapping[str, Any]) -> None:
+    """Write settings as YAML, atomically."""
+    import yaml
+
+    from everygroup.files import plain, write_text
+
+    write_text(path, yaml.safe_dump(plain(dict(values)), sort_keys=False, allow_unicode=True))
+
+
+def _number(value: Any) -> Any:
+    """Read '1e-4' as a number: YAML 1.1 takes it for text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

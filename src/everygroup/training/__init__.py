@@ -1,0 +1,26 @@
+"""One training loop for every network of every method."""
+
+from everygroup.training.device import resolve_device
+from everygroup.training.log import RunLog
+from everygroup.training.loop import Batch, Objective, Trained, build_from, load_trained, train, training_key
+from everygroup.training.predict import predict_logits
+from everygroup.training.selection import SELECTION, SelectionRule, ValidationPredictions, selection_rule
+from everygroup.training.task import Task
+
+__all__ = [
+    "SELECTION",
+    "Batch",
+    "Objective",
+    "RunLog",
+    "SelectionRule",
+    "Task",
+    "Trained",
+    "ValidationPredictions",
+    "build_from",
+    "load_trained",
+    "predict_logits",
+    "resolve_device",
+    "selection_rule",
+    "train",
+    "training_key",
+]

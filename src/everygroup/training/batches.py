@@ -1,0 +1,91 @@
+"""From a cohort on disk to batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from everygroup.cohort import Cohort
+
+RESIDENT_BYTES = 2 << 30  # stores up to this size are copied to the device once
+
+
+class PixelSource:
+    """Gives float batches (B, C, H, W) in [0, 1], or (B, D) vectors, on the device.
+
+    A small store is copied to the device once; a large one is read from its memory map batch by batch.
+    """
+
+    def __init__(self, cohort: Cohort, device: torch.device) -> None:
+        self.cohort, self.device = cohort, device
+        size = int(np.prod(cohort.sample_shape)) * cohort.images.itemsize * len(cohort)
+        self._resident: torch.Tensor | None = None
+        if size <= RESIDENT_BYTES:
+            self._resident = torch.from_numpy(np.ascontiguousarray(cohort.batch(slice(None)))).to(device)
+
+    def stored(self, index: np.ndarray) -> torch.Tensor:
+        """Return the batch as stored (uint8 NHWC or float32)."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(index).to(self.device)]
+        return torch.from_numpy(np.ascontiguousarray(self.cohort.batch(index)))
+
+    def floats(self, stored: torch.Tensor) -> torch.Tensor:
+        """Turn a stored batch into network input on the device."""
+        return to_input(stored.to(self.device, non_blocking=True))
+
+    def stream(self, indices: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Yield (index, stored batch), reading one batch ahead when the store is not on the device."""
+        if self._resident is not None:
+            for index in indices:
+                yield index, self.stored(index)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            ahead = None
+            for index in indices:
+                following = (index, reader.submit(self.stored, index))
+                if ahead is not None:
+                    yield ahead[0], ahead[1].result()
+                ahead = following
+            if ahead is not None:
+                yield ahead[0], ahead[1].result()
+
+
+def to_input(stored: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [0, 1]; float vectors and images as they are."""
+    if stored.dtype == torch.uint8:
+        return stored.permute(0, 3, 1, 2).float().div_(255)
+    return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
+
+
+def index_batches(
+    n: int, batch_size: int, seed: int, *, start: int, stop: int, probabilities: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yield the sample indices of updates start..stop-1.
+
+    Update u's batch depends on (n, batch_size, seed, u) alone, so that a resumed run draws the same batches. Without
+    `probabilities` the data are passed through in a new order each time, with no short last batch: a batch may reach
+    into the next pass. With them, every batch is drawn with replacement.
+    """
+    batch_size = min(batch_size, n) if probabilities is None else batch_size
+    orders: dict[int, np.ndarray] = {}
+    cumulative = None if probabilities is None else np.cumsum(probabilities / probabilities.sum())
+
+    def order(number: int) -> np.ndarray:
+        if number not in orders:
+            if len(orders) > 1:
+                orders.pop(min(orders))
+            orders[number] = np.random.default_rng([seed, 1, number]).permutation(n)
+        return orders[number]
+
+    for update in range(start, stop):
+        if cumulative is not None:
+            draw = np.random.default_rng([seed, 2, update]).random(batch_size)
+            yield np.minimum(np.searchsorted(cumulative, draw, side="right"), n - 1)
+            continue
+        first = update * batch_size
+        number, offset = divmod(first, n)
+        head = order(number)[offset : offset + batch_size]
+        yield head if len(head) == batch_size else np.concatenate([head, order(number + 1)[: batch_size - len(head)]])
