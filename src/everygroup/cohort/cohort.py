@@ -35,7 +35,7 @@ class Cohort:
     table : DataFrame, n rows
         All columns the user gave.
     y : ndarray of int64, (n,)
-        Index of each label in `classes`.
+        Index of each label in `classes`; -1 throughout in a cohort without labels.
     group : ndarray of int64, (n,)
         Index into `groups`; -1 where a sensitive attribute is missing.
     ids, units : ndarray of str, (n,)
@@ -109,7 +109,7 @@ class Cohort:
         images: np.ndarray,
         table: pd.DataFrame,
         *,
-        label: str,
+        label: str | None,
         group: Sequence[str] | str,
         bins: Mapping[str, Any] | None = None,
         id_column: str | None = None,
@@ -129,7 +129,8 @@ class Cohort:
         table : DataFrame
             Holds the label, the sensitive attributes, and if named the id and unit columns.
         label, group, id_column, split_by : str
-            Column names; several `group` columns give intersections.
+            Column names; several `group` columns give intersections. Without a label (None, for prediction only)
+            `classes` must be given and `y` is -1 throughout.
         bins : mapping, optional
             Rules such as ``{"age": "55"}`` or ``{"skin_type": "light:1,2,3|dark:4,5,6"}``.
         classes, groups : sequence of str, optional
@@ -148,31 +149,15 @@ class Cohort:
         for column in filter(None, (label, id_column, split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)
-        names = [as_category(v) for v in table[label]]
-        if any(v is None for v in names):
-            at = [i for i, v in enumerate(names) if v is None]
-            raise CohortError(
-                f"{len(at)} of {len(names)} labels in column {label!r} are missing, the first in row {at[0] + 2}.",
-                fix="fill them in or remove these rows; a diagnosis model cannot learn from an unlabelled image",
-            )
-        found = sorted(set(names), key=lambda v: natural_key(str(v)))
-        classes = tuple(str(c) for c in (classes or found))
-        if unknown := [v for v in found if v not in classes]:
-            row = names.index(unknown[0]) + 2
-            raise CohortError(
-                f"Row {row}: unknown label {unknown[0]!r} in column {label!r}.",
-                fix=f"the classes are {', '.join(classes)}",
-            )
-        if len(classes) > MAX_CLASSES:
-            raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
+        classes, y = _labels(table, label, classes)
         rule = GroupRule.make(group, bins)
         group_names, index = rule.assign(table, groups)
         ids = table[id_column].astype(str).to_numpy() if id_column else np.arange(len(table)).astype(str)
         return cls(
             images,
             table,
-            label=label,
-            y=np.array([classes.index(str(v)) for v in names]),
+            label=label or "",
+            y=y,
             classes=classes,
             rule=rule,
             group=index,
@@ -361,6 +346,34 @@ class Cohort:
                 list(self.sample_shape),
             ]
         )
+
+
+def _labels(
+    table: pd.DataFrame, label: str | None, classes: Sequence[str] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the class names and each row's index among them."""
+    if label is None:
+        if classes is None:
+            raise CohortError("Neither a label column nor class names are given.", fix="name the label column")
+        return tuple(classes), np.full(len(table), -1)
+    names = [as_category(v) for v in table[label]]
+    if any(v is None for v in names):
+        at = [i for i, v in enumerate(names) if v is None]
+        raise CohortError(
+            f"{len(at)} of {len(names)} labels in column {label!r} are missing, the first in row {at[0] + 2}.",
+            fix="fill them in or remove these rows; a diagnosis model cannot learn from an unlabelled image",
+        )
+    found = sorted({str(v) for v in names}, key=natural_key)
+    classes = tuple(str(c) for c in (classes or found))
+    if unknown := [v for v in found if v not in classes]:
+        row = names.index(unknown[0]) + 2
+        raise CohortError(
+            f"Row {row}: unknown label {unknown[0]!r} in column {label!r}.", fix=f"the classes are {', '.join(classes)}"
+        )
+    if len(classes) > MAX_CLASSES:
+        raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
+    position = {name: i for i, name in enumerate(classes)}
+    return classes, np.array([position[str(v)] for v in names])
 
 
 def _units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np.ndarray:

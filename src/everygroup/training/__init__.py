@@ -2,7 +2,17 @@
 
 from everygroup.training.device import resolve_device
 from everygroup.training.log import RunLog
-from everygroup.training.loop import Batch, Objective, Trained, build_from, load_trained, train, training_key
+from everygroup.training.loop import (
+    Batch,
+    Objective,
+    Trained,
+    batch_normalised_cross_entropy,
+    build_from,
+    load_trained,
+    train,
+    training_key,
+    weighted_cross_entropy,
+)
 from everygroup.training.predict import predict_logits
 from everygroup.training.selection import SELECTION, SelectionRule, ValidationPredictions, selection_rule
 from everygroup.training.task import Task
@@ -16,6 +26,7 @@ __all__ = [
     "Task",
     "Trained",
     "ValidationPredictions",
+    "batch_normalised_cross_entropy",
     "build_from",
     "load_trained",
     "predict_logits",
@@ -23,4 +34,5 @@ __all__ = [
     "selection_rule",
     "train",
     "training_key",
+    "weighted_cross_entropy",
 ]

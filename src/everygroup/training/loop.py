@@ -55,6 +55,14 @@ def weighted_cross_entropy(network: nn.Module, x: torch.Tensor, batch: Batch, se
     return (losses * batch.weight).mean()
 
 
+def batch_normalised_cross_entropy(
+    network: nn.Module, x: torch.Tensor, batch: Batch, settings: TrainSettings
+) -> torch.Tensor:
+    """sum_i w_i CE(f(x_i), y_i) / sum_i w_i over the batch."""
+    losses = F.cross_entropy(network(x), batch.y, reduction="none", label_smoothing=settings.label_smoothing)
+    return (losses * batch.weight).sum() / batch.weight.sum()
+
+
 @dataclass(frozen=True)
 class Trained:
     """A trained network and how it came about.
@@ -288,6 +296,8 @@ def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray
         by_class = 1 / count if settings.class_weighting == "balanced" else count**-0.5
         weights = weights * by_class / by_class.mean()
     probabilities = {"shuffle": None, "replacement": np.ones(n), "class_balanced": 1 / count}[settings.sampler]
+    if task.probabilities is not None:
+        probabilities = task.probabilities * (1.0 if probabilities is None else probabilities)
     return weights, probabilities
 
 

@@ -26,7 +26,9 @@ class Task:
     outputs : tuple of str
         Names of the targets' values.
     weights : ndarray of float, (n_train,), optional
-        Sample weights.
+        Sample weights in the loss.
+    probabilities : ndarray of float, (n_train,), optional
+        Relative probabilities of being drawn (with replacement) into a batch; None passes through the data in order.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Task:
     y_validation: np.ndarray
     outputs: tuple[str, ...]
     weights: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.y_train) != len(self.train) or len(self.y_validation) != len(self.validation):
@@ -45,8 +48,9 @@ class Task:
                 f"{self.name}: {len(self.train)} training and {len(self.validation)} validation samples.",
                 fix="merge small groups with --bins, or use a larger cohort",
             )
-        if self.weights is not None and (len(self.weights) != len(self.train) or not np.isfinite(self.weights).all()):
-            raise TrainingError(f"{self.name}: weights must be finite and one a training sample.")
+        for values in (self.weights, self.probabilities):
+            if values is not None and (len(values) != len(self.train) or not np.isfinite(values).all()):
+                raise TrainingError(f"{self.name}: weights must be finite and one a training sample.")
         present = np.unique(self.y_train)
         if len(present) < 2:
             raise TrainingError(
@@ -55,9 +59,17 @@ class Task:
             )
 
     @classmethod
-    def diagnosis(cls, name: str, train: Cohort, validation: Cohort, weights: np.ndarray | None = None) -> Task:
+    def diagnosis(
+        cls,
+        name: str,
+        train: Cohort,
+        validation: Cohort,
+        *,
+        weights: np.ndarray | None = None,
+        probabilities: np.ndarray | None = None,
+    ) -> Task:
         """Return the task of predicting the label."""
-        return cls(name, train, validation, train.y, validation.y, train.classes, weights)
+        return cls(name, train, validation, train.y, validation.y, train.classes, weights, probabilities)
 
     @classmethod
     def group(cls, name: str, train: Cohort, validation: Cohort) -> Task:
@@ -68,6 +80,6 @@ class Task:
     @property
     def hash(self) -> str:
         """Content hash: equal hashes and settings give equal networks."""
-        weights = None if self.weights is None else hash_array(np.asarray(self.weights, dtype=np.float64))
+        extra = [None if v is None else hash_array(np.asarray(v, float)) for v in (self.weights, self.probabilities)]
         parts = [self.train.content_hash, self.validation.content_hash, hash_array(self.y_train)]
-        return hash_json([*parts, hash_array(self.y_validation), list(self.outputs), weights])
+        return hash_json([*parts, hash_array(self.y_validation), list(self.outputs), *extra])

@@ -1,0 +1,114 @@
+"""The contract of a method: hyper-parameters in the constructor, cohorts in `fit`, a routed model out."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+from everygroup.cohort import Cohort
+from everygroup.errors import SettingsError
+from everygroup.methods.routed import RoutedModel
+from everygroup.methods.store import Store
+from everygroup.settings import TrainSettings
+
+Family = Literal["baseline", "pre-processing", "in-processing", "post-processing", "group-specific"]
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What a registry entry says of its method.
+
+    Attributes
+    ----------
+    name : str
+        Registry name.
+    title, paper : str
+        Name and reference of the paper.
+    family : str
+        Where it acts.
+    min_groups, max_groups : int, int or None
+        Number of groups it can handle; None for any.
+    needs_group_at_test : bool
+        Whether prediction uses the recorded group.
+    cost : callable
+        Number of groups -> trained networks, in multiples of ERM.
+    """
+
+    name: str
+    title: str
+    paper: str
+    family: Family
+    min_groups: int
+    max_groups: int | None
+    needs_group_at_test: bool
+    cost: Callable[[int], float]
+    tasks: tuple[str, ...] = ("classification",)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values; the cost for two groups."""
+        return {**asdict(self), "cost": self.cost(2)}
+
+
+class Method(ABC):
+    """Base of all methods. A subclass is one file with one class and one reference."""
+
+    info: ClassVar[MethodInfo]
+
+    @abstractmethod
+    def fit(
+        self,
+        train: Cohort,
+        validation: Cohort,
+        *,
+        settings: TrainSettings | None = None,
+        store: Store | None = None,
+    ) -> RoutedModel:
+        """Train on one cohort and choose on another; a test cohort is never seen.
+
+        Parameters
+        ----------
+        train, validation : Cohort
+            Parts of one split.
+        settings : TrainSettings, optional
+            Training settings, equal for all methods under comparison.
+        store : Store, optional
+            Where networks and distances are kept and looked up.
+
+        Raises
+        ------
+        TrainingError, SettingsError
+            If the cohort or the hyper-parameters do not fit the method.
+        """
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The constructor's arguments and their values."""
+        return {name: getattr(self, name) for name in self.defaults()}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The hyper-parameters and their defaults."""
+        signature = inspect.signature(cls.__init__)
+        return {p.name: p.default for p in signature.parameters.values() if p.name != "self"}
+
+    def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
+        """Refuse cohorts the method cannot be trained on."""
+        low, high = self.info.min_groups, self.info.max_groups
+        found = len(train.groups)
+        if found < low or (high is not None and found > high):
+            wanted = f"at least {low}" if high is None else f"{low} to {high}"
+            listed = f" ({', '.join(train.groups)})" if found else "; the attribute is missing everywhere"
+            raise SettingsError(
+                f"Method {self.info.name!r} needs {wanted} groups, but {train.rule.name!r} has {found}{listed}.",
+                fix="choose another --group or other --bins, or --method erm",
+            )
+        if train.classes != validation.classes or train.groups != validation.groups:
+            raise SettingsError("Training and validation cohorts differ in classes or groups.", fix="split one cohort")
+        if shared := set(train.units) & set(validation.units):
+            raise SettingsError(
+                f"{len(shared)} patients or lesions are in both training and validation, for example {min(shared)!r}.",
+                fix="split by patient or lesion with Cohort.split",
+            )

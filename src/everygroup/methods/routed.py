@@ -1,0 +1,301 @@
+"""The routed model: one or several networks and the rule that says which one answers for a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from everygroup.cohort import Cohort, GroupRule
+from everygroup.console import warn
+from everygroup.errors import CohortError, SettingsError
+from everygroup.files import read_json, write_json
+from everygroup.networks import Classifier, NetworkSpec
+from everygroup.predictions import Predictions
+from everygroup.training import Trained, build_from, predict_logits
+from everygroup.training.checkpoint import copy_state, load_network, save_network
+
+Routing = Literal["known", "predicted", "soft"]
+Missing = Literal["predicted", "soft", "pooled"]
+FORMAT = 1
+
+
+@dataclass
+class RoutedModel:
+    """A trained model of all groups.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method that made it.
+    networks : dict of str to Classifier
+        By network name.
+    specs : dict of str to NetworkSpec
+        How to build each network.
+    route : dict of str to str
+        Group -> name of the network that answers for it.
+    pooled : str or None
+        Network that answers where no group is known; None where there is none.
+    group_predictor : str or None
+        Network that predicts the group; None where there is none.
+    classes, groups : tuple of str
+    rule : GroupRule
+        How groups are made from sensitive attributes.
+    sample_shape : tuple of int
+        Shape of a stored image, (H, W, C) or (D,).
+    info : dict
+        Hyper-parameters, settings, hashes; JSON-able.
+    weights : DataFrame or None
+        Sample weights and distances of the training samples, where the method has any.
+    """
+
+    method: str
+    networks: dict[str, Classifier]
+    specs: dict[str, NetworkSpec]
+    route: dict[str, str]
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    rule: GroupRule
+    sample_shape: tuple[int, ...]
+    pooled: str | None = None
+    group_predictor: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    weights: pd.DataFrame | None = None
+
+    @classmethod
+    def build(
+        cls,
+        method: str,
+        train: Cohort,
+        trained: Mapping[str, Trained],
+        *,
+        route: Mapping[str, str],
+        pooled: str | None = None,
+        group_predictor: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        weights: pd.DataFrame | None = None,
+    ) -> RoutedModel:
+        """Assemble a routed model from trained networks by name."""
+        return cls(
+            method,
+            {name: t.network for name, t in trained.items()},
+            {name: t.spec for name, t in trained.items()},
+            dict(route),
+            train.classes,
+            train.groups,
+            train.rule,
+            train.sample_shape,
+            pooled,
+            group_predictor,
+            {**(info or {}), "networks": {n: {"key": t.key, "epoch": t.selected_epoch} for n, t in trained.items()}},
+            weights,
+        )
+
+    def predict_proba(self, cohort: Cohort, **options: Any) -> np.ndarray:
+        """Return probabilities (n, K); options as in `predict`."""
+        return self._answer(cohort, **options)[0]
+
+    def predict(
+        self,
+        cohort: Cohort,
+        *,
+        routing: Routing = "known",
+        when_missing: Missing = "predicted",
+        device: str | torch.device = "cpu",
+        split: str = "",
+    ) -> Predictions:
+        """Predict a cohort; which network answered is written beside each prediction.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            Images of the shape the model was trained on; labels may be absent.
+        routing : {'known', 'predicted', 'soft'}
+            By the recorded group; by the group predictor's answer for everybody; or the mean of all groups'
+            probabilities weighted by the group predictor's.
+        when_missing : {'predicted', 'soft', 'pooled'}
+            What happens where routing is 'known' and no group is recorded. What the model lacks falls back to the
+            pooled network, and that to the mean of the groups' networks.
+
+        Raises
+        ------
+        CohortError
+            If the images have another shape.
+        SettingsError
+            If the model has no group predictor and one is asked for.
+        """
+        score, route = self._answer(cohort, routing=routing, when_missing=when_missing, device=device)
+        y = self._labels(cohort)
+        return Predictions.from_arrays(
+            y,
+            y_score=score,
+            classes=self.classes,
+            sensitive_features={a: self.rule.values(cohort.table, a) for a in self.rule.attributes},
+            group=self._groups(cohort),
+            groups=self.groups,
+            ids=cohort.ids,
+            units=cohort.units,
+            split=split,
+            route=route,
+            model=self.method,
+        )
+
+    def _answer(
+        self,
+        cohort: Cohort,
+        *,
+        routing: Routing = "known",
+        when_missing: Missing = "predicted",
+        device: str | torch.device = "cpu",
+    ) -> tuple[np.ndarray, list[str]]:
+        if cohort.sample_shape != self.sample_shape:
+            raise CohortError(
+                f"The model was trained on images of shape {self.sample_shape}, these have {cohort.sample_shape}.",
+                fix=f"read the cohort with --image-size {self.sample_shape[0]}",
+            )
+        if routing != "known" and self.group_predictor is None:
+            raise SettingsError(f"Method {self.method!r} has no group predictor.", fix="use --routing known")
+        group = self._groups(cohort)
+        if routing != "known":
+            group = np.full(len(cohort), -1)
+            when_missing = routing
+        missing = group < 0
+        score = np.full((len(cohort), len(self.classes)), np.nan)
+        route = [""] * len(cohort)
+        how = self._when_missing(when_missing)
+        if missing.any() and how == "predicted":
+            guess = self._probabilities(str(self.group_predictor), cohort.where(missing), device).argmax(1)
+            group = group.copy()
+            group[missing] = guess
+        for g, name in enumerate(self.groups):
+            members = group == g
+            if members.any():
+                score[members] = self._probabilities(self.route[name], cohort.where(members), device)
+            for i in np.flatnonzero(members):
+                route[i] = f"{'predicted' if missing[i] else 'recorded'}: {name}"
+        rest = group < 0
+        if rest.any():
+            score[rest] = self._without_group(cohort.where(rest), how, device)
+            for i in np.flatnonzero(rest):
+                route[i] = how
+        if self.route and set(self.route.values()) == {self.pooled}:
+            route = ["pooled"] * len(cohort)
+        return score, route
+
+    def _when_missing(self, wanted: str) -> str:
+        if self.pooled is not None and set(self.route.values()) <= {self.pooled}:
+            return "pooled"
+        if wanted in ("predicted", "soft") and self.group_predictor is not None:
+            return wanted
+        return "pooled" if self.pooled is not None else "mean of groups"
+
+    def _without_group(self, cohort: Cohort, how: str, device: str | torch.device) -> np.ndarray:
+        if how == "pooled":
+            return self._probabilities(str(self.pooled), cohort, device)
+        answers = np.stack([self._probabilities(self.route[g], cohort, device) for g in self.groups], 1)
+        if how == "soft":
+            share = self._probabilities(str(self.group_predictor), cohort, device)
+        else:
+            share = np.full((len(cohort), len(self.groups)), 1 / len(self.groups))
+        return np.einsum("ng,ngk->nk", share, answers)
+
+    def _probabilities(self, name: str, cohort: Cohort, device: str | torch.device) -> np.ndarray:
+        network = self.networks[name].to(device)
+        try:
+            return predict_logits(network, cohort, device=device).double().softmax(1).numpy()
+        finally:
+            network.to("cpu")
+
+    def _groups(self, cohort: Cohort) -> np.ndarray:
+        """Index the cohort's groups as at training; a value not seen then is unknown (-1)."""
+        if cohort.groups == self.groups and cohort.rule == self.rule:
+            return cohort.group
+        _, group = self.rule.assign(cohort.table, self.groups)
+        _, own = self.rule.assign(cohort.table)
+        if new := int(((group < 0) & (own >= 0)).sum()):
+            warn(f"{new} samples belong to groups unknown at training; they are routed as if their group were missing.")
+        return group
+
+    def _labels(self, cohort: Cohort) -> np.ndarray:
+        """Index the cohort's labels among the model's classes; -1 where there are none."""
+        if cohort.classes == self.classes:
+            return cohort.y
+        position = {name: i for i, name in enumerate(self.classes)}
+        if unknown := [name for i, name in enumerate(cohort.classes) if name not in position and (cohort.y == i).any()]:
+            raise CohortError(
+                f"Label {unknown[0]!r} in column {cohort.label!r} is unknown to the model.",
+                fix=f"the classes are {', '.join(self.classes)}",
+            )
+        lookup = np.array([position.get(name, -1) for name in cohort.classes] + [-1])
+        return lookup[cohort.y]
+
+    # ---- saving ---------------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path | str) -> None:
+        """Write model.json and one safetensors file a network."""
+        folder = Path(folder)
+        files = {name: f"network-{i}.safetensors" for i, name in enumerate(self.networks)}
+        for name, file in files.items():
+            save_network(folder / file, copy_state(self.networks[name]), {"spec": self.specs[name].to_dict()})
+        write_json(
+            folder / "model.json",
+            {
+                "format": FORMAT,
+                "method": self.method,
+                "networks": files,
+                "route": self.route,
+                "pooled": self.pooled,
+                "group_predictor": self.group_predictor,
+                "classes": self.classes,
+                "groups": self.groups,
+                "rule": self.rule.to_dict(),
+                "sample_shape": self.sample_shape,
+                "info": self.info,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RoutedModel:
+        """Read a saved model; runs no code from the files.
+
+        Raises
+        ------
+        SettingsError
+            If the folder holds no model, a damaged one, or one of a newer format.
+        """
+        folder = Path(folder)
+        try:
+            record = read_json(folder / "model.json")
+            if record["format"] > FORMAT:
+                raise SettingsError(f"{folder} was written by a newer everygroup.", fix="update everygroup")
+            loaded = {name: load_network(folder / Path(file).name) for name, file in record["networks"].items()}
+            specs = {name: NetworkSpec.from_dict(header["spec"]) for name, (_, header) in loaded.items()}
+            networks = {name: build_from(specs[name], weights) for name, (weights, _) in loaded.items()}
+        except FileNotFoundError as error:
+            raise SettingsError(
+                f"No trained model in {folder}.", fix="give the folder that `fit --out` wrote"
+            ) from error
+        except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+            raise SettingsError(f"The model in {folder} is damaged: {error}.", fix="train it again") from error
+        except Exception as error:  # safetensors raises an exception class of its own
+            if type(error).__name__ != "SafetensorError":
+                raise
+            raise SettingsError(f"The model in {folder} is damaged: {error}.", fix="train it again") from error
+        return cls(
+            record["method"],
+            networks,
+            specs,
+            record["route"],
+            tuple(record["classes"]),
+            tuple(record["groups"]),
+            GroupRule.from_dict(record["rule"]),
+            tuple(record["sample_shape"]),
+            record["pooled"],
+            record["group_predictor"],
+            record["info"],
+        )

@@ -1,0 +1,71 @@
+"""The store of what is costly and shared: trained networks and boundary distances, by content."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from everygroup.boundary import Distances, boundary_distances
+from everygroup.cohort import Cohort
+from everygroup.settings import TrainSettings
+from everygroup.training import Objective, RunLog, Task, Trained, train, training_key, weighted_cross_entropy
+from everygroup.training.checkpoint import StateDict
+
+
+class Store:
+    """Trains a network or measures distances only if the same was not done before.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where results and checkpoints are kept; without it only this object remembers them.
+    log : RunLog, optional
+        Takes the log of every network.
+    """
+
+    def __init__(self, folder: Path | str | None = None, log: RunLog | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else None
+        self.log = log or RunLog()
+        self._networks: dict[str, Trained] = {}
+
+    def network(
+        self,
+        task: Task,
+        settings: TrainSettings,
+        *,
+        n_budget: int,
+        objective: Objective = weighted_cross_entropy,
+        initial: StateDict | None = None,
+    ) -> Trained:
+        """Return the network of a task, trained now, earlier, or from where a killed run stopped.
+
+        `n_budget` is the size of the whole training cohort; see `everygroup.training.train`.
+        """
+        n_updates, per_epoch = settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)
+        key = training_key(task, settings, n_updates, per_epoch, objective, initial)
+        if key not in self._networks:
+            folder = self.folder / "networks" / f"{_slug(task.name)}-{key[:12]}" if self.folder is not None else None
+            self._networks[key] = train(
+                task,
+                settings,
+                folder=folder,
+                n_budget=n_budget,
+                objective=objective,
+                initial=initial,
+                on_epoch=self.log.update,
+            )
+        trained = self._networks[key]
+        self.log.update([{**r, "model": task.name} for r in trained.log], selected_epoch=trained.selected_epoch)
+        return trained
+
+    def distances(self, trained: Trained, cohort: Cohort, **options: Any) -> Distances:
+        """Return boundary distances of a cohort; see `everygroup.boundary.boundary_distances`."""
+        cache = self.folder / "distances" if self.folder is not None else None
+        return boundary_distances(trained.network, cohort, cache=cache, **options)
+
+
+def _slug(name: str) -> str:
+    """Turn a name such as 'group_model[<=55]' into one that any file system takes."""
+    words = name.replace("<=", "le").replace(">", "gt").replace("&", "and")
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("_")[:60]
