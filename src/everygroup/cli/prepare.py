@@ -1,0 +1,83 @@
+"""everygroup prepare: decode a cohort's images once, into a folder that opens at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from everygroup.cli.cohort_options import (
+    BadImages,
+    BinsOption,
+    DropUnlabelledOption,
+    GroupOption,
+    IdColumnOption,
+    ImageColumnOption,
+    ImageSizeOption,
+    ImagesOption,
+    LabelOption,
+    OnBadImageOption,
+    ResizeOption,
+    ResizePolicy,
+    SampleLimitOption,
+    SourceArgument,
+    SplitByOption,
+    WorkersOption,
+    parse_bins,
+)
+
+OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the prepared cohort goes.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a cohort prepared there from something else.")
+]
+
+
+def prepare(
+    source: SourceArgument,
+    out: OutOption,
+    label: LabelOption = None,
+    group: GroupOption = None,
+    bins: BinsOption = None,
+    split_by: SplitByOption = None,
+    id_column: IdColumnOption = None,
+    image_column: ImageColumnOption = None,
+    images: ImagesOption = None,
+    image_size: ImageSizeOption = None,
+    on_bad_image: OnBadImageOption = BadImages.error,
+    resize: ResizeOption = ResizePolicy.crop,
+    drop_unlabelled: DropUnlabelledOption = False,
+    sample_limit: SampleLimitOption = None,
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Decode the images of a cohort into a folder (images.npy, table.csv, cohort.json) that opens at once.
+
+    A run that was stopped goes on where it was. Columns named here become the folder's defaults.
+
+    Example: everygroup prepare DATA -o cohorts/ham --image-size 64 --label dx --group age --bins age=60
+    """
+    from everygroup.console import say
+    from everygroup.datasets.reader import prepare_cohort
+    from everygroup.imaging import open_prepared
+
+    folder = prepare_cohort(
+        source,
+        out,
+        images=images,
+        label=label,
+        group=group,
+        bins=parse_bins(bins),
+        id_column=id_column,
+        image_column=image_column,
+        split_by=split_by,
+        image_size=image_size,
+        on_bad_image=on_bad_image.value,
+        resize=resize.value,
+        workers=workers,
+        drop_unlabelled=drop_unlabelled,
+        sample_limit=sample_limit,
+        overwrite=overwrite,
+    )
+    prepared = open_prepared(folder)
+    say(f"{len(prepared.images)} images are ready in {folder}. Next: everygroup check {folder}")

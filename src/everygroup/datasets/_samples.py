@@ -1,0 +1,129 @@
+"""Gather the samples a user asks for and check all that can be checked before an image is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort import GroupRule
+from everygroup.console import say, warn
+from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table
+from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
+from everygroup.errors import CohortError, SettingsError
+from everygroup.imaging import OnBadImage, Resize
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for; names as in `read_cohort`."""
+
+    source: Path
+    images: Path | None = None
+    label: str | None = None
+    group: tuple[str, ...] = ()
+    bins: Mapping[str, Any] = field(default_factory=dict)
+    id_column: str | None = None
+    image_column: str | None = None
+    split_by: str | None = None
+    image_size: int | None = None
+    on_bad_image: OnBadImage = "error"
+    resize: Resize = "crop"
+    workers: int | None = None
+    drop_unlabelled: bool = False
+    sample_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checked table and its images, before decoding."""
+
+    path: Path
+    table: pd.DataFrame
+    rows: list[int]
+    names: list[str]
+    id_column: str
+    text_columns: list[str]
+    images: Images
+    n_unlabelled: int
+
+
+def gather(request: Request) -> Found:
+    """Read and check everything that can be checked without decoding an image."""
+    path = find_table(request.source)
+    as_text = [c for c in (request.id_column, request.image_column, request.split_by) if c]
+    table = read_table(path, text_columns=as_text)
+    check_columns(
+        path,
+        table,
+        [request.label, *request.group, request.split_by, request.id_column, request.image_column],
+    )
+    if request.group:
+        GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
+    position = np.arange(len(table))
+    n_unlabelled = 0
+    if request.label is not None:
+        position, n_unlabelled = labelled_rows(path, table, request.label, drop=request.drop_unlabelled)
+    chosen = choose_images(path, request.images, request.image_size, request.resize)
+    name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
+    id_column = request.id_column or name_column
+    check_ids(path, table[id_column], id_column)
+    if name_column != id_column:
+        check_ids(path, table[name_column], name_column)
+    position = limited_rows(position, request.sample_limit)
+    names = [str(v) for v in table[name_column].iloc[position]]
+    _compare(path, names, position, chosen, request)
+    text_columns = [str(c) for c in table.columns if c in as_text or pd.api.types.is_string_dtype(table[c].dtype)]
+    rows = [int(p) + 2 for p in position]
+    return Found(
+        path, table.iloc[position].reset_index(drop=True), rows, names, id_column, text_columns, chosen, n_unlabelled
+    )
+
+
+def labelled_rows(path: Path, table: pd.DataFrame, label: str, *, drop: bool) -> tuple[np.ndarray, int]:
+    """Return the positions of the rows that have a label, and how many were dropped."""
+    without = unlabelled_rows(table, label)
+    if len(without) and not drop:
+        raise CohortError(
+            f"{path}: {len(without)} of {len(table)} rows have no {label!r} (rows {listed_rows(without)}; row 1 is the "
+            "header).",
+            fix="fill them in, or leave them out with --drop-unlabelled",
+        )
+    if len(without) == len(table):
+        raise CohortError(f"{path}: no row has a {label!r}.", fix="choose another --label column")
+    if len(without):
+        warn(f"{len(without)} of {len(table)} rows have no {label!r} and are left out.")
+    return np.setdiff1d(np.arange(len(table)), without), len(without)
+
+
+def limited_rows(position: np.ndarray, limit: int | None) -> np.ndarray:
+    """Draw at most `limit` positions, the same ones every time."""
+    if limit is None or limit >= len(position):
+        return position
+    if limit < 1:
+        raise SettingsError(f"The sample limit is {limit}.", fix="give a positive number")
+    say(f"Reading {limit} of {len(position)} samples, chosen at random.")
+    return np.sort(np.random.default_rng(0).choice(position, limit, replace=False))
+
+
+def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images, request: Request) -> None:
+    """Tell of rows without image (an error, unless bad images may be skipped) and of images without row."""
+    found = [chosen.source.find(n) for n in names]
+    lacking = np.flatnonzero([f is None for f in found])
+    members = chosen.source.members()
+    if len(lacking) and (request.on_bad_image == "error" or len(lacking) == len(names)):
+        shown = ", ".join(f"{names[k]!r} (row {position[k] + 2})" for k in lacking[:5])
+        example = f" Images there are called like {members[0]!r}." if members else ""
+        raise CohortError(
+            f"{path}: {len(lacking)} of {len(names)} samples have no image in {chosen.source.path.name}: "
+            f"{shown}{', ...' if len(lacking) > 5 else ''}.{example}",
+            fix="add the images, name the right column with --image-column, or leave these rows out with "
+            "--on-bad-image skip",
+        )
+    unused = len(set(members) - set(found))
+    if unused and request.sample_limit is None and not request.drop_unlabelled:
+        warn(f"{unused} of {len(members)} images in {chosen.source.path.name} have no row in {path.name}; not used.")

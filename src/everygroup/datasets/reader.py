@@ -1,0 +1,287 @@
+"""Read anybody's table and images into a cohort, once decoded and then opened in a blink."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort import Cohort, GroupRule
+from everygroup.datasets._samples import Found, Request, gather, labelled_rows, limited_rows
+from everygroup.datasets._table import check_columns, read_table
+from everygroup.errors import CohortError
+from everygroup.files import atomic_path, cache_folder, hash_array, hash_file, read_json, write_json
+from everygroup.imaging import OnBadImage, PreparedImages, Resize, open_prepared, prepare_images, store_key
+from everygroup.imaging.prepare import RECORD
+
+TABLE = "table.csv"
+
+
+def read_cohort(
+    source: Path | str,
+    *,
+    images: Path | str | None = None,
+    label: str | None = None,
+    group: Sequence[str] | str | None = None,
+    bins: Mapping[str, Any] | None = None,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    split_by: str | None = None,
+    image_size: int | None = None,
+    on_bad_image: OnBadImage = "error",
+    resize: Resize = "crop",
+    cache: Path | str | None = None,
+    workers: int | None = None,
+    drop_unlabelled: bool = False,
+    sample_limit: int | None = None,
+) -> Cohort:
+    """Read a table and its images.
+
+    Parameters
+    ----------
+    source : path
+        A folder holding ``metadata.csv`` and ``images.zip``, ``images-<size>.npz``, ``images/`` or image files; or a
+        CSV file; or a folder written by `prepare_cohort`.
+    images : path, optional
+        The folder, zip or npz of the images, where they do not lie beside the table.
+    label : str
+        Column of the diagnosis (a prepared folder may know it).
+    group : str or sequence of str
+        Columns of the sensitive attributes that make the groups; several give intersections.
+    bins : mapping, optional
+        Rules such as ``{"age": "40,60"}``; see `everygroup.cohort.Binning`.
+    id_column, image_column : str, optional
+        Column that identifies a sample, and the column of its file name where that is another one. Guessed from the
+        usual names, and said aloud, if not given.
+    split_by : str, optional
+        Column of the patient or lesion, so that a split does not tear one apart.
+    image_size : int, optional
+        Side of the squares, in pixels.
+    on_bad_image : {"error", "skip"}
+        What to do about images that are missing or cannot be decoded.
+    resize : {"crop", "pad", "stretch"}
+        How a rectangle becomes a square; see `everygroup.imaging.resize_image`.
+    cache : path, optional
+        Where decoded images are kept; `everygroup.files.cache_folder` by default.
+    drop_unlabelled : bool
+        Leave rows without a label out instead of refusing them.
+    sample_limit : int, optional
+        Read at most this many samples, chosen at random once and for all (for trying things out).
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    CohortError
+        For a table or columns that cannot be used, ids that are not unique, rows without image or label.
+    ImageError
+        For images that cannot be decoded.
+    OutputError
+        If the cache cannot be written.
+    """
+    request = Request(
+        Path(source),
+        images=Path(images) if images is not None else None,
+        label=label,
+        group=_names(group),
+        bins=dict(bins or {}),
+        id_column=id_column,
+        image_column=image_column,
+        split_by=split_by,
+        image_size=image_size,
+        on_bad_image=on_bad_image,
+        resize=resize,
+        workers=workers,
+        drop_unlabelled=drop_unlabelled,
+        sample_limit=sample_limit,
+    )
+    if is_prepared(request.source):
+        return _open(request)
+    if label is None or not request.group:
+        raise CohortError(
+            f"{source}: the {'label' if label is None else 'group'} column is not named.",
+            fix="name it with --label and the sensitive attribute with --group",
+        )
+    root = Path(cache) if cache is not None else cache_folder() / "prepared"
+    found = gather(request)
+    key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=resize)
+    return _finish(request, found, root / key, overwrite=False)
+
+
+def prepare_cohort(
+    source: Path | str,
+    out: Path | str,
+    *,
+    images: Path | str | None = None,
+    label: str | None = None,
+    group: Sequence[str] | str | None = None,
+    bins: Mapping[str, Any] | None = None,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    split_by: str | None = None,
+    image_size: int | None = None,
+    on_bad_image: OnBadImage = "error",
+    resize: Resize = "crop",
+    workers: int | None = None,
+    drop_unlabelled: bool = False,
+    sample_limit: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Decode a cohort into a folder that `read_cohort` opens at once, here or on another machine.
+
+    The folder holds ``images.npy`` (row k belongs to row k of the table), ``table.csv`` and ``cohort.json`` (sizes,
+    policy, hashes, source, bad images, and the label, group and split columns where they are given: they become the
+    folder's defaults). Parameters are those of `read_cohort`; `overwrite` replaces another cohort in `out`.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    request = Request(
+        Path(source),
+        images=Path(images) if images is not None else None,
+        label=label,
+        group=_names(group),
+        bins=dict(bins or {}),
+        id_column=id_column,
+        image_column=image_column,
+        split_by=split_by,
+        image_size=image_size,
+        on_bad_image=on_bad_image,
+        resize=resize,
+        workers=workers,
+        drop_unlabelled=drop_unlabelled,
+        sample_limit=sample_limit,
+    )
+    if is_prepared(request.source):
+        raise CohortError(f"{source}: is prepared already.", fix="use it as it is, or give the original files")
+    out = Path(out)
+    found = gather(request)
+    table, prepared = _decode(request, found, out, overwrite=overwrite)
+    with atomic_path(out / TABLE) as temporary:
+        table.to_csv(temporary, index=False)
+    record = read_json(out / RECORD)
+    record["table"] = {
+        "id_column": found.id_column,
+        "text_columns": found.text_columns,
+        "ids_hash": hash_array(table[found.id_column].astype(str).to_numpy(dtype=object)),
+    }
+    record["rules"] = {
+        "label": label,
+        "split_by": split_by,
+        "group": GroupRule.make(request.group, request.bins).to_dict() if request.group else None,
+    }
+    record["provenance"] = _provenance(request, found, len(prepared.bad))
+    write_json(out / RECORD, record)
+    return out
+
+
+def is_prepared(folder: Path | str) -> bool:
+    """Tell whether a folder was written by `prepare_cohort`."""
+    return (Path(folder) / RECORD).is_file()
+
+
+def _names(group: Sequence[str] | str | None) -> tuple[str, ...]:
+    return () if group is None else (group,) if isinstance(group, str) else tuple(group)
+
+
+def _decode(request: Request, found: Found, folder: Path, *, overwrite: bool) -> tuple[pd.DataFrame, PreparedImages]:
+    prepared = prepare_images(
+        found.images.source,
+        found.names,
+        folder,
+        image_size=found.images.image_size,
+        resize=request.resize,
+        on_bad_image=request.on_bad_image,
+        workers=request.workers,
+        rows=found.rows,
+        overwrite=overwrite,
+    )
+    bad = {b.id for b in prepared.bad}
+    kept = np.array([n not in bad for n in found.names])
+    return found.table[kept].reset_index(drop=True), prepared
+
+
+def _provenance(request: Request, found: Found, n_bad: int) -> dict[str, Any]:
+    source = found.images.source
+    return {
+        "name": found.path.parent.resolve().name if found.path.name == "metadata.csv" else found.path.stem,
+        "source": {"table": found.path.name, "images": source.path.name, "fingerprint": source.fingerprint},
+        "table_hash": hash_file(found.path),
+        "image_size": found.images.image_size,
+        "resize": request.resize,
+        "left_out": {"unlabelled": found.n_unlabelled, "bad_images": n_bad},
+        "sample_limit": request.sample_limit,
+    }
+
+
+def _finish(request: Request, found: Found, folder: Path, *, overwrite: bool) -> Cohort:
+    table, prepared = _decode(request, found, folder, overwrite=overwrite)
+    return Cohort.from_table(
+        prepared.images,
+        table,
+        label=str(request.label),
+        group=request.group,
+        bins=request.bins,
+        id_column=found.id_column,
+        split_by=request.split_by,
+        provenance=_provenance(request, found, len(prepared.bad)),
+        images_hash=prepared.content_hash,
+    )
+
+
+def _open(request: Request) -> Cohort:
+    """Open a prepared folder; its own columns are the defaults."""
+    folder = request.source
+    prepared = open_prepared(folder)
+    content = read_json(folder / RECORD)
+    if "table" not in content or not (folder / TABLE).is_file():
+        raise CohortError(f"{folder}: holds prepared images but no table.", fix="make it with everygroup prepare")
+    if request.images is not None or request.image_column is not None:
+        raise CohortError(f"{folder}: is prepared and holds its own images.", fix="leave out --images, --image-column")
+    if request.image_size not in (None, prepared.record["image_size"]):
+        raise CohortError(
+            f"{folder}: was prepared with {prepared.record['image_size']} pixels, not {request.image_size}.",
+            fix="prepare the original files again with this --image-size",
+        )
+    rules, about = content["rules"], content["table"]
+    rule = GroupRule.from_dict(rules["group"]) if rules["group"] else None
+    label = request.label or rules["label"]
+    group = request.group or (rule.attributes if rule else ())
+    if label is None or not group:
+        raise CohortError(
+            f"{folder}: the {'label' if label is None else 'group'} column is not named, here or when it was prepared.",
+            fix="name it with --label and the sensitive attribute with --group",
+        )
+    # Rules made for an attribute go on to hold for it, unless the user gives another.
+    bins = {**({a: b for a, b in rule.bins.items() if a in group} if rule else {}), **request.bins}
+    split_by = request.split_by or rules["split_by"]
+    path = folder / TABLE
+    table = read_table(path, text_columns=about["text_columns"])
+    check_columns(path, table, [label, *group, split_by, request.id_column, about["id_column"]])
+    ids = table[about["id_column"]].astype(str).to_numpy(dtype=object)
+    if len(table) != len(prepared.images) or hash_array(ids) != about["ids_hash"]:
+        raise CohortError(
+            f"{path}: its rows are no longer those of the images, or in another order.",
+            fix="add columns to it if you like, but keep its rows; or prepare the original files again",
+        )
+    position, _ = labelled_rows(path, table, label, drop=request.drop_unlabelled)
+    position = limited_rows(position, request.sample_limit)
+    return Cohort.from_table(
+        prepared.images,
+        table.iloc[position],
+        label=label,
+        group=group,
+        bins=bins,
+        id_column=request.id_column or about["id_column"],
+        split_by=split_by,
+        rows=position,
+        provenance={**content["provenance"], "sample_limit": request.sample_limit},
+        images_hash=prepared.content_hash,
+    )

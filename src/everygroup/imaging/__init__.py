@@ -1,0 +1,22 @@
+"""Reading images safely and preparing them once."""
+
+from everygroup.imaging._fill import BadImage
+from everygroup.imaging.prepare import OnBadImage, PreparedImages, open_prepared, prepare_images, store_key
+from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, Resize, read_image, resize_image
+from everygroup.imaging.sources import ImageSource, open_source
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "RESIZE_POLICIES",
+    "BadImage",
+    "ImageSource",
+    "OnBadImage",
+    "PreparedImages",
+    "Resize",
+    "open_prepared",
+    "open_source",
+    "prepare_images",
+    "read_image",
+    "resize_image",
+    "store_key",
+]

@@ -1,0 +1,135 @@
+"""Fill an image store: decode files in parallel, or copy a decoded array, in the order of the samples."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+from PIL import Image
+
+from everygroup.console import progress, say
+from everygroup.errors import CohortError, ImageError
+from everygroup.imaging._store import GrowingArray
+from everygroup.imaging.read import Resize, pillow_guard, read_image, resize_image
+from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
+
+_TASK = 16  # images a worker takes at once
+_COMMIT = 512  # images between two points from which a killed run goes on
+_GIVE_UP = 100  # bad images after which on_bad_image="error" stops looking
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """A row whose image cannot be used: its id, row in the table (the header is row 1), file and reason."""
+
+    id: str
+    row: int
+    file: str
+    reason: str
+
+
+class StoreSettings(TypedDict):
+    """What decides the pixels stored."""
+
+    image_size: int
+    resize: Resize
+    max_pixels: int
+
+
+_One = Callable[[int], "np.ndarray | BadImage"]
+
+
+def decode_files(
+    source: ZipImages | FolderImages,
+    ids: Sequence[str],
+    rows: Sequence[int],
+    store: GrowingArray,
+    settings: StoreSettings,
+    on_bad_image: str,
+    workers: int | None,
+) -> None:
+    """Decode in parallel, write in order, note what is bad."""
+
+    def one(index: int) -> np.ndarray | BadImage:
+        member = source.find(ids[index])
+        if member is None:
+            return BadImage(ids[index], rows[index], "", f"{source.path.name} holds no image of this name")
+        try:
+            return read_image(source.read(member), name=member, **settings)
+        except ImageError as error:
+            return BadImage(ids[index], rows[index], member, error.message.removeprefix(f"{member}: "))
+
+    if store.done:
+        say(f"Going on with an earlier run: {store.done} of {len(ids)} images are done.")
+    notes: list[dict[str, Any]] = []
+    seen, committed = store.done, store.done
+    # The guard is taken once here, so that the worker threads do not switch it on and off a thousand times.
+    with pillow_guard(), progress(len(ids), "Reading images") as advance:
+        advance(store.done)
+        for results in _in_order(one, range(store.done, len(ids)), workers or _cpus()):
+            good = [r for r in results if not isinstance(r, BadImage)]
+            notes += [asdict(r) for r in results if isinstance(r, BadImage)]
+            if good:
+                store.append(np.stack(good))
+            seen += len(results)
+            advance(len(results))
+            if seen - committed >= _COMMIT or seen == len(ids):
+                store.commit(seen, notes)
+                committed, notes = seen, []
+                if on_bad_image == "error" and len(store.notes) >= _GIVE_UP:
+                    return
+
+
+def _each(one: _One, block: range) -> list[np.ndarray | BadImage]:
+    return [one(i) for i in block]
+
+
+def _in_order(one: _One, indices: range, workers: int) -> Iterator[list[np.ndarray | BadImage]]:
+    """Run `one` over the indices in threads; yield results in order, with bounded memory."""
+    pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="everygroup-read")
+    waiting: deque[Future[list[np.ndarray | BadImage]]] = deque()
+    try:
+        for start in range(0, len(indices), _TASK):
+            waiting.append(pool.submit(_each, one, indices[start : start + _TASK]))
+            if len(waiting) > 4 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def copy_array(
+    source: NpzImages, ids: Sequence[str], rows: Sequence[int], store: GrowingArray, image_size: int, resize: Resize
+) -> None:
+    """Copy decoded images into the store, in the order of the ids."""
+    position = [source.position(i) for i in ids]
+    reason = f"{source.path.name} holds no image of this name"
+    notes = [asdict(BadImage(i, r, "", reason)) for i, r, p in zip(ids, rows, position, strict=True) if p is None]
+    target = np.full(source.shape[0], -1)
+    for k, p in enumerate([p for p in position if p is not None]):
+        if target[p] >= 0:
+            raise CohortError(f"Two rows name the image {source.ids[p]!r} of {source.path}.", fix="keep one of them")
+        target[p] = k
+    for start, block in source.chunks():
+        goal = target[start : start + len(block)]
+        block, goal = block[goal >= 0], goal[goal >= 0]
+        if len(goal) == 0:
+            continue
+        if block.shape[1:3] != (image_size, image_size):
+            block = np.stack([np.asarray(resize_image(Image.fromarray(b), image_size, resize)) for b in block])
+        if np.array_equal(goal, np.arange(goal[0], goal[0] + len(goal))):
+            store.put(int(goal[0]), block)
+        else:
+            for g, image in zip(goal, block, strict=True):
+                store.put(int(g), image[None])
+    store.commit(len(ids), notes)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,254 @@
+"""Decode one image file to RGB pixels, safely: any common format, no surprise in contrast, no bomb."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from everygroup.errors import ImageError
+
+Resize = Literal["crop", "pad", "stretch"]
+RESIZE_POLICIES: tuple[str, ...] = get_args(Resize)
+DEFAULT_MAX_PIXELS = 100_000_000
+MAX_FILE_BYTES = 1 << 30
+
+# Nothing else is tried, so a data folder cannot reach Pillow's rarer (and less tested) decoders.
+_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        TiffImagePlugin.TiffImageFile,
+        BmpImagePlugin.BmpImageFile,
+        WebPImagePlugin.WebPImageFile,
+    )
+)
+_FIX = "replace or remove the file, or leave such rows out with --on-bad-image skip"
+_OTHER_FORMATS = {
+    b"GIF8": "a GIF",
+    b"%PDF": "a PDF",
+    b"\x89HDF": "an HDF5 file",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip file (NIfTI?)",
+    b"<": "a text or web page",
+}
+
+
+def read_image(
+    source: bytes | Path | str,
+    *,
+    image_size: int | None = None,
+    resize: Resize = "crop",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    name: str | None = None,
+) -> np.ndarray:
+    """Decode an image file to RGB.
+
+    The EXIF orientation is applied, transparency is laid over white, greyscale and palettes become three channels,
+    CMYK is converted. Sixteen-bit greyscale is divided by 257 (65535 becomes 255), one fixed scale for all images, so
+    that no image's contrast depends on its own content; floating-point greyscale must lie in [0, 1].
+
+    Parameters
+    ----------
+    source : bytes, Path or str
+        The encoded file, or its path. JPEG, PNG, TIFF, BMP or WebP.
+    image_size : int, optional
+        Side of the square returned; the image's own size if not given.
+    resize : {"crop", "pad", "stretch"}
+        How a rectangle becomes a square; see `resize_image`.
+    max_pixels : int
+        Larger images are refused before they are decoded.
+    name : str, optional
+        What to call the image in messages; the path by default.
+
+    Returns
+    -------
+    ndarray of uint8, (H, W, 3)
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, empty, truncated, corrupt, too large, of several pages, or no image.
+    """
+    label = name or ("the image" if isinstance(source, bytes) else str(source))
+    data = source if isinstance(source, bytes) else _read_bytes(Path(source), label)
+    if not data:
+        raise ImageError(f"{label}: the file is empty (0 bytes).", fix=_FIX)
+    with pillow_guard():
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                _refuse_unusual(opened, label, max_pixels)
+                opened.load()
+                rgb = _to_rgb(_upright(opened), label)
+        except UnidentifiedImageError:
+            raise ImageError(f"{label}: {_what_it_is(data)}.", fix=_FIX) from None
+        except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError) as error:
+            # Pillow's decoders raise all of these on damaged files.
+            raise ImageError(f"{label}: the image is damaged ({_reason(error)}).", fix=_FIX) from error
+        except MemoryError:
+            raise ImageError(f"{label}: the image does not fit into memory.", fix=_FIX) from None
+        return np.asarray(rgb if image_size is None else resize_image(rgb, image_size, resize))
+
+
+def resize_image(image: Image.Image, size: int, policy: Resize = "crop") -> Image.Image:
+    """Make a square of `size` pixels, with Lanczos resampling.
+
+    "crop" takes the central square (side = the shorter side), "pad" keeps the whole picture on black, "stretch"
+    changes the aspect ratio.
+    """
+    if policy not in RESIZE_POLICIES:
+        raise ImageError(f"Unknown resize policy {policy!r}.", fix=f"use one of {', '.join(RESIZE_POLICIES)}")
+    width, height = image.size
+    if policy == "crop" and width != height:
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if policy == "pad" and width != height:
+        scale = size / max(width, height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        canvas = Image.new(image.mode, (size, size))
+        canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((size - inner[0]) // 2, (size - inner[1]) // 2))
+        return canvas
+    return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _read_bytes(path: Path, label: str) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ImageError(f"{label}: the file is larger than {MAX_FILE_BYTES >> 20} MiB.", fix=_FIX)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{label}: there is no such file.", fix=_FIX) from None
+    except OSError as error:
+        raise ImageError(f"{label}: the file cannot be read ({error.strerror}).", fix=_FIX) from error
+
+
+def _refuse_unusual(image: Image.Image, label: str, max_pixels: int) -> None:
+    """Refuse, from the header alone, what is too large or is not one picture."""
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{label}: {width} x {height} pixels are more than the limit of {max_pixels / 1e6:g} megapixels.",
+            fix="make the image smaller, or raise the limit with max_pixels",
+        )
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format != "MPO":  # MPO is what many phones write: a JPEG with a preview behind it
+        raise ImageError(f"{label}: holds {pages} pages or frames where one image is expected.", fix=_FIX)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the picture as its EXIF orientation says; damaged metadata leave it as it is."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # the metadata are not the picture: whatever ails them, the pixels are good
+        return image
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _to_rgb(image: Image.Image, label: str) -> Image.Image:
+    """Convert any pixel type to eight-bit RGB."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return _from_integers(np.asarray(image), label)
+    if image.mode == "F":
+        return _from_floats(np.asarray(image), label)
+    if image.has_transparency_data:
+        front = image.convert("RGBA")
+        white = Image.new("RGBA", front.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, front).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_integers(pixels: np.ndarray, label: str) -> Image.Image:
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > 65535:
+        raise ImageError(
+            f"{label}: 32-bit pixels from {low} to {high}, whose scale is not known.",
+            fix="convert the images to 8 or 16 bits with one window for all of them",
+        )
+    return _grey((pixels.astype(np.uint32) + 128) // 257)
+
+
+def _from_floats(pixels: np.ndarray, label: str) -> Image.Image:
+    if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
+        raise ImageError(
+            f"{label}: floating-point pixels outside [0, 1], whose scale is not known.",
+            fix="convert the images to 8 or 16 bits with one window for all of them",
+        )
+    return _grey(np.round(pixels * 255))
+
+
+def _grey(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
+
+
+def _what_it_is(data: bytes) -> str:
+    if data[128:132] == b"DICM":
+        return "this is a DICOM file; convert it to PNG first, with one window for all images"
+    for start, what in _OTHER_FORMATS.items():
+        if data.lstrip()[: len(start)] == start:
+            return f"this is {what}, not a JPEG, PNG, TIFF, BMP or WebP image"
+    return "not an image (JPEG, PNG, TIFF, BMP or WebP), or its beginning is damaged"
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+_guard_lock = threading.Lock()
+_guard: dict[str, Any] = {"depth": 0}
+
+
+@contextmanager
+def pillow_guard() -> Iterator[None]:
+    """Switch Pillow's own size limit and metadata warnings off while any thread is reading.
+
+    Both are process-wide settings. Our own limit is checked before a pixel is decoded and is an error rather than a
+    warning; warnings about metadata do not concern the pixels. Counted, because worker threads overlap.
+    """
+    with _guard_lock:
+        _guard["depth"] += 1
+        if _guard["depth"] == 1:
+            _guard["limit"] = Image.MAX_IMAGE_PIXELS
+            _guard["warnings"] = warnings.catch_warnings()
+            _guard["warnings"].__enter__()
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+            Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        with _guard_lock:
+            _guard["depth"] -= 1
+            if _guard["depth"] == 0:
+                Image.MAX_IMAGE_PIXELS = _guard["limit"]
+                _guard["warnings"].__exit__(None, None, None)

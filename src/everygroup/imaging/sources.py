@@ -1,0 +1,270 @@
+"""Where images lie: a zip archive, a folder of files or an npz array, all asked for by sample id."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from everygroup.errors import CohortError, ImageError
+from everygroup.files import hash_json
+from everygroup.imaging.read import MAX_FILE_BYTES
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+
+
+class _Names:
+    """Find a member by its path, its file name, or either without the suffix."""
+
+    def __init__(self, paths: Sequence[str], where: str) -> None:
+        self.where = where
+        self.exact = set(paths)
+        self.by_key: dict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            pure = PurePosixPath(path)
+            keys = {pure.name}
+            if pure.suffix.lower() in IMAGE_SUFFIXES:
+                keys |= {pure.stem, str(pure.with_suffix(""))}
+            for key in keys:
+                self.by_key[key].append(path)
+
+    def find(self, sample_id: str) -> str | None:
+        wanted = sample_id.replace("\\", "/").removeprefix("./").strip()
+        if wanted in self.exact:
+            return wanted
+        # A table may give a longer path than we see (its root folder is not here), or another suffix.
+        for key in (wanted, PurePosixPath(wanted).name, PurePosixPath(wanted).stem if _has_suffix(wanted) else ""):
+            found = self.by_key.get(key, [])
+            if len(found) > 1:
+                raise CohortError(
+                    f"The id {sample_id!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
+                    fix="name the file with its folder in the table, or remove the copies",
+                )
+            if found:
+                return found[0]
+        return None
+
+
+def _has_suffix(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
+
+
+class ZipImages:
+    """Images in a zip archive."""
+
+    kind = "zip"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise CohortError(
+                f"{path}: cannot be opened as a zip archive ({error}).", fix="copy or download the archive again"
+            ) from error
+        self._info = {i.filename: i for i in self._zip.infolist() if not i.is_dir() and not _hidden(i.filename)}
+        self._names = _Names(list(self._info), path.name)
+
+    def find(self, sample_id: str) -> str | None:
+        """Return the member that holds this sample, None if there is none."""
+        return self._names.find(sample_id)
+
+    def members(self) -> list[str]:
+        """Return the members that look like images."""
+        return [m for m in self._info if _has_suffix(m)]
+
+    def read(self, member: str) -> bytes:
+        """Return a member's bytes; safe from several threads."""
+        if self._info[member].file_size > MAX_FILE_BYTES:
+            raise ImageError(f"{member}: unpacks to more than {MAX_FILE_BYTES >> 20} MiB.")
+        try:
+            return self._zip.read(member)
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, NotImplementedError, EOFError) as error:
+            raise ImageError(f"{member}: cannot be unpacked ({error}).", fix="make the archive again") from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash the archive's directory: names, sizes and checksums."""
+        return hash_json(sorted((i.filename, i.file_size, i.CRC) for i in self._info.values()))
+
+
+class FolderImages:
+    """Image files in a folder and the folders below it."""
+
+    kind = "files"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stat = dict(_walk(path, ""))
+        self._names = _Names(list(self._stat), f"{path.name or path}/")
+
+    def find(self, sample_id: str) -> str | None:
+        """Return the file of this sample relative to the folder, None if there is none."""
+        return self._names.find(sample_id)
+
+    def members(self) -> list[str]:
+        """Return the files that look like images."""
+        return [m for m in self._stat if _has_suffix(m)]
+
+    def read(self, member: str) -> bytes:
+        """Return a file's bytes."""
+        try:
+            if self._stat[member][0] > MAX_FILE_BYTES:
+                raise ImageError(f"{member}: the file is larger than {MAX_FILE_BYTES >> 20} MiB.")
+            return (self.path / member).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{member}: the file cannot be read ({error.strerror}).") from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash names, sizes and modification times of the image files."""
+        return hash_json(sorted((m, *self._stat[m]) for m in self.members()))
+
+
+def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield (relative path, (size, mtime)) of regular files, without following linked folders."""
+    try:
+        entries = sorted(os.scandir(root / below), key=lambda e: e.name)
+    except OSError as error:
+        raise CohortError(f"{root / below}: cannot be listed ({error.strerror}).") from error
+    for entry in entries:
+        name = f"{below}/{entry.name}" if below else entry.name
+        if _hidden(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, name)
+            continue
+        try:
+            info = entry.stat()
+        except OSError:  # a dangling link: it is found as "no image" when its row is asked for
+            continue
+        if stat.S_ISREG(info.st_mode):
+            yield name, (info.st_size, info.st_mtime_ns)
+
+
+class NpzImages:
+    """Decoded images in an npz archive: `images` uint8 (N, H, W, 3), (N, H, W, 1) or (N, H, W), and `ids` (N,)."""
+
+    kind = "npz"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        fix = "save it with numpy.savez(file, images=uint8 array (N, S, S, 3), ids=array of N strings)"
+        try:
+            with path.open("rb") as handle:
+                archive = np.load(handle, allow_pickle=False)
+                if isinstance(archive, np.ndarray):
+                    raise CohortError(f"{path}: a single array, not an npz archive.", fix=fix)
+                if lacking := [key for key in ("images", "ids") if key not in archive.files]:
+                    raise CohortError(
+                        f"{path}: lacks {' and '.join(lacking)}; it holds {', '.join(archive.files) or 'nothing'}.",
+                        fix=fix,
+                    )
+                self.ids = archive["ids"].astype(str)
+            self.shape, dtype, ordered = self._header()
+        except CohortError:
+            raise
+        except ValueError as error:
+            if "pickle" in str(error).lower():
+                raise CohortError(
+                    f"{path}: holds Python objects (pickles), which can run code when read.", fix=fix
+                ) from error
+            raise CohortError(f"{path}: cannot be read as an npz archive ({error}).", fix=fix) from error
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+            raise CohortError(f"{path}: cannot be read as an npz archive ({error}).", fix=fix) from error
+        good = dtype == np.uint8 and ordered and len(self.shape) in (3, 4)
+        if not good or (len(self.shape) == 4 and self.shape[3] not in (1, 3)):
+            raise CohortError(f"{path}: images are {dtype} of shape {self.shape}.", fix=fix)
+        if self.ids.ndim != 1 or len(self.ids) != self.shape[0]:
+            raise CohortError(f"{path}: {self.shape[0]} images but {self.ids.size} ids.", fix=fix)
+        self._position = {str(i): k for k, i in enumerate(self.ids)}
+        if len(self._position) < len(self.ids):
+            raise CohortError(f"{path}: the ids are not unique.", fix="give every image its own id")
+
+    @property
+    def image_size(self) -> int | None:
+        """Side of the images, None if they are not square."""
+        return int(self.shape[1]) if self.shape[1] == self.shape[2] else None
+
+    def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+        with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as stream:
+            return _read_header(stream)
+
+    def members(self) -> list[str]:
+        """Return the ids of the images."""
+        return list(self._position)
+
+    def find(self, sample_id: str) -> str | None:
+        """Return the id under which this sample is stored, None if it is not."""
+        at = self.position(sample_id)
+        return None if at is None else str(self.ids[at])
+
+    def position(self, sample_id: str) -> int | None:
+        """Return the index of a sample's image, by id or by id without the suffix."""
+        stem = PurePosixPath(sample_id).stem if _has_suffix(sample_id) else sample_id
+        return self._position.get(sample_id, self._position.get(stem))
+
+    def chunks(self, size: int = 1024) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first index, images (b, H, W, 3)) without holding the whole array in memory."""
+        per_image = int(np.prod(self.shape[1:]))
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as stream:
+                _read_header(stream)
+                for start in range(0, self.shape[0], size):
+                    n = min(size, self.shape[0] - start)
+                    data = stream.read(n * per_image)
+                    if len(data) < n * per_image:
+                        raise EOFError("the array ends too early")
+                    block = np.frombuffer(data, np.uint8).reshape(n, *self.shape[1:])
+                    block = block[..., None] if block.ndim == 3 else block
+                    yield start, np.broadcast_to(block, (*block.shape[:3], 3))
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise CohortError(f"{self.path}: is damaged ({error}).", fix="copy or download the file again") from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash the archive's directory: names, sizes and checksums."""
+        with zipfile.ZipFile(self.path) as archive:
+            return hash_json(sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist()))
+
+
+def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    return shape, dtype, not fortran
+
+
+ImageSource = ZipImages | FolderImages | NpzImages
+
+
+def open_source(path: Path | str) -> ImageSource:
+    """Open a zip archive, an npz archive or a folder of images.
+
+    Raises
+    ------
+    CohortError
+        If there is no such thing, or it is damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return FolderImages(path)
+    if not path.exists():
+        raise CohortError(f"{path}: there is no such file or folder.", fix="check the path given to --images")
+    if path.suffix.lower() == ".npz":
+        return NpzImages(path)
+    if path.suffix.lower() == ".zip":
+        return ZipImages(path)
+    raise CohortError(f"{path}: images are read from a folder, a .zip or an .npz file.", fix="check --images")

@@ -1,0 +1,204 @@
+"""Finding images by id in a zip, a folder or an npz."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from everygroup.errors import CohortError, ImageError
+from everygroup.imaging import open_source
+from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
+
+
+def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.fixture(params=["zip", "folder"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> ZipImages | FolderImages:
+    members = {
+        "part_1/a.jpg": b"A",
+        "part_2/b.PNG": b"B",
+        "c.x.jpeg": b"C",
+        "notes.txt": b"N",
+        "__MACOSX/._a.jpg": b"-",
+        ".hidden.jpg": b"-",
+    }
+    if request.param == "zip":
+        opened = open_source(make_zip(tmp_path / "images.zip", members))
+    else:
+        for name, data in members.items():
+            (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "images" / name).write_bytes(data)
+        opened = open_source(tmp_path / "images")
+    assert not isinstance(opened, NpzImages)
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("sample_id", "member"),
+    [
+        ("a", "part_1/a.jpg"),
+        ("a.jpg", "part_1/a.jpg"),
+        ("a.png", "part_1/a.jpg"),
+        ("part_1/a.jpg", "part_1/a.jpg"),
+        ("part_1/a", "part_1/a.jpg"),
+        ("root/part_1/a.jpg", "part_1/a.jpg"),
+        ("part_1\\a.jpg", "part_1/a.jpg"),
+        ("./part_2/b.PNG", "part_2/b.PNG"),
+        ("b", "part_2/b.PNG"),
+        ("c.x", "c.x.jpeg"),
+        ("notes.txt", "notes.txt"),
+        ("notes", None),
+        ("c", None),
+        ("z", None),
+        ("", None),
+        (".hidden", None),
+        ("._a", None),
+    ],
+)
+def test_ids_find_their_image(source: ZipImages | FolderImages, sample_id: str, member: str | None) -> None:
+    assert source.find(sample_id) == member
+
+
+def test_members_and_bytes(source: ZipImages | FolderImages) -> None:
+    assert sorted(source.members()) == ["c.x.jpeg", "part_1/a.jpg", "part_2/b.PNG"]
+    assert source.read("part_1/a.jpg") == b"A"
+
+
+def test_an_ambiguous_id_is_refused(tmp_path: Path) -> None:
+    source = open_source(make_zip(tmp_path / "i.zip", {"x/a.jpg": b"1", "y/a.jpg": b"2", "b.jpg": b"3"}))
+    with pytest.raises(CohortError, match=r"'a' fits several images in i.zip: x/a.jpg, y/a.jpg"):
+        source.find("a")
+    assert source.find("x/a") == "x/a.jpg"
+    assert source.find("b") == "b.jpg"
+
+
+def test_fingerprints_follow_the_files(tmp_path: Path) -> None:
+    first = open_source(make_zip(tmp_path / "1.zip", {"a.jpg": b"1", "b.jpg": b"2"})).fingerprint
+    turned = open_source(make_zip(tmp_path / "2.zip", {"b.jpg": b"2", "a.jpg": b"1"})).fingerprint
+    other = open_source(make_zip(tmp_path / "3.zip", {"a.jpg": b"1", "b.jpg": b"3"})).fingerprint
+    assert first == turned != other
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "a.jpg").write_bytes(b"1")
+    before = open_source(tmp_path / "f").fingerprint
+    (tmp_path / "f" / "table.csv").write_text("not an image")
+    assert open_source(tmp_path / "f").fingerprint == before
+    (tmp_path / "f" / "a.jpg").write_bytes(b"12")
+    assert open_source(tmp_path / "f").fingerprint != before
+
+
+def test_zip_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK but no more")
+    with pytest.raises(CohortError, match=r"bad.zip: cannot be opened as a zip archive"):
+        open_source(tmp_path / "bad.zip")
+    path = make_zip(tmp_path / "flip.zip", {"a.jpg": b"hello world"})
+    path.write_bytes(path.read_bytes().replace(b"hello", b"jello"))
+    with pytest.raises(ImageError, match=r"a.jpg: cannot be unpacked .*CRC"):
+        open_source(path).read("a.jpg")  # type: ignore[union-attr]
+    monkeypatch.setattr("everygroup.imaging.sources.MAX_FILE_BYTES", 5)
+    with pytest.raises(ImageError, match="unpacks to more than"):
+        open_source(path).read("a.jpg")  # type: ignore[union-attr]
+
+
+def test_folder_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"hello world")
+    (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    source = FolderImages(tmp_path)
+    assert source.find("dangling") is None
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(ImageError, match="cannot be read"):
+        source.read("a.jpg")
+    monkeypatch.setattr("everygroup.imaging.sources.MAX_FILE_BYTES", 5)
+    with pytest.raises(ImageError, match="larger than"):
+        source.read("a.jpg")
+    with pytest.raises(CohortError, match="cannot be listed"):
+        FolderImages(tmp_path / "none")
+
+
+def test_paths_that_are_no_source(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="no such file or folder"):
+        open_source(tmp_path / "none")
+    (tmp_path / "x.rar").write_bytes(b"")
+    with pytest.raises(CohortError, match=r"folder, a .zip or an .npz"):
+        open_source(tmp_path / "x.rar")
+
+
+IMAGES = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)
+IDS = np.array(["a", "b", "c"])
+
+
+def test_npz_gives_its_images_in_chunks(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "images-4.npz", images=IMAGES, ids=IDS)
+    source = NpzImages(tmp_path / "images-4.npz")
+    assert source.image_size == 4
+    assert [source.position(i) for i in ("c", "a.jpg", "z")] == [2, 0, None]
+    assert source.find("b.png") == "b"
+    assert source.find("z") is None
+    assert source.members() == ["a", "b", "c"]
+    blocks = list(source.chunks(2))
+    assert [start for start, _ in blocks] == [0, 2]
+    np.testing.assert_array_equal(np.concatenate([block for _, block in blocks]), IMAGES)
+
+
+@pytest.mark.parametrize("grey", [IMAGES[..., 0], IMAGES[..., :1]])
+def test_grey_npz_gets_three_channels(tmp_path: Path, grey: np.ndarray) -> None:
+    np.savez(tmp_path / "g.npz", images=grey, ids=np.array([7, 8, 9]))
+    ((_, block),) = NpzImages(tmp_path / "g.npz").chunks()
+    np.testing.assert_array_equal(block, np.repeat(IMAGES[..., :1], 3, axis=3))
+
+
+BAD_NPZ = {
+    "lacks keys": ({"x": IMAGES}, "lacks images and ids; it holds x"),
+    "lacks ids": ({"images": IMAGES}, "lacks ids"),
+    "pickled ids": ({"images": IMAGES, "ids": np.array(["a", None, "c"], dtype=object)}, "pickles"),
+    "pickled images": ({"images": np.array([1, "a"], dtype=object), "ids": IDS}, "images are object"),
+    "floats": ({"images": IMAGES / 255, "ids": IDS}, "images are float64"),
+    "four channels": ({"images": np.zeros((3, 4, 4, 4), np.uint8), "ids": IDS}, r"shape \(3, 4, 4, 4\)"),
+    "flat": ({"images": np.zeros((3, 4), np.uint8), "ids": IDS}, r"shape \(3, 4\)"),
+    "too few ids": ({"images": IMAGES, "ids": IDS[:2]}, "3 images but 2 ids"),
+    "double ids": ({"images": IMAGES, "ids": np.array(["a", "a", "c"])}, "not unique"),
+    "fortran order": ({"images": np.asfortranarray(IMAGES), "ids": IDS}, "images are uint8"),
+}
+
+
+@pytest.mark.parametrize("defect", BAD_NPZ)
+def test_npz_defects(tmp_path: Path, defect: str) -> None:
+    arrays, reason = BAD_NPZ[defect]
+    np.savez(tmp_path / "images-4.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(CohortError, match=reason) as caught:
+        NpzImages(tmp_path / "images-4.npz")
+    assert "images-4.npz" in caught.value.message
+
+
+def test_files_that_are_no_npz(tmp_path: Path) -> None:
+    path = tmp_path / "i.npz"
+    path.write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(CohortError, match="cannot be read as an npz"):
+        NpzImages(path)
+    path.write_bytes(b"plain text")
+    with pytest.raises(CohortError, match=r"pickles|cannot be read"):
+        NpzImages(path)
+    stream = io.BytesIO()
+    np.save(stream, IMAGES)
+    path.write_bytes(stream.getvalue())
+    with pytest.raises(CohortError, match="a single array"):
+        NpzImages(path)
+
+
+def test_damage_found_while_reading(tmp_path: Path) -> None:
+    path = tmp_path / "i.npz"
+    np.savez(path, images=IMAGES, ids=IDS)
+    source = NpzImages(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(IMAGES.tobytes()[:40]) + 20] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(CohortError, match="is damaged"):
+        list(source.chunks())
