@@ -1,1 +1,58 @@
+"""everygroup: the best diagnosis model for every patient group, and honest numbers on whether it is.
+
+The public names below are loaded on first use, so that `import everygroup` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "Cohort": "everygroup.cohort",
+    "EverygroupError": "everygroup.errors",
+    "Predictions": "everygroup.predictions",
+    "Store": "everygroup.methods",
+    "TrainSettings": "everygroup.settings",
+    "read_cohort": "everygroup.datasets.reader",
+}
+_ROOMS = ("audit", "boundary", "datasets", "methods", "metrics", "spare")
+
+__all__ = [
+    "Cohort",
+    "EverygroupError",
+    "Predictions",
+    "Store",
+    "TrainSettings",
+    "__version__",
+    "audit",
+    "boundary",
+    "datasets",
+    "methods",
+    "metrics",
+    "read_cohort",
+    "spare",
+]
+
+if TYPE_CHECKING:
+    from everygroup import audit, boundary, datasets, methods, metrics, spare
+    from everygroup.cohort import Cohort
+    from everygroup.datasets.reader import read_cohort
+    from everygroup.errors import EverygroupError
+    from everygroup.methods import Store
+    from everygroup.predictions import Predictions
+    from everygroup.settings import TrainSettings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"everygroup.{name}")
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'everygroup' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,177 @@
+"""One run: a cohort, a method and what it is compared with, from training to report, in one folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from everygroup.audit import Audit, audit
+from everygroup.benchmark.pictures import weight_strips
+from everygroup.benchmark.run_folder import RunFolder
+from everygroup.cohort import Cohort, Split
+from everygroup.console import recorded_warnings, say
+from everygroup.methods import RoutedModel, Store, create_method, method_class
+from everygroup.predictions import Predictions
+from everygroup.settings import TrainSettings
+from everygroup.spare import weight_summary
+from everygroup.training import RunLog, resolve_device
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run left.
+
+    Attributes
+    ----------
+    folder : Path
+    model : RoutedModel
+        Of the main method.
+    predictions : dict of str to Predictions
+        By method name; validation and test samples.
+    audits : dict of str to Audit
+        By method name; test samples only, compared with ERM where it was trained.
+    """
+
+    folder: Path
+    model: RoutedModel
+    predictions: dict[str, Predictions]
+    audits: dict[str, Audit]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Long rows of all methods."""
+        return pd.concat([a.table for a in self.audits.values()], ignore_index=True)
+
+
+def run(
+    cohort: Cohort,
+    folder: RunFolder,
+    *,
+    method: str,
+    hyperparameters: Mapping[str, Any] | None = None,
+    compare: Sequence[str] = ("erm",),
+    settings: TrainSettings,
+    split: Split,
+    store: Path | None = None,
+    n_boot: int = 1000,
+    routing: Mapping[str, Any] | None = None,
+) -> Run:
+    """Train a method and those it is compared with, predict, audit and report.
+
+    Parameters
+    ----------
+    cohort, split : Cohort, Split
+        The cohort and its parts; the test part is predicted once, after everything is trained and chosen.
+    folder : RunFolder
+        Where the run's files go.
+    method, hyperparameters : str, mapping
+        The main method.
+    compare : sequence of str
+        Methods trained beside it with their defaults, the same settings and the same split.
+    store : Path, optional
+        Folder of trained networks and distances, to be shared between runs; inside the run folder by default.
+    n_boot : int
+        Bootstrap replicates.
+    routing : mapping, optional
+        Options of `RoutedModel.predict`.
+    """
+    device = resolve_device(settings.device)
+    create_method(method, hyperparameters)  # a wrong name or value is an error before anything is trained
+    say(str(cohort))
+    fingerprint = cohort.fingerprint(split)
+    split.save(folder / "split.csv")
+    log = RunLog(folder.path)
+    keep = Store(store or folder / "store", log)
+    started = time.perf_counter()
+    models: dict[str, RoutedModel] = {}
+    seconds: dict[str, float] = {}
+    for name in dict.fromkeys([*compare, method]):
+        say(f"Training {name}")
+        begun = time.perf_counter()
+        built = create_method(name, hyperparameters if name == method else None)
+        models[name] = built.fit(split.train, split.validation, settings=settings, store=keep)
+        seconds[name] = round(time.perf_counter() - begun, 1)
+    log.draw()
+
+    model = models[method]
+    model.save(folder / "model")
+    if model.weights is not None:
+        folder.write_table("weights.csv", model.weights)
+    predictions: dict[str, Predictions] = {}
+    held = (split.table["part"] != "train").to_numpy()
+    unseen, parts = cohort.where(held), split.table["part"].to_numpy()[held]
+    for name, trained in models.items():
+        predictions[name] = trained.predict(unseen, device=device, split=parts, **(routing or {}))
+        suffix = "" if name == method else f"-{name}"
+        predictions[name].to_csv(folder / f"predictions{suffix}.csv")
+
+    say("Auditing the test predictions")
+    baseline = predictions["erm"].of_split("test") if "erm" in predictions else None
+    audits = {
+        name: audit(
+            p.of_split("test"),
+            baseline=baseline if name != "erm" else None,
+            n_boot=n_boot,
+            seed=settings.seed,
+            data_set=str(cohort.provenance.get("name", "")),
+            method=name,
+            run_seed=settings.seed,
+        )
+        for name, p in predictions.items()
+    }
+    result = Run(folder.path, model, predictions, audits)
+    folder.write_table("summary.csv", result.summary)
+    audits[method].to_json(folder / "audit.json")
+    environment = folder.write_environment({"seconds": seconds, "device": str(device)})
+    _report(result, folder, method, split, log, environment, fingerprint.to_dict(), settings)
+    folder.finish()
+    say(f"Finished in {time.perf_counter() - started:.0f} s.")
+    return result
+
+
+def _report(
+    result: Run,
+    folder: RunFolder,
+    method: str,
+    split: Split,
+    log: RunLog,
+    environment: dict[str, Any],
+    fingerprint: dict[str, Any],
+    settings: TrainSettings,
+) -> None:
+    from everygroup.report import write_report
+
+    train, weights = split.train, result.model.weights
+    audits = dict(result.audits)
+    audits[method] = replace(audits[method], flags=(*audits[method].flags, *recorded_warnings()))
+    write_report(
+        folder / "report.html",
+        title=f"{method} on {train.provenance.get('name', 'the cohort')}",
+        question={
+            "cohort": train.provenance.get("name", ""),
+            "label": train.label,
+            "classes": ", ".join(train.classes),
+            "groups": f"{', '.join(train.groups)} (by {train.rule.name})",
+            "method": method,
+            "baseline": "erm" if "erm" in audits else "",
+            "compared with": ", ".join(m for m in audits if m != method) or "nothing",
+            "samples (train / validation / test)": f"{len(train)} / {len(split.validation)} / {len(split.test)}",
+            "split hash": split.hash,
+            "seed": settings.seed,
+            "backbone": next(iter(result.model.specs.values())).backbone,
+            "updates per network": settings.n_updates(len(train)),
+        },
+        audit=list(audits.values()),
+        fingerprint=fingerprint,
+        log=log.table,
+        weights=weights,
+        weight_summary=weight_summary(weights) if weights is not None else None,
+        image_strips=weight_strips(train, weights) if weights is not None else None,
+        methods=[method_class(m).info.to_dict() for m in audits],
+        environment=environment,
+    )

@@ -1,0 +1,116 @@
+"""The run folder: self-describing, never mixed with another run, resumable."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from everygroup.console import say
+from everygroup.errors import OutputError
+from everygroup.files import atomic_path, hash_json, write_json, write_text
+from everygroup.settings import read_config, write_config
+
+_PACKAGES = ("everygroup", "torch", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors")
+
+
+class RunFolder:
+    """A folder that one run writes to.
+
+    Parameters
+    ----------
+    path : Path
+        New or empty; or, with `resume`, the folder of the same run, unfinished.
+    config : mapping
+        Everything the results depend on; JSON-able. Kept as config.yaml.
+    resume : bool
+        Go on with an unfinished run.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written, holds something else, a finished run, or one with another configuration.
+    """
+
+    def __init__(self, path: Path | str, config: Mapping[str, Any], *, resume: bool = False) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is a file.", fix="choose another --out folder")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            held = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+        except OSError as error:
+            raise OutputError(f"Cannot write to {self.path}: {error.strerror}.", fix="choose another --out") from error
+        if held:
+            self._check_same(config, held, resume)
+        self.write_yaml("config.yaml", config)
+
+    def _check_same(self, config: Mapping[str, Any], held: list[str], resume: bool) -> None:
+        if "config.yaml" not in held:
+            raise OutputError(
+                f"{self.path} is not empty and holds no run ({', '.join(held[:3])}).", fix="choose another --out folder"
+            )
+        if self.finished:
+            raise OutputError(
+                f"{self.path} holds a finished run.", fix="choose another --out folder, or remove this one"
+            )
+        if hash_json(read_config(self.path / "config.yaml")) != hash_json(config):
+            raise OutputError(
+                f"{self.path} holds an unfinished run with other settings (see its config.yaml).",
+                fix="repeat its settings, or choose another --out folder",
+            )
+        if not resume:
+            raise OutputError(f"{self.path} holds an unfinished run.", fix="add --resume to go on with it")
+        say(f"Resuming the run in {self.path}.")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete."""
+        return (self.path / "done").exists()
+
+    def finish(self) -> None:
+        """Mark the run as complete."""
+        write_text(self / "done", "complete\n")
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def write_yaml(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write a YAML file of the run."""
+        write_config(self / name, values)
+
+    def write_table(self, name: str, table: Any) -> None:
+        """Write a DataFrame as CSV."""
+        with atomic_path(self / name) as temporary:
+            table.to_csv(temporary, index=False)
+
+    def write_environment(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Write and return what the run was made with."""
+        record = environment() | dict(extra)
+        write_json(self / "environment.json", record)
+        return record
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, machine and command."""
+    import torch
+
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "command": " ".join(["everygroup", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "packages": versions,
+    }

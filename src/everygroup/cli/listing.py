@@ -1,0 +1,110 @@
+"""`everygroup list` and `everygroup describe`: what there is, by name."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import inspect
+import json
+from typing import Annotated, Any
+
+import typer
+
+from everygroup.errors import SettingsError
+
+KINDS = ("methods", "backbones", "metrics", "datasets", "settings", "selection", "presets")
+
+
+def list_names(
+    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")],
+    pattern: Annotated[str, typer.Argument(help="Wildcard, such as 'resnet*'.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List methods, backbones, metrics, data sets, settings, selection rules or presets.
+
+    Examples: `everygroup list methods` · `everygroup list backbones 'resnet*'` · `everygroup list settings --json`
+    """
+    names = {n: text for n, text in _entries(kind, pattern).items() if fnmatch.fnmatch(n, pattern)}
+    if as_json:
+        typer.echo(json.dumps(names if any(names.values()) else list(names), indent=2))
+        return
+    width = max((len(n) for n in names), default=0)
+    for name, text in names.items():
+        typer.echo(f"{name:<{width}}  {text}".rstrip())
+
+
+def describe(
+    name: Annotated[str, typer.Argument(help="A method, metric or setting.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Describe a method, metric or setting: what it is, its parameters, where it comes from.
+
+    Examples: `everygroup describe spare` · `everygroup describe macro_f1`
+    """
+    record = _record(name)
+    if as_json:
+        typer.echo(json.dumps(record, indent=2, default=str))
+        return
+    for key, value in record.items():
+        if isinstance(value, dict):
+            typer.echo(f"{key}:")
+            for k, v in value.items():
+                typer.echo(f"  {k} = {v}")
+        elif "\n" in str(value):
+            typer.echo(f"\n{value}\n")
+        else:
+            typer.echo(f"{key}: {value}")
+
+
+def _entries(kind: str, pattern: str) -> dict[str, str]:
+    if kind == "methods":
+        from everygroup.methods import METHODS
+
+        return {n: f"{m.info.title} ({m.info.family})" for n, m in METHODS.items()}
+    if kind == "backbones":
+        from everygroup.networks import OWN, list_backbones
+
+        return {n: OWN.get(n, "") for n in list_backbones(pattern)}
+    if kind == "metrics":
+        from everygroup.metrics import list_metrics, metric_info
+
+        return {n: metric_info(n).title for n in list_metrics()}
+    if kind == "datasets":
+        return {"simulated": "procedural dermatology cohort with a known truth", "toy": "vectors with rotating sectors"}
+    if kind == "settings":
+        from everygroup.settings import TrainSettings
+
+        return {n: f"{f.description} (default {f.default})" for n, f in TrainSettings.model_fields.items()}
+    if kind == "selection":
+        from everygroup.training import SELECTION
+
+        return {n: r.help for n, r in SELECTION.items()}
+    if kind == "presets":
+        from everygroup.settings import PRESETS
+
+        return {n: ", ".join(f"{k}={v}" for k, v in p.items()) or "the defaults" for n, p in PRESETS.items()}
+    raise SettingsError(f"Nothing is called {kind!r}.", fix=f"list one of {', '.join(KINDS)}")
+
+
+def _record(name: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from everygroup.methods import METHODS
+    from everygroup.metrics import list_metrics, metric_info
+    from everygroup.settings import TrainSettings
+
+    if name in METHODS:
+        method = METHODS[name]
+        info = method.info.to_dict()
+        cost = f"{info.pop('cost'):g} x ERM (two groups)"
+        return {**info, "cost": cost, "hyper-parameters": method.defaults(), "text": inspect.getdoc(method) or ""}
+    if name in list_metrics():
+        record = asdict(metric_info(name))
+        record["text"] = inspect.getdoc(record.pop("function")) or ""
+        return record
+    if name in TrainSettings.model_fields:
+        field = TrainSettings.model_fields[name]
+        return {"setting": name, "default": field.default, "meaning": field.description}
+    near = difflib.get_close_matches(name, [*METHODS, *list_metrics(), *TrainSettings.model_fields], n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise SettingsError(f"Nothing is called {name!r}.", fix=f"{hint}See `everygroup list methods`")

@@ -1,0 +1,84 @@
+"""`everygroup predict`: let a trained model answer for new images."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from everygroup.cli import cohort_options as c
+
+
+class Route(StrEnum):
+    """Which network answers."""
+
+    known = "known"
+    predicted = "predicted"
+    soft = "soft"
+
+
+class WhenMissing(StrEnum):
+    """Which network answers where no group is recorded."""
+
+    predicted = "predicted"
+    soft = "soft"
+    pooled = "pooled"
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `everygroup fit` wrote.")],
+    source: c.SourceArgument,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file. Default: SOURCE-predictions.csv.")] = None,
+    routing: Annotated[
+        Route, typer.Option(help="By recorded group, predicted group, or a soft mixture.")
+    ] = Route.known,
+    when_missing: Annotated[
+        WhenMissing, typer.Option(help="What answers where no group is recorded.")
+    ] = WhenMissing.predicted,
+    images: c.ImagesOption = None,
+    on_bad_image: c.OnBadImageOption = c.BadImages.error,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    workers: c.WorkersOption = None,
+) -> None:
+    """Predict new images with the networks of a run; the route each sample took stands beside its prediction.
+
+    SOURCE is a folder or CSV file as in `fit`, with the columns of the run's config.yaml; the label may be absent. A
+    folder of images without a table works too: every group is then missing.
+
+    Example:
+
+        everygroup predict runs/spare NEW_IMAGES -o predictions.csv
+    """
+    from everygroup.console import say
+    from everygroup.datasets.reader import read_unlabelled
+    from everygroup.errors import OutputError
+    from everygroup.methods import RoutedModel
+    from everygroup.settings import read_config
+    from everygroup.training import resolve_device
+
+    target = out or Path(f"{source.with_suffix('')}-predictions.csv")
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder.", fix="name a CSV file, as in --out predictions.csv")
+    model = RoutedModel.load(run / "model")
+    config: dict[str, Any] = read_config(run / "config.yaml")
+    columns = {k: config.get(k) for k in ("label", "id_column", "image_column", "split_by", "resize")}
+    cohort = read_unlabelled(
+        source,
+        images=images,
+        rule=model.rule,
+        classes=model.classes,
+        groups=model.groups,
+        image_size=model.sample_shape[0],
+        on_bad_image=on_bad_image.value,
+        workers=workers,
+        **columns,
+    )
+    predictions = model.predict(
+        cohort, routing=routing.value, when_missing=when_missing.value, device=resolve_device(device)
+    )
+    predictions.to_csv(target)
+    routes = predictions.table["route"].value_counts()
+    say(f"{len(cohort)} predictions: " + ", ".join(f"{n} {route}" for route, n in routes.items()))
+    say(f"Wrote {target}")
