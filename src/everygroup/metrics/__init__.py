@@ -1,0 +1,71 @@
+"""Performance and fairness of predictions: pure functions of arrays, without torch.
+
+Every metric takes ``(y_true, y_pred or y_score, *, sensitive_features=...)`` and returns `Measured`: the value, the
+value of every group, the number of samples behind each, and how many rates were undefined.
+"""
+
+from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
+from everygroup.metrics.disparity import (
+    DISPARITIES,
+    difference,
+    mean_pairwise,
+    normalised_range,
+    ratio,
+    skewed_error_ratio,
+    standard_deviation,
+    worst_group,
+)
+from everygroup.metrics.lineage import VARIANTS, eodds, eopp0, eopp1, lineage_gap
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.performance import (
+    accuracy,
+    balanced_accuracy,
+    macro_f1,
+    macro_precision,
+    macro_recall,
+    rate,
+)
+from everygroup.metrics.ranking import Ranking, auc, macro_auc, rankings
+from everygroup.metrics.rates import RATES, accuracy_of, average_rate, class_rates
+from everygroup.metrics.registry import MetricInfo, list_metrics, metric_info
+from everygroup.metrics.tradeoff import dto, fate, levelling_down
+
+__all__ = [
+    "DISPARITIES",
+    "RATES",
+    "VARIANTS",
+    "Measured",
+    "MetricInfo",
+    "OneVsRest",
+    "Ranking",
+    "accuracy",
+    "accuracy_of",
+    "auc",
+    "average_rate",
+    "balanced_accuracy",
+    "class_rates",
+    "confusion_counts",
+    "difference",
+    "dto",
+    "eodds",
+    "eopp0",
+    "eopp1",
+    "fate",
+    "levelling_down",
+    "lineage_gap",
+    "list_metrics",
+    "macro_auc",
+    "macro_f1",
+    "macro_precision",
+    "macro_recall",
+    "mean_pairwise",
+    "metric_info",
+    "normalised_range",
+    "one_vs_rest",
+    "rankings",
+    "rate",
+    "ratio",
+    "skewed_error_ratio",
+    "standard_deviation",
+    "worst_group",
+]

@@ -1,0 +1,162 @@
+"""Multi-class equal opportunity and equalized odds, in every variant that published tables use.
+
+The names 'EOpp0', 'EOpp1' and 'EOdds' mean different sums in different papers and their code; the variant is part of
+the metric. TPR, TNR and FPR are one-vs-rest rates of class k; d is the difference between two groups.
+
+=========  ===================  ===================  =================================
+variant    EOpp0                EOpp1                EOdds
+=========  ===================  ===================  =================================
+lab        mean_k abs(dTNR_k)   mean_k abs(dTPR_k)   mean_k abs(dTPR_k + dFPR_k)/2
+sum        sum_k abs(dTNR_k)    sum_k abs(dTPR_k)    sum_k abs(dTPR_k + dFPR_k)
+fairadabn  mean_k abs(dTNR_k)   mean_k abs(dTPR_k)   mean_k abs(dTPR_k + dTNR_k)
+strict     mean_k abs(dTNR_k)   mean_k abs(dTPR_k)   mean_k (abs(dTPR_k)+abs(dFPR_k))/2
+max        max_k abs(dTNR_k)    max_k abs(dTPR_k)    max_k max(abs(dTPR_k), abs(dFPR_k))
+=========  ===================  ===================  =================================
+
+'lab' is the code behind the SPARE tables (also FairMoE, FairQuantize, SCP-FairPrune); 'sum' the form printed in
+FairPrune (Wu et al., MICCAI 2022); 'fairadabn' the code of FairAdaBN (Xu et al., MICCAI 2023). In 'lab', 'sum' and
+'fairadabn' the sum inside EOdds is signed, so that opposite gaps cancel, and 0/0 is 0; in 'strict' and 'max' nothing
+cancels, and a class whose rate is 0/0 in a group is left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import combinations
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from everygroup.errors import SettingsError
+from everygroup.metrics.confusion import OneVsRest
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.performance import grouped_counts
+from everygroup.metrics.rates import average_rate, class_rates, max_defined, mean_defined, undefined_rates
+
+Array = NDArray[np.float64]
+Name = Literal["eopp0", "eopp1", "eodds"]
+Variant = Literal["lab", "sum", "fairadabn", "strict", "max"]
+VARIANTS: tuple[str, ...] = get_args(Variant)
+_ZERO_IS_ZERO = ("lab", "sum", "fairadabn")
+
+_ODDS_TERMS: dict[str, Callable[[Array, Array, Array], Array]] = {
+    "lab": lambda tpr, fpr, tnr: np.abs(tpr + fpr) / 2,
+    "sum": lambda tpr, fpr, tnr: np.abs(tpr + fpr),
+    "fairadabn": lambda tpr, fpr, tnr: np.abs(tpr + tnr),
+    "strict": lambda tpr, fpr, tnr: (np.abs(tpr) + np.abs(fpr)) / 2,
+    "max": lambda tpr, fpr, tnr: np.maximum(np.abs(tpr), np.abs(fpr)),
+}
+
+
+def lineage_gap(
+    counts: OneVsRest,
+    name: Name,
+    *,
+    variant: Variant = "lab",
+    pairs: Literal["max", "mean"] = "max",
+    zero_division: float | None = None,
+) -> Array:
+    """Gap (...,) from one-vs-rest counts (..., G, K) of G groups.
+
+    Parameters
+    ----------
+    variant : see the table above.
+    pairs : with more than two groups, the largest or the mean term over the pairs of groups, class by class, before
+        the classes are put together.
+    zero_division : value of 0/0; by default 0 for 'lab', 'sum' and 'fairadabn', NaN for 'strict' and 'max'.
+
+    Returns
+    -------
+    NaN with fewer than two groups, or where no class is defined.
+    """
+    if variant not in VARIANTS:
+        raise SettingsError(f"Unknown variant {variant!r} of {name}.", fix=f"choose one of {', '.join(VARIANTS)}")
+    if zero_division is None:
+        zero_division = 0.0 if variant in _ZERO_IS_ZERO else np.nan
+    n_groups = counts.tp.shape[-2]
+    if n_groups < 2:
+        return np.full(counts.tp.shape[:-2], np.nan)
+    rates = {r: class_rates(counts, r, zero_division=zero_division) for r in ("tpr", "tnr", "fpr")}
+    terms = []
+    for a, b in combinations(range(n_groups), 2):
+        d = {r: values[..., a, :] - values[..., b, :] for r, values in rates.items()}
+        if name == "eodds":
+            terms.append(_ODDS_TERMS[variant](d["tpr"], d["fpr"], d["tnr"]))
+        else:
+            terms.append(np.abs(d["tnr" if name == "eopp0" else "tpr"]))
+    stacked = np.stack(terms)
+    per_class = max_defined(stacked, axis=0) if pairs == "max" else mean_defined(stacked, axis=0)
+    if variant == "max":
+        return max_defined(per_class)
+    mean = mean_defined(per_class)
+    if variant == "sum":
+        return np.asarray(np.where(np.isnan(mean), np.nan, np.nansum(per_class, axis=-1)))
+    return mean
+
+
+def _measure(
+    name: Name,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sensitive_features: ArrayLike,
+    classes: Sequence[Hashable] | None,
+    variant: Variant,
+    pairs: Literal["max", "mean"],
+    zero_division: float | None,
+) -> Measured:
+    _, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
+    value = lineage_gap(by_group, name, variant=variant, pairs=pairs, zero_division=zero_division)
+    shown = {"eopp0": "tnr", "eopp1": "tpr", "eodds": "tpr"}[name]
+    used = ("tpr", "fpr") if name == "eodds" else (shown,)
+    sizes = by_group.n[..., 0]
+    return Measured(
+        value=float(value),
+        per_group=dict(zip(groups, average_rate(by_group, shown).tolist(), strict=True)),
+        n_per_group=dict(zip(groups, sizes.astype(int).tolist(), strict=True)),
+        n=int(sizes.sum()),
+        n_missing=n_missing,
+        n_undefined=sum(int(undefined_rates(by_group, r).sum()) for r in used),
+    )
+
+
+def eopp0(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike,
+    classes: Sequence[Hashable] | None = None,
+    variant: Variant = "lab",
+    pairs: Literal["max", "mean"] = "max",
+    zero_division: float | None = None,
+) -> Measured:
+    """Gap of the true negative rates between groups, over classes; see `lineage_gap`. 0 is equal."""
+    return _measure("eopp0", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
+
+
+def eopp1(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike,
+    classes: Sequence[Hashable] | None = None,
+    variant: Variant = "lab",
+    pairs: Literal["max", "mean"] = "max",
+    zero_division: float | None = None,
+) -> Measured:
+    """Gap of the true positive rates between groups, over classes; see `lineage_gap`. 0 is equal."""
+    return _measure("eopp1", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
+
+
+def eodds(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike,
+    classes: Sequence[Hashable] | None = None,
+    variant: Variant = "lab",
+    pairs: Literal["max", "mean"] = "max",
+    zero_division: float | None = None,
+) -> Measured:
+    """Gap of true and false positive rates between groups, over classes; see `lineage_gap`. 0 is equal."""
+    return _measure("eodds", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)

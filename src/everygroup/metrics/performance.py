@@ -1,0 +1,194 @@
+"""Performance from predicted labels, overall and for every group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from everygroup.metrics._inputs import class_codes, group_codes
+from everygroup.metrics.confusion import Array, OneVsRest, confusion_counts, one_vs_rest
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import Absent, Average, accuracy_of, average_rate, class_rates, undefined_rates
+
+CountMetric = Callable[[OneVsRest], Array]
+
+
+def grouped_counts(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sensitive_features: ArrayLike | None,
+    classes: Sequence[Hashable] | None = None,
+) -> tuple[OneVsRest, OneVsRest, list[Hashable], int]:
+    """One-vs-rest counts overall (K,) and by group (G, K), the group names, and how many samples have no group."""
+    true, pred, names = class_codes(y_true, y_pred, classes)
+    overall = one_vs_rest(confusion_counts(true, pred, n_classes=len(names)))
+    if sensitive_features is None:
+        return overall, overall[None][:0], [], 0
+    group, groups = group_codes(sensitive_features)
+    counts = confusion_counts(true, pred, n_classes=len(names), group=group, n_groups=len(groups))
+    return overall, one_vs_rest(counts), groups, int((group < 0).sum())
+
+
+def measure_counts(
+    metric: CountMetric,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+    undefined_of: str | None = None,
+) -> Measured:
+    """Evaluate any function of one-vs-rest counts overall and for every group."""
+    overall, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
+    values, sizes = metric(by_group), by_group.n[..., 0]
+    n_undefined = 0
+    if undefined_of is not None:
+        shown = by_group if groups else overall[None]
+        n_undefined = int(undefined_rates(shown, undefined_of).sum())
+    return Measured(
+        value=float(metric(overall)),
+        per_group=dict(zip(groups, values.tolist(), strict=True)),
+        n_per_group=dict(zip(groups, sizes.astype(int).tolist(), strict=True)),
+        n=int(overall.n[0]),
+        n_missing=n_missing,
+        n_undefined=n_undefined,
+    )
+
+
+def accuracy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Share of right answers.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) labels of any kind.
+    sensitive_features : (n,) group of every sample; None, NaN, '' and -1 are missing and belong to no group.
+    classes : the fixed class list; the labels found when not given.
+    """
+    return measure_counts(accuracy_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
+
+
+def balanced_accuracy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Mean over the classes present of the true positive rate."""
+    return rate(y_true, y_pred, name="recall", sensitive_features=sensitive_features, classes=classes)
+
+
+def macro_precision(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+    average: Average = "macro",
+    zero_division: float = np.nan,
+    absent: Absent = "skip",
+) -> Measured:
+    """Mean over classes of TP / (TP + FP); see `average_rate` for the options."""
+    return rate(
+        y_true,
+        y_pred,
+        name="precision",
+        sensitive_features=sensitive_features,
+        classes=classes,
+        average=average,
+        zero_division=zero_division,
+        absent=absent,
+    )
+
+
+def macro_recall(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+    average: Average = "macro",
+    zero_division: float = np.nan,
+    absent: Absent = "skip",
+) -> Measured:
+    """Mean over classes of TP / (TP + FN); see `average_rate` for the options."""
+    return rate(
+        y_true,
+        y_pred,
+        name="recall",
+        sensitive_features=sensitive_features,
+        classes=classes,
+        average=average,
+        zero_division=zero_division,
+        absent=absent,
+    )
+
+
+def macro_f1(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+    average: Average = "macro",
+    zero_division: float = np.nan,
+    absent: Absent = "skip",
+) -> Measured:
+    """Mean over classes of 2 TP / (2 TP + FP + FN); see `average_rate` for the options."""
+    return rate(
+        y_true,
+        y_pred,
+        name="f1",
+        sensitive_features=sensitive_features,
+        classes=classes,
+        average=average,
+        zero_division=zero_division,
+        absent=absent,
+    )
+
+
+def rate(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    name: str,
+    positive: Hashable | None = None,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+    average: Average = "macro",
+    zero_division: float = np.nan,
+    absent: Absent = "skip",
+) -> Measured:
+    """Any one-vs-rest rate of `RATES`: of the class `positive`, or averaged over the classes.
+
+    Parameters
+    ----------
+    name : 'tpr', 'tnr', 'fpr', 'fnr', 'ppv', 'npv', 'precision', 'recall', 'f1', 'ovr_accuracy', 'selection_rate'.
+    positive : a class name; the rate of that class alone.
+    average, zero_division, absent : as in `average_rate`.
+    """
+    if positive is None:
+
+        def metric(counts: OneVsRest) -> Array:
+            return average_rate(counts, name, average=average, zero_division=zero_division, absent=absent)
+    else:
+        names = (
+            list(classes) if classes is not None else sorted({*np.ravel(y_true).tolist(), *np.ravel(y_pred).tolist()})
+        )
+        wanted = np.array([positive])
+        at = int(class_codes(wanted, wanted, names)[0][0])
+
+        def metric(counts: OneVsRest) -> Array:
+            return class_rates(counts, name, zero_division=zero_division)[..., at]
+
+    return measure_counts(
+        metric, y_true, y_pred, sensitive_features=sensitive_features, classes=classes, undefined_of=name
+    )

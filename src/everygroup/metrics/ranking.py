@@ -1,0 +1,134 @@
+"""Area under the ROC curve, also under many replicate weights at once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_codes
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import mean_defined
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One class's scores against the rest, ordered once and used for every replicate.
+
+    With u_1 < ... < u_m the distinct scores of the positives, `positives` (m, C) counts the positives of every unit at
+    u_i, `between` (m + 1, C) the negatives between u_i and u_(i+1), and `tied` (m, C) the negatives exactly at u_i
+    (None if there are none). Sums under any weights of the units are then sparse products.
+    """
+
+    positives: sparse.csr_matrix
+    between: sparse.csr_matrix
+    tied: sparse.csr_matrix | None
+
+    @classmethod
+    def of(
+        cls, score: ArrayLike, positive: ArrayLike, unit: ArrayLike | None = None, n_units: int | None = None
+    ) -> Ranking:
+        """Rank (n,) scores by whether the row is of the class.
+
+        `unit` (n,) is the cluster of every row, of `n_units`, whose weights will be given; the row itself by default.
+        """
+        s, p = np.asarray(score, dtype=np.float64), np.asarray(positive, dtype=bool)
+        column = np.arange(s.size) if unit is None else np.asarray(unit, dtype=np.int64)
+        width = n_units if n_units is not None else int(column.max(initial=-1)) + 1
+        levels, at = np.unique(s[p], return_inverse=True)
+        m = levels.size
+        lower = np.searchsorted(levels, s, side="left")
+        tied = ~p & (lower < np.searchsorted(levels, s, side="right"))
+        apart = ~p & ~tied
+
+        def count(rows: IntArray, columns: IntArray, n_rows: int) -> sparse.csr_matrix:
+            ones = np.ones(rows.size, dtype=np.float32)
+            return sparse.csr_matrix((ones, (rows, columns)), shape=(n_rows, width))
+
+        return cls(
+            count(at.reshape(-1), column[p], m),
+            count(lower[apart], column[apart], m + 1),
+            count(lower[tied], column[tied], m) if tied.any() else None,
+        )
+
+    def auc(self, weights: NDArray[np.float32]) -> FloatArray:
+        """AUC (r,) under weights (C, r) of the units: P(score of a positive > of a negative), ties 1/2.
+
+        NaN where a replicate has no positive or no negative weight. Integer weights are summed exactly in float32 up
+        to 2^23 samples.
+        """
+        positive, cumulative = self.positives @ weights, self.between @ weights
+        if self.tied is not None:
+            tied = self.tied @ weights
+            cumulative[1:] += tied
+        np.cumsum(cumulative, axis=0, out=cumulative)
+        pairs = positive.sum(axis=0, dtype=np.float64) * cumulative[-1]
+        if self.tied is not None:
+            # cumulative[i] holds the negatives below u_i; those at u_i count half
+            cumulative[:-1] += tied / 2
+        wins = np.einsum("ij,ij->j", positive, cumulative[:-1], dtype=np.float64)
+        out = np.full(pairs.shape, np.nan)
+        np.divide(wins, pairs, out=out, where=pairs > 0)
+        return out
+
+
+def rankings(
+    y_true: IntArray, y_score: FloatArray, unit: ArrayLike | None = None, n_units: int | None = None
+) -> list[Ranking]:
+    """Rank every class of (n, K) scores against the rest; for two classes only the second is needed."""
+    n_classes = y_score.shape[1]
+    wanted = [1] if n_classes == 2 else range(n_classes)
+    return [Ranking.of(y_score[:, k], y_true == k, unit, n_units) for k in wanted]
+
+
+def macro_auc(ranked: Sequence[Ranking], weights: NDArray[np.float32]) -> FloatArray:
+    """Mean over the classes present of the one-vs-rest AUC: (r,) under weights (C, r) of the units."""
+    return mean_defined(np.stack([r.auc(weights) for r in ranked]), axis=0)
+
+
+def auc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Area under the ROC curve; with more than two classes the mean of one-vs-rest over the classes present.
+
+    Parameters
+    ----------
+    y_true : (n,) labels: 0..K-1, or names with `classes` in the order of the score columns.
+    y_score : (n, K) scores, or (n,) scores of the second of two classes.
+    sensitive_features : (n,) group of every sample; missing ones belong to no group.
+
+    Returns
+    -------
+    Measured; a group without two classes is NaN, and `n_undefined` counts the classes that could not be ranked.
+    """
+    index, score = score_codes(y_true, y_score, classes)
+    parts: list[tuple[Hashable, IntArray]] = []
+    n_missing = 0
+    if sensitive_features is not None:
+        group, names = group_codes(sensitive_features)
+        parts = [(name, np.flatnonzero(group == g)) for g, name in enumerate(names)]
+        n_missing = int((group < 0).sum())
+
+    def one(rows: IntArray) -> tuple[float, int]:
+        values = np.stack(
+            [r.auc(np.ones((rows.size, 1), dtype=np.float32)) for r in rankings(index[rows], score[rows])]
+        )
+        return float(mean_defined(values, axis=0)[0]), int(np.isnan(values).sum())
+
+    overall, undefined = one(np.arange(index.size))
+    answers = {name: one(rows) for name, rows in parts}
+    return Measured(
+        value=overall,
+        per_group={name: value for name, (value, _) in answers.items()},
+        n_per_group={name: int(rows.size) for name, rows in parts},
+        n=int(index.size),
+        n_missing=n_missing,
+        n_undefined=sum(u for _, u in answers.values()) if parts else undefined,
+    )

@@ -1,0 +1,49 @@
+"""Resampling and tests: cluster bootstrap, permutation null of a gap, paired comparisons."""
+
+from everygroup.statistics.bootstrap import (
+    bootstrap_mean,
+    cluster_index,
+    cluster_strata,
+    incidence,
+    percentile_interval,
+    replicate_blocks,
+    weighted_sums,
+)
+from everygroup.statistics.paired import (
+    MannWhitney,
+    McNemar,
+    PairedInterval,
+    mann_whitney,
+    mcnemar,
+    mcnemar_counts,
+    paired_interval,
+)
+from everygroup.statistics.permutation import (
+    majority,
+    permutation_p,
+    permutation_test,
+    permutation_units,
+    permuted_blocks,
+)
+
+__all__ = [
+    "MannWhitney",
+    "McNemar",
+    "PairedInterval",
+    "bootstrap_mean",
+    "cluster_index",
+    "cluster_strata",
+    "incidence",
+    "majority",
+    "mann_whitney",
+    "mcnemar",
+    "mcnemar_counts",
+    "paired_interval",
+    "percentile_interval",
+    "permutation_p",
+    "permutation_test",
+    "permutation_units",
+    "permuted_blocks",
+    "replicate_blocks",
+    "weighted_sums",
+]

@@ -1,0 +1,104 @@
+"""A method against a baseline."""
+
+import numpy as np
+import pytest
+
+from everygroup.audit import audit
+from everygroup.errors import PredictionsError
+from everygroup.metrics import eopp1, fate, macro_f1
+from everygroup.statistics import mcnemar
+
+
+def rows_of(result):
+    return result.comparison.set_index(["attribute", "group", "metric"])
+
+
+def test_change_is_paired_and_its_values_are_those_of_the_metrics(make) -> None:
+    method, baseline = make(gap=0.0, seed=1, model="spare"), make()
+    result = audit(method, baseline=baseline, n_boot=200)
+    rows = rows_of(result)
+    a = macro_f1(method.y_true, method.y_pred, sensitive_features=method.group)
+    b = macro_f1(baseline.y_true, baseline.y_pred, sensitive_features=baseline.group)
+    row = rows.loc[("group", "old", "macro_f1")]
+    assert (row["value"], row["baseline_value"]) == (pytest.approx(a.per_group[1]), pytest.approx(b.per_group[1]))
+    assert row["change"] == pytest.approx(a.per_group[1] - b.per_group[1])
+    assert 0 < row["low"] < row["change"] < row["high"]
+    gap = rows.loc[("group", "gap", "macro_f1")]
+    assert gap["change"] == pytest.approx(a.gap - b.gap) and gap["high"] < 0
+    assert gap["note"] in ("improved all", "trade")
+    assert result.comparison["method"].unique().tolist() == ["spare"]
+    assert result.comparison["baseline"].unique().tolist() == ["erm"]
+    assert "Against the baseline this gap fell by" in result.summary()
+    old = method.group == 1
+    test = mcnemar((method.y_true == method.y_pred)[old], (baseline.y_true == baseline.y_pred)[old])
+    accuracy = rows.loc[("group", "old", "accuracy")]
+    assert accuracy["p"] == pytest.approx(test.p) and f"only this model right {test.b}" in accuracy["note"]
+
+
+def test_the_same_model_has_changed_nothing(make) -> None:
+    rows = rows_of(audit(make(), baseline=make(), n_boot=20))
+    assert (rows["change"] == 0).all() and (rows["low"] == 0).all() and (rows["high"] == 0).all()
+    assert rows.loc[("group", "overall", "accuracy"), "p"] == 1.0
+
+
+def test_fate_stands_beside_its_raw_pair(make) -> None:
+    method, baseline = make(gap=0.1, seed=1), make()
+    row = rows_of(audit(method, baseline=baseline, n_boot=20)).loc[("group", "gap", "fate_eopp1_lab")]
+    accuracy, gap = [], []
+    for p in (method, baseline):
+        accuracy.append(np.mean(list(macro_f1(p.y_true, p.y_pred, sensitive_features=p.group).per_group.values())))
+        gap.append(eopp1(p.y_true, p.y_pred, sensitive_features=p.group).value)
+    assert row["value"] == pytest.approx(fate(*accuracy, *gap))
+    assert row["note"] == (
+        f"mean macro F1 of the groups {accuracy[1]:.4f} to {accuracy[0]:.4f}, eopp1_lab {gap[1]:.4f} to {gap[0]:.4f}"
+    )
+
+
+def test_levelling_down_is_flagged(make) -> None:
+    baseline = make()
+    worse = make()
+    # everybody's answers get worse, those of the better group most
+    rng = np.random.default_rng(3)
+    spoil = rng.random(240) < np.where(baseline.group == 0, 0.45, 0.08)
+    answers = baseline.table["y_pred"].to_numpy(copy=True)
+    answers[spoil & (baseline.y_true == baseline.y_pred)] = "c0"
+    worse.table["y_pred"] = answers
+    result = audit(worse, baseline=baseline, n_boot=20, attributes=["group"])
+    assert rows_of(result).loc[("group", "gap", "accuracy"), "note"] == "levelled down"
+    assert any(f.startswith("group: levelled down. The gap in Accuracy fell from") for f in result.flags)
+    assert "levelled down" in result.summary()
+
+
+def test_samples_are_matched_by_id_and_classes_by_name(make) -> None:
+    method = make(ids=[f"s{i}" for i in range(240)])
+    baseline = make(ids=[f"s{i}" for i in range(240)])
+    shuffled = baseline.where(np.random.default_rng(0).permutation(240)[:200])
+    renamed = type(shuffled)(shuffled.table, ("c2", "c0", "c1"), shuffled.groups, shuffled.sensitive)
+    result = audit(method, baseline=renamed, n_boot=20)
+    rows = rows_of(result)
+    assert (rows["change"] == 0).all()
+    assert rows.loc[("group", "overall", "auc"), "n"] == 200
+    assert any("Only 200 samples are in both" in f for f in result.flags)
+
+
+def test_without_scores_on_one_side_auc_is_not_compared(make) -> None:
+    result = audit(make(), baseline=make(scores=False), n_boot=5)
+    assert "auc" not in set(result.comparison["metric"]) and "auc" in set(result.table["metric"])
+
+
+def test_too_few_groups_are_not_compared_in_gaps_and_unstratified_works(make) -> None:
+    result = audit(make(), baseline=make(), n_boot=5, min_n=200, stratify=False)
+    assert "gap" not in set(result.comparison["group"])
+
+
+def test_mistakes_are_named(make) -> None:
+    with pytest.raises(PredictionsError, match="stands in several rows of the baseline"):
+        audit(make(), baseline=make(ids=["x"] * 240))
+    with pytest.raises(PredictionsError, match="No id of the predictions is in the baseline"):
+        audit(make(), baseline=make(ids=[f"s{i}" for i in range(240)]))
+    with pytest.raises(PredictionsError, match="The classes differ"):
+        audit(make(), baseline=make(classes=["a", "b", "c"]))
+    other = make()
+    other.table["y_true"] = np.roll(other.table["y_true"], 1)
+    with pytest.raises(PredictionsError, match=r"The label of .* differs"):
+        audit(make(), baseline=other)

@@ -1,0 +1,91 @@
+"""`everygroup audit` from the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from everygroup.cli.audit import audit
+from everygroup.console import console
+from everygroup.errors import EverygroupError
+from everygroup.predictions import Predictions
+
+
+def run(*arguments: str | Path):
+    app = typer.Typer()
+    app.command()(audit)
+    with console.capture() as capture:
+        result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return " ".join(capture.get().split())
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    dx = rng.choice(["mel", "nv"], 80)
+    risk = np.where(dx == "nv", 0.7, 0.3) + rng.uniform(-0.29, 0.29, 80)
+    frame = pd.DataFrame(
+        {"dx": dx, "risk": risk, "sex": rng.choice(["f", "m", ""], 80), "age": rng.integers(20, 80, 80)}
+    )
+    frame["patient"], frame["part"], frame["image"] = np.arange(80) // 2, ["dev"] * 40 + ["test"] * 40, np.arange(80)
+    frame["p_mel"], frame["p_nv"] = 1 - frame["risk"], frame["risk"]
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    return tmp_path / "mine.csv"
+
+
+def test_anybodys_table(table: Path) -> None:
+    text = run(
+        *(table, "--y-true", "dx", "--y-score", "p_*", "--group", "sex", "--group", "age", "--bins", "age=50"),
+        *("--cluster", "patient", "--id-column", "image", "--n-boot", "20"),
+    )
+    assert "By sex" in text and "By age" in text and "missing" in text and "eopp1_lab" in text
+    folder = table.parent / "mine-audit"
+    summary = pd.read_csv(folder / "summary.csv")
+    assert set(summary["attribute"]) == {"sex", "age"}
+    assert {"<=50", ">50"} <= set(summary["group"])
+    loaded = json.loads((folder / "audit.json").read_text())
+    assert loaded["settings"]["n_clusters"] == 40 and loaded["settings"]["n_boot"] == 20
+    assert "summary.csv" in text
+
+
+def test_splits(table: Path, tmp_path: Path) -> None:
+    common = (table, "--y-true", "dx", "--y-score", "risk", "--group", "sex", "--n-boot", "5", "--out", tmp_path / "o")
+    assert "Auditing the rows of split 'test'" in run(*common, "--split-column", "part")
+    assert pd.read_csv(tmp_path / "o" / "summary.csv")["n"].max() == 40
+    run(*common, "--split-column", "part", "--split", "dev")
+    assert json.loads((tmp_path / "o" / "audit.json").read_text())["settings"]["n"] == 40
+    assert "mix the splits" in run(*common, "--split-column", "part", "--split", "all")
+    assert json.loads((tmp_path / "o" / "audit.json").read_text())["settings"]["n"] == 80
+
+
+def test_run_folder_with_a_baseline(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 90)
+    y[84:] = 0
+    for name, right in (("ours", 0.9), ("erm", 0.6)):
+        answer = np.where(rng.random(90) < right, y, (y + 1) % 3)
+        p = Predictions.from_arrays(
+            y, 0.1 + 0.7 * np.eye(3)[answer], group=[0] * 44 + [1] * 40 + [2] * 6, groups=["a", "b", "[red]c"]
+        )
+        p.to_csv(tmp_path / name / "predictions.csv")
+    text = run(tmp_path / "ours", "--baseline", tmp_path / "erm", "--n-boot", "20")
+    assert "Change against the baseline, by group" in text and "improved all" in text
+    assert "95 % interval (continued)" in text and "undefined" in text and "fate_eopp1_lab: " in text
+    assert "p < 0.001" in text
+    assert "[red]c" in text and "n too small" in text
+    assert (tmp_path / "ours" / "predictions-audit" / "audit.json").exists()
+
+
+def test_mistakes_name_the_fix(table: Path) -> None:
+    with pytest.raises(EverygroupError) as caught:
+        run(table, "--y-true", "dx", "--y-score", "p_*")
+    assert "--group" in caught.value.fix
+    with pytest.raises(EverygroupError, match="did you mean 'dx'"):
+        run(table, "--y-true", "dxx", "--y-score", "p_*", "--group", "sex")

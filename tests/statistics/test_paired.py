@@ -1,0 +1,76 @@
+"""McNemar, Mann-Whitney with Cliff's delta, intervals over seeds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from everygroup.statistics import mann_whitney, mcnemar, mcnemar_counts, paired_interval
+
+
+def test_mcnemar_worked_example() -> None:
+    assert mcnemar_counts(10, 4, form="exact").p == pytest.approx(0.179565, abs=1e-6)
+    assert mcnemar_counts(10, 4, form="mid-p").p == pytest.approx(0.118469, abs=1e-6)
+    corrected = mcnemar_counts(10, 4, form="corrected")
+    assert corrected.statistic == pytest.approx(1.785714, abs=1e-6)
+    assert corrected.p == pytest.approx(0.181449, abs=1e-6)
+    assert mcnemar_counts(10, 4, form="chi2").statistic == pytest.approx(36 / 14)
+
+
+def test_mcnemar_chooses_its_form_and_handles_equal_counts() -> None:
+    assert mcnemar_counts(30, 20).form == "exact"
+    assert mcnemar_counts(31, 20).form == "corrected"
+    assert mcnemar_counts(0, 0).p == mcnemar_counts(7, 7, form="mid-p").p == 1.0
+
+
+def test_mcnemar_counts_the_discordant_samples() -> None:
+    result = mcnemar([1, 1, 0, 0, 1], [1, 0, 1, 0, 0])
+    assert (result.b, result.c) == (2, 1)
+
+
+def test_mann_whitney_worked_example() -> None:
+    result = mann_whitney([1, 2, 3, 3], [2, 3, 4])
+    assert result.u == 3.5
+    assert result.delta == pytest.approx(-0.416667, abs=1e-6)
+    assert result.size == "medium"
+    assert result.n == (4, 3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=12),
+    st.lists(st.integers(0, 5), min_size=1, max_size=12),
+)
+def test_cliffs_delta_is_the_difference_of_pair_counts(x: list[int], y: list[int]) -> None:
+    difference = np.subtract.outer(x, y)
+    expected = ((difference > 0).sum() - (difference < 0).sum()) / difference.size
+    result = mann_whitney(x, y)
+    assert result.delta == pytest.approx(expected)
+    assert 0 <= result.p <= 1
+
+
+def test_mann_whitney_at_the_edges() -> None:
+    assert np.isnan(mann_whitney([], [1]).delta)
+    assert mann_whitney([2, 2], [2]).p == 1.0
+    assert mann_whitney([5, 6], [1, 2]).size == "large"
+    assert mann_whitney([1, 2], [1, 2]).size == "negligible"
+
+
+def test_paired_interval_is_that_of_the_t_test() -> None:
+    a, b = np.array([0.8, 0.82, 0.79, 0.85, np.nan]), np.array([0.78, 0.8, 0.8, 0.8, 0.7])
+    result = paired_interval(a, b)
+    reference = stats.ttest_rel(a[:4], b[:4])
+    low, high = reference.confidence_interval()
+    assert result.n == 4
+    assert result.p == pytest.approx(reference.pvalue)
+    assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_paired_interval_by_bootstrap_and_at_the_edges() -> None:
+    result = paired_interval([1.0, 2.0, 3.0], [0.0, 0.0, 0.0], form="bootstrap")
+    assert result.mean == 2.0 and 1.0 <= result.low < result.high <= 3.0 and np.isnan(result.p)
+    assert np.isnan(paired_interval([1.0], [0.5]).low)
+    assert np.isnan(paired_interval([], []).mean)
+    assert paired_interval([1.0, 2.0], [1.0, 2.0]).p == 1.0
+    assert paired_interval([2.0, 3.0], [1.0, 2.0]).p == 0.0
