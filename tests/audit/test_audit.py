@@ -214,6 +214,8 @@ def test_mistakes_are_named(make) -> None:
         audit(make(), attributes=["race"])
     with pytest.raises(SettingsError, match="n_boot"):
         audit(make(), n_boot=0)
+    with pytest.raises(SettingsError, match="seed -1"):
+        audit(make(), seed=-1)
 
 
 def test_ten_thousand_rows_take_seconds() -> None:

@@ -57,8 +57,10 @@ def audit(
     PredictionsError
         Without known labels or sensitive attributes, or when the baseline does not fit.
     """
-    if n_boot < 1 or min_n < 1:
-        raise SettingsError(f"n_boot is {n_boot} and min_n {min_n}.", fix="both must be at least 1")
+    if n_boot < 1 or min_n < 1 or seed < 0:
+        raise SettingsError(
+            f"n_boot is {n_boot}, min_n {min_n} and seed {seed}.", fix="give at least 1, 1 and 0 for them"
+        )
     known = predictions.y_true >= 0
     if not known.any():
         raise PredictionsError(

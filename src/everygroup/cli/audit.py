@@ -40,7 +40,7 @@ def audit(
     split_column: Annotated[str | None, typer.Option(help="Column of the split.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Predictions of another model for the same samples.")] = None,
     n_boot: Annotated[int, typer.Option(min=1, help="Bootstrap replicates and permutations.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.")] = 0,
     min_n: Annotated[int, typer.Option(min=1, help="Groups with fewer samples are left out of gaps.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; FILE-audit beside the file.")] = None,
 ) -> None:
