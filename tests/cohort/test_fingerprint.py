@@ -223,6 +223,14 @@ def test_one_label_only() -> None:
     assert np.isnan(found.missing.iloc[0]["p_label"])
 
 
+def test_samples_without_label_are_not_counted_as_one() -> None:
+    table = pd.DataFrame({"sex": ["female", "male"] * 10})
+    images = np.arange(20 * 12, dtype=np.uint8).reshape(20, 2, 2, 3)
+    found = fingerprint(Cohort.from_table(images, table, label=None, group="sex", classes=["a", "b"]))
+    assert found.cells["n"].sum() == 0
+    assert any("20 of 20 samples have no label" in w for w in found.warnings)
+
+
 def test_real_sets_show_their_known_traps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from everygroup.datasets.reader import read_cohort
 

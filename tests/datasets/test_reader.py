@@ -1,13 +1,10 @@
-"""Reading tables and images into cohorts: every layout, every usual defect, and the real sets where they are."""
+"""Reading tables and images into cohorts: every layout, the cache, prepared folders, and what is left out."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +14,9 @@ import pytest
 from PIL import Image
 
 from everygroup.console import clear_warnings, recorded_warnings
-from everygroup.datasets._table import read_table
 from everygroup.datasets.reader import is_prepared, prepare_cohort, read_cohort
-from everygroup.errors import CohortError, EverygroupError, ImageError, OutputError, SettingsError
+from everygroup.errors import CohortError, ImageError, OutputError, SettingsError
 
-DATA = Path(os.environ.get("EVERYGROUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 N = 24
 
 
@@ -300,157 +295,36 @@ def test_a_sample_limit_draws_the_same_samples(tmp_path: Path) -> None:
         read(path, sample_limit=0)
 
 
-# ---- defects of tables ----------------------------------------------------------------------------------------------
+# ---- for a trained model --------------------------------------------------------------------------------------------
 
 
-def _write(content: bytes | str) -> Callable[[Path], dict[str, Any]]:
-    def change(path: Path) -> dict[str, Any]:
-        data = content if isinstance(content, bytes) else content.encode()
-        (path / "metadata.csv").write_bytes(data)
-        return {}
-
-    return change
-
-
-def _edit(change: Callable[[pd.DataFrame], pd.DataFrame], **options: Any) -> Callable[[Path], dict[str, Any]]:
-    def apply(path: Path) -> dict[str, Any]:
-        change(table()).to_csv(path / "metadata.csv", index=False)
-        return options
-
-    return apply
-
-
-def _options(**options: Any) -> Callable[[Path], dict[str, Any]]:
-    return lambda path: options
-
-
-def _remove(*names: str) -> Callable[[Path], dict[str, Any]]:
-    def apply(path: Path) -> dict[str, Any]:
-        for name in names:
-            (path / name).unlink()
-        return {}
-
-    return apply
-
-
-def _both(first: Callable[[Path], dict[str, Any]], second: Callable[[Path], Any]) -> Callable[[Path], dict[str, Any]]:
-    def apply(path: Path) -> dict[str, Any]:
-        options = first(path)
-        second(path)
-        return options
-
-    return apply
-
-
-def _same_id(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(image_id=[i if i != "0005" else "0002" for i in frame["image_id"]])
-
-
-def _no_id(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(code=[None if i == "0005" else i for i in frame["image_id"]])
-
-
-CSV = table().to_csv(index=False)
-DEFECTS: dict[str, tuple[Callable[[Path], dict[str, Any]], str, str]] = {
-    "no table": (_remove("metadata.csv"), "needs one table of the samples; found none", "metadata.csv"),
-    "two tables": (
-        _both(_remove("metadata.csv"), lambda p: [(p / f"{k}.csv").write_text(CSV) for k in "ab"]),
-        "found several: a.csv, b.csv",
-        "give the CSV file itself",
-    ),
-    "empty file": (_write(""), "metadata.csv: the table is empty", "header"),
-    "blank lines": (_write("\n\n \n"), "the table is empty", "header"),
-    "header only": (_write("image_id,dx,sex\n"), "holds a header but no rows", "one row an image"),
-    "latin-1": (_write(CSV.replace("mel", "mél").encode("cp1252")), "line 3 is not UTF-8 .byte 0xe9", "iconv"),
-    "utf-16": (_write(CSV.encode("utf-16")), "encoded as UTF-16", "UTF-16 -t UTF-8"),
-    "binary": (_write(b"\x00\x01\x02\x03"), "binary data, not a CSV table", "CSV"),
-    "spreadsheet inside": (_write(b"PK\x03\x04abc"), "a zip archive or a spreadsheet", "save it as CSV"),
-    "prose": (_write("dear all,\nplease find, attached, the images\n"), "more fields than the header", "fields"),
-    "unclosed quote": (_write('image_id,dx,sex\n"0001,nv,male\n'), "cannot be read as a table", "quote"),
-    "ragged": (_write("image_id,dx,sex\n0001,nv,male\n0002,nv,male,1,2\n"), "line 3|more fields", "fields"),
-    "double column": (_write("image_id,dx,dx,sex\n0001,nv,nv,male\n"), "'dx' stands in the header twice", "rename"),
-    "no label": (
-        _options(label="diagnosis"),
-        "No column 'diagnosis' in .*metadata.csv",
-        "The columns are: image_id, dx",
-    ),
-    "misspelt group": (_options(group=["sexx"]), "No column 'sexx'", "did you mean 'sex'"),
-    "misspelt unit": (_options(split_by="patientid"), "No column 'patientid'", "did you mean 'patient_id'"),
-    "misspelt id": (_options(id_column="imageid"), "No column 'imageid'", "did you mean 'image_id'"),
-    "no image column": (_options(image_column="path"), "No column 'path'", "The columns are"),
-    "nothing like an id": (
-        _edit(lambda t: t.rename(columns={"image_id": "code"})),
-        "no column is named like an id",
-        "--id-column; the columns are: code, dx",
-    ),
-    "ids of something else": (
-        _edit(lambda t: t.assign(image_id="x" + t["image_id"])),
-        r"no value of 'image_id' names an image in images.zip .row 2 has 'x0000'; an image is called '0023.png'",
-        "--image-column",
-    ),
-    "wrong id column": (_options(id_column="sex"), "6 rows have no 'sex', the first in row 5", "fill them in"),
-    "duplicate ids": (_edit(_same_id), r"'0002' stands in several rows .4, 7; row 1 is the header", "--id-column"),
-    "missing id": (_edit(_no_id, id_column="code"), "1 rows have no 'code', the first in row 7", "fill them in"),
-    "id without image": (
-        _edit(lambda t: pd.concat([t, t.tail(1).assign(image_id="9999")])),
-        r"1 of 25 samples have no image in images.zip: '9999' .row 26.*Images there are called like '0023.png'",
-        "--on-bad-image skip",
-    ),
-    "unreadable bins": (_options(group="age", bins={"age": "60,40"}), "Cannot read the bins '60,40'", "increasing"),
-    "text to be cut": (_options(bins={"sex": "3"}), "Row 2: 'female' in column 'sex' is no number", "--bins"),
-    "no images": (_remove("images.zip"), "holds no images.zip, no images-<size>.npz and no image files", "--images"),
-    "images not there": (_options(images="/nowhere/images"), "no such file or folder", "--images"),
-    "broken zip": (lambda p: (p / "images.zip").write_bytes(b"PK") and {}, "cannot be opened as a zip", "again"),
-    "several zips": (
-        lambda p: ((p / "images.zip").rename(p / "a.zip"), (p / "b.zip").write_bytes(b""), {})[2],
-        "several zip archives: a.zip, b.zip",
-        "--images",
-    ),
-    "no label named": (_options(label=None), "the label column is not named", "--label"),
-    "no group named": (_options(group=None), "the group column is not named", "--group"),
-    "npz with objects": (
-        _both(
-            _remove("images.zip"),
-            lambda p: np.savez(p / "images-8.npz", images=np.zeros((1, 8, 8, 3), np.uint8), ids=np.array([None])),
-        ),
-        "Python objects .pickles",
-        "numpy.savez",
-    ),
-    "npz of another length": (
-        _both(
-            _remove("images.zip"),
-            lambda p: np.savez(p / "images-8.npz", images=np.zeros((3, 8, 8, 3), np.uint8), ids=np.array(["a", "b"])),
-        ),
-        "3 images but 2 ids",
-        "numpy.savez",
-    ),
-}
-
-
-@pytest.mark.parametrize("defect", DEFECTS)
-def test_every_defect_gives_one_clear_error(tmp_path: Path, defect: str) -> None:
-    change, reason, fix = DEFECTS[defect]
+def test_classes_and_groups_of_a_trained_model(tmp_path: Path) -> None:
     path = folder(tmp_path / "d")
-    options = change(path)
-    with pytest.raises(EverygroupError, match=reason) as caught:
-        read(path, **options)
-    assert fix in caught.value.fix
-    assert "\n" not in caught.value.message or "row" in caught.value.message
+    fixed: dict[str, Any] = {"classes": ["nv", "mel", "bcc"], "groups": ["male", "female", "other"]}
+    cohort = read(path, **fixed)
+    assert cohort.classes == ("nv", "mel", "bcc")
+    assert cohort.y[:3].tolist() == [0, 1, 0]
+    assert cohort.group[:4].tolist() == [1, 0, 0, -1]
+    unlabelled = read(path, label=None, **fixed)
+    assert (unlabelled.y == -1).all()
+    out = prepare_cohort(path, tmp_path / "out", group="sex", image_size=8)
+    assert (read_cohort(out, **fixed).y == -1).all()
+    out = prepare_cohort(path, tmp_path / "out2", image_size=8)
+    assert (read_cohort(out, group=["skin"], **fixed).group == -1).all()
+    named = read(folder(tmp_path / "e", table().assign(dx=["none", "mel"] * (N // 2))), classes=["none", "mel"])
+    assert named.y.tolist() == [0, 1] * (N // 2), "a known class may be called 'none'"
 
 
-def test_tables_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="no such file or folder"):
-        read(tmp_path / "none")
-    (tmp_path / "t.xlsx").write_bytes(b"PK")
-    with pytest.raises(CohortError, match="is a spreadsheet"):
-        read(tmp_path / "t.xlsx")
-
-
-def test_tables_that_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="no such file"):
-        read_table(tmp_path / "none.csv")
-    with pytest.raises(CohortError, match="cannot be read"):
-        read_table(tmp_path)
+def test_images_alone_are_enough_to_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder(tmp_path / "d", layout="images")
+    (path / "metadata.csv").unlink()
+    cohort = read(path, label=None, classes=["a", "b"], groups=["male", "female"])
+    assert len(cohort) == N
+    assert cohort.ids[0] == "0000.png"
+    assert (cohort.group == -1).all()
+    assert cohort.provenance["table_hash"] is None
+    assert "holds no table: 24 images" in capsys.readouterr().err
+    assert any("no column 'sex'" in w for w in recorded_warnings())
 
 
 def test_an_image_size_in_no_npz_of_rectangles(tmp_path: Path) -> None:
@@ -459,74 +333,3 @@ def test_an_image_size_in_no_npz_of_rectangles(tmp_path: Path) -> None:
     ids = np.array([f"{i:04d}" for i in range(N)])
     np.savez(path / "images.npz", images=np.zeros((N, 6, 9), np.uint8), ids=ids)
     assert read(path, image_size=None).sample_shape == (128, 128, 3)
-
-
-# ---- the real sets --------------------------------------------------------------------------------------------------
-
-
-def real(name: str) -> Path:
-    if not (DATA / name / "metadata.csv").exists():
-        pytest.skip(f"the data set {name} is not here")
-    return DATA / name
-
-
-def test_ham10000_counts_and_opening_time() -> None:
-    path = real("ham10000")
-    options: dict[str, Any] = {"label": "label", "group": "sex", "split_by": "lesion_id", "image_size": 28}
-    cohort = read_cohort(path, **options)
-    counts = dict(zip(cohort.classes, np.bincount(cohort.y).tolist(), strict=True))
-    assert counts == {"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142}
-    assert np.bincount(cohort.group + 1).tolist() == [57, 4552, 5406]
-    assert len(set(cohort.units)) == 7470
-    started = time.process_time()
-    again = read_cohort(path, **options)
-    assert time.process_time() - started < 1.0
-    assert again.content_hash == cohort.content_hash
-    with np.load(path / "images-28.npz", allow_pickle=False) as archive:
-        np.testing.assert_array_equal(cohort.images[::500], archive["images"][::500])
-
-
-def test_ham10000_files_decode_to_the_stored_copies() -> None:
-    path = real("ham10000")
-    options: dict[str, Any] = {"label": "label", "group": "sex", "image_size": 28, "sample_limit": 60}
-    stored = read_cohort(path, **options)
-    decoded = read_cohort(path, images=path / "images.zip", **options)
-    assert stored.ids.tolist() == decoded.ids.tolist()
-    difference = np.abs(stored.images[stored.rows].astype(int) - decoded.images[decoded.rows])
-    assert difference.mean() < 0.2, "the same crop and filter; decoders differ by a grey level here and there"
-
-
-def test_pad_ufes_skin_types() -> None:
-    cohort = read_cohort(
-        real("pad-ufes-20-subset-128"), label="label", group="skin_type", split_by="patient_id", image_size=64
-    )
-    assert cohort.groups == ("1", "2", "3", "4", "5", "6")
-    assert np.bincount(cohort.group + 1).tolist() == [332, 53, 283, 141, 29, 4, 1]
-    assert len(set(cohort.units)) == 657
-
-
-def test_fitzpatrick_skin_types() -> None:
-    cohort = read_cohort(
-        real("fitzpatrick17k-subset-128"),
-        label="three_partition_label",
-        group="skin_type",
-        bins={"skin_type": "light:1,2,3|dark:4,5,6"},
-        image_size=16,
-        sample_limit=150,
-    )
-    assert len(cohort) == 150
-    assert cohort.groups == ("light", "dark")
-    assert cohort.sample_shape == (16, 16, 3)
-
-
-def test_nih_and_odir() -> None:
-    nih = read_cohort(
-        real("nih-chestxray14-subset-64"), label="label", group=["sex"], split_by="patient_id", image_size=64
-    )
-    assert len(set(nih.units)) == 264
-    assert np.bincount(nih.group).tolist() == [509, 491]
-    assert (nih.images[:5, ..., 0] == nih.images[:5, ..., 2]).all()
-    odir = read_cohort(
-        real("odir-5k-128"), label="label", group="sex", split_by="patient_id", image_size=16, sample_limit=100
-    )
-    assert len(odir) == 100

@@ -37,7 +37,8 @@ def cells(cohort: Cohort, part: str) -> pd.DataFrame:
     groups = [*cohort.groups, MISSING]
     index = np.where(cohort.group < 0, len(cohort.groups), cohort.group)
     counts = np.zeros((len(cohort.classes), len(groups)), dtype=np.int64)
-    np.add.at(counts, (cohort.y, index), 1)
+    known = cohort.y >= 0
+    np.add.at(counts, (cohort.y[known], index[known]), 1)
     rows = [
         (part, label, group, int(counts[k, g]))
         for k, label in enumerate(cohort.classes)
@@ -50,7 +51,7 @@ def prevalence(cohort: Cohort) -> pd.DataFrame:
     """Return the share of each label in each group, with n and a Wilson interval."""
     rows = []
     for g, group in [*enumerate(cohort.groups), (-1, MISSING)]:
-        y = cohort.y[cohort.group == g]
+        y = cohort.y[(cohort.group == g) & (cohort.y >= 0)]
         for k, label in enumerate(cohort.classes):
             positive = int((y == k).sum())
             rate = positive / len(y) if len(y) else float("nan")
@@ -67,7 +68,7 @@ def missing_values(cohort: Cohort) -> pd.DataFrame:
     for attribute in cohort.sensitive:
         missing = np.array([as_category(v) is None for v in cohort.table[attribute]], dtype=bool)
         binned = np.array([v is None for v in cohort.rule.values(cohort.table, attribute)], dtype=bool)
-        p, v = _missing_by_label(missing, cohort.y)
+        p, v = _missing_by_label(missing[cohort.y >= 0], cohort.y[cohort.y >= 0])
         n = int(missing.sum())
         rows.append((attribute, len(cohort), n, n / max(1, len(cohort)), int((binned & ~missing).sum()), p, v))
     return pd.DataFrame(rows, columns=["attribute", "n", "n_missing", "share", "n_outside", "p_label", "cramers_v"])
@@ -76,7 +77,8 @@ def missing_values(cohort: Cohort) -> pd.DataFrame:
 def _missing_by_label(missing: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     from scipy.special import chdtrc
 
-    table = np.stack([np.bincount(y[~missing], minlength=y.max() + 1), np.bincount(y[missing], minlength=y.max() + 1)])
+    k = int(y.max(initial=-1)) + 1
+    table = np.stack([np.bincount(y[~missing], minlength=k), np.bincount(y[missing], minlength=k)])
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
         return float("nan"), float("nan")
@@ -143,6 +145,8 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
             f"{n_none} of {len(cohort)} samples ({n_none / len(cohort):.1%}) belong to no group, because "
             f"{' or '.join(cohort.sensitive)} is missing; they are left out of gaps."
         )
+    if n_unknown := int((cohort.y < 0).sum()):
+        found.append(f"{n_unknown} of {len(cohort)} samples have no label; they are not in the counts by label.")
     if len(cohort.groups) < 2:
         found.append("There are fewer than two groups: nothing to compare.")
     for row in missing.to_dict(orient="records"):
@@ -151,8 +155,10 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
             found.append(f"{row['n_outside']} values of {attribute!r} lie in none of the sets given with --bins.")
         if row["p_label"] < 0.001 and row["cramers_v"] >= 0.1:
             empty = np.array([as_category(v) is None for v in cohort.table[attribute]], dtype=bool)
-            n = np.bincount(cohort.y, minlength=len(cohort.classes))
-            k = np.bincount(cohort.y[empty], minlength=len(cohort.classes))
+            n, k = (
+                np.bincount(cohort.y[rows & (cohort.y >= 0)], minlength=len(cohort.classes))
+                for rows in (np.ones(len(empty), dtype=bool), empty)
+            )
             share = np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0)
             most, least = int(np.nanargmax(share)), int(np.nanargmin(share))
             found.append(

@@ -15,7 +15,7 @@ from everygroup.imaging import ImageSource, open_source
 from everygroup.imaging.sources import FolderImages, NpzImages
 
 DEFAULT_IMAGE_SIZE = 128
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+TABLE_SUFFIXES = (".csv", ".tsv")
 
 
 def find_table(source: Path) -> Path:
@@ -34,7 +34,7 @@ def find_table(source: Path) -> Path:
         return source
     if (source / "metadata.csv").is_file():
         return source / "metadata.csv"
-    tables = sorted(p for p in source.iterdir() if p.suffix.lower() in (".csv", ".tsv") and not p.name.startswith("."))
+    tables = _tables(source)
     if len(tables) == 1:
         say(f"Reading the table {tables[0].name}.")
         return tables[0]
@@ -43,6 +43,15 @@ def find_table(source: Path) -> Path:
         f"{source}: needs one table of the samples; found {found}.",
         fix="name it metadata.csv, or give the CSV file itself and its images with --images",
     )
+
+
+def has_table(folder: Path) -> bool:
+    """Tell whether a folder holds any table."""
+    return bool(_tables(folder))
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in TABLE_SUFFIXES and not p.name.startswith("."))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from everygroup.cohort import GroupRule
 from everygroup.console import say, warn
-from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table
+from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
 from everygroup.errors import CohortError, SettingsError
 from everygroup.imaging import OnBadImage, Resize
@@ -36,6 +36,13 @@ class Request:
     workers: int | None = None
     drop_unlabelled: bool = False
     sample_limit: int | None = None
+    classes: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+
+    @property
+    def for_prediction(self) -> bool:
+        """Whether labels are not needed, because a trained model has fixed the classes."""
+        return self.label is None and self.classes is not None
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,13 @@ class Found:
 
 def gather(request: Request) -> Found:
     """Read and check everything that can be checked without decoding an image."""
+    if request.for_prediction and request.source.is_dir() and not has_table(request.source):
+        return _images_alone(request)
     path = find_table(request.source)
     as_text = [c for c in (request.id_column, request.image_column, request.split_by) if c]
     table = read_table(path, text_columns=as_text)
+    if request.groups is not None:
+        table = with_attributes(table, request.group)
     check_columns(
         path,
         table,
@@ -67,7 +78,9 @@ def gather(request: Request) -> Found:
     position = np.arange(len(table))
     n_unlabelled = 0
     if request.label is not None:
-        position, n_unlabelled = labelled_rows(path, table, request.label, drop=request.drop_unlabelled)
+        position, n_unlabelled = labelled_rows(
+            path, table, request.label, drop=request.drop_unlabelled, classes=request.classes
+        )
     chosen = choose_images(path, request.images, request.image_size, request.resize)
     name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
     id_column = request.id_column or name_column
@@ -84,9 +97,30 @@ def gather(request: Request) -> Found:
     )
 
 
-def labelled_rows(path: Path, table: pd.DataFrame, label: str, *, drop: bool) -> tuple[np.ndarray, int]:
+def _images_alone(request: Request) -> Found:
+    """Take a folder of images without a table: enough to predict, nothing known of labels or groups."""
+    path = request.source / "metadata.csv"
+    chosen = choose_images(path, request.images, request.image_size, request.resize)
+    names = sorted(chosen.source.members())
+    names = [names[p] for p in limited_rows(np.arange(len(names)), request.sample_limit)]
+    say(f"{request.source} holds no table: {len(names)} images, of which nothing else is known.")
+    table = with_attributes(pd.DataFrame({"image_id": names}), request.group)
+    return Found(path, table, list(range(2, len(names) + 2)), names, "image_id", ["image_id"], chosen, 0)
+
+
+def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame:
+    """Add the attributes a trained model asks for and the table lacks, as missing throughout."""
+    lacking = [c for c in group if c not in table.columns]
+    if lacking:
+        warn(f"There is no column {' or '.join(map(repr, lacking))}: every sample counts as of unknown group.")
+    return table.assign(**{c: pd.Series([None] * len(table), dtype=object, index=table.index) for c in lacking})
+
+
+def labelled_rows(
+    path: Path, table: pd.DataFrame, label: str, *, drop: bool, classes: tuple[str, ...] | None
+) -> tuple[np.ndarray, int]:
     """Return the positions of the rows that have a label, and how many were dropped."""
-    without = unlabelled_rows(table, label)
+    without = unlabelled_rows(table, label, classes or ())
     if len(without) and not drop:
         raise CohortError(
             f"{path}: {len(without)} of {len(table)} rows have no {label!r} (rows {listed_rows(without)}; row 1 is the "

@@ -151,9 +151,9 @@ def check_ids(path: Path, ids: pd.Series, column: str) -> None:
         )
 
 
-def unlabelled_rows(table: pd.DataFrame, label: str) -> np.ndarray:
-    """Return the positions of the rows whose label is missing."""
-    return np.flatnonzero([as_category(v) is None for v in table[label]])
+def unlabelled_rows(table: pd.DataFrame, label: str, classes: Sequence[str] = ()) -> np.ndarray:
+    """Return the positions of the rows whose label is missing; a known class may be called 'none'."""
+    return np.flatnonzero([as_category(v) is None and str(v).strip() not in classes for v in table[label]])
 
 
 def listed_rows(positions: np.ndarray) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import Cohort, GroupRule
-from everygroup.datasets._samples import Found, Request, gather, labelled_rows, limited_rows
+from everygroup.datasets._samples import Found, Request, gather, labelled_rows, limited_rows, with_attributes
 from everygroup.datasets._table import check_columns, read_table
 from everygroup.errors import CohortError
 from everygroup.files import atomic_path, cache_folder, hash_array, hash_file, read_json, write_json
@@ -37,6 +37,8 @@ def read_cohort(
     workers: int | None = None,
     drop_unlabelled: bool = False,
     sample_limit: int | None = None,
+    classes: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
 ) -> Cohort:
     """Read a table and its images.
 
@@ -70,6 +72,10 @@ def read_cohort(
         Leave rows without a label out instead of refusing them.
     sample_limit : int, optional
         Read at most this many samples, chosen at random once and for all (for trying things out).
+    classes, groups : sequence of str, optional
+        Names and order fixed by a trained model. With `classes` the label may be left out (to predict only), and so
+        may the table: a folder of images will do. With `groups` an attribute's column may be lacking; it then counts
+        as missing throughout, aloud.
 
     Returns
     -------
@@ -99,14 +105,12 @@ def read_cohort(
         workers=workers,
         drop_unlabelled=drop_unlabelled,
         sample_limit=sample_limit,
+        classes=None if classes is None else tuple(classes),
+        groups=None if groups is None else tuple(groups),
     )
     if is_prepared(request.source):
         return _open(request)
-    if label is None or not request.group:
-        raise CohortError(
-            f"{source}: the {'label' if label is None else 'group'} column is not named.",
-            fix="name it with --label and the sensitive attribute with --group",
-        )
+    _require_names(request.source, request, label, request.group)
     root = Path(cache) if cache is not None else cache_folder() / "prepared"
     found = gather(request)
     key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=resize)
@@ -191,6 +195,15 @@ def _names(group: Sequence[str] | str | None) -> tuple[str, ...]:
     return () if group is None else (group,) if isinstance(group, str) else tuple(group)
 
 
+def _require_names(source: Path, request: Request, label: str | None, group: tuple[str, ...]) -> None:
+    needs_label = label is None and request.classes is None
+    if needs_label or not group:
+        raise CohortError(
+            f"{source}: the {'label' if needs_label else 'group'} column is not named.",
+            fix="name it with --label and the sensitive attribute with --group",
+        )
+
+
 def _decode(request: Request, found: Found, folder: Path, *, overwrite: bool) -> tuple[pd.DataFrame, PreparedImages]:
     prepared = prepare_images(
         found.images.source,
@@ -213,7 +226,7 @@ def _provenance(request: Request, found: Found, n_bad: int) -> dict[str, Any]:
     return {
         "name": found.path.parent.resolve().name if found.path.name == "metadata.csv" else found.path.stem,
         "source": {"table": found.path.name, "images": source.path.name, "fingerprint": source.fingerprint},
-        "table_hash": hash_file(found.path),
+        "table_hash": hash_file(found.path) if found.path.exists() else None,
         "image_size": found.images.image_size,
         "resize": request.resize,
         "left_out": {"unlabelled": found.n_unlabelled, "bad_images": n_bad},
@@ -226,11 +239,13 @@ def _finish(request: Request, found: Found, folder: Path, *, overwrite: bool) ->
     return Cohort.from_table(
         prepared.images,
         table,
-        label=str(request.label),
+        label=request.label,
         group=request.group,
         bins=request.bins,
         id_column=found.id_column,
         split_by=request.split_by,
+        classes=request.classes,
+        groups=request.groups,
         provenance=_provenance(request, found, len(prepared.bad)),
         images_hash=prepared.content_hash,
     )
@@ -254,16 +269,14 @@ def _open(request: Request) -> Cohort:
     rule = GroupRule.from_dict(rules["group"]) if rules["group"] else None
     label = request.label or rules["label"]
     group = request.group or (rule.attributes if rule else ())
-    if label is None or not group:
-        raise CohortError(
-            f"{folder}: the {'label' if label is None else 'group'} column is not named, here or when it was prepared.",
-            fix="name it with --label and the sensitive attribute with --group",
-        )
+    _require_names(folder, request, label, group)
     # Rules made for an attribute go on to hold for it, unless the user gives another.
     bins = {**({a: b for a, b in rule.bins.items() if a in group} if rule else {}), **request.bins}
     split_by = request.split_by or rules["split_by"]
     path = folder / TABLE
     table = read_table(path, text_columns=about["text_columns"])
+    if request.groups is not None:
+        table = with_attributes(table, group)
     check_columns(path, table, [label, *group, split_by, request.id_column, about["id_column"]])
     ids = table[about["id_column"]].astype(str).to_numpy(dtype=object)
     if len(table) != len(prepared.images) or hash_array(ids) != about["ids_hash"]:
@@ -271,7 +284,9 @@ def _open(request: Request) -> Cohort:
             f"{path}: its rows are no longer those of the images, or in another order.",
             fix="add columns to it if you like, but keep its rows; or prepare the original files again",
         )
-    position, _ = labelled_rows(path, table, label, drop=request.drop_unlabelled)
+    position = np.arange(len(table))
+    if label is not None:
+        position, _ = labelled_rows(path, table, label, drop=request.drop_unlabelled, classes=request.classes)
     position = limited_rows(position, request.sample_limit)
     return Cohort.from_table(
         prepared.images,
@@ -282,6 +297,8 @@ def _open(request: Request) -> Cohort:
         id_column=request.id_column or about["id_column"],
         split_by=split_by,
         rows=position,
+        classes=request.classes,
+        groups=request.groups,
         provenance={**content["provenance"], "sample_limit": request.sample_limit},
         images_hash=prepared.content_hash,
     )

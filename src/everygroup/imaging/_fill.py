@@ -19,7 +19,7 @@ from everygroup.imaging.read import Resize, pillow_guard, read_image, resize_ima
 from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
 
 _TASK = 16  # images a worker takes at once
-_COMMIT = 512  # images between two points from which a killed run goes on
+_COMMIT = 128  # images between two points from which a killed run goes on
 _GIVE_UP = 100  # bad images after which on_bad_image="error" stops looking
 
 

@@ -9,7 +9,8 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import basename, splitext
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,10 @@ class _Names:
         self.exact = set(paths)
         self.by_key: dict[str, list[str]] = defaultdict(list)
         for path in paths:
-            pure = PurePosixPath(path)
-            keys = {pure.name}
-            if pure.suffix.lower() in IMAGE_SUFFIXES:
-                keys |= {pure.stem, str(pure.with_suffix(""))}
+            keys = {basename(path)}
+            if _has_suffix(path):
+                bare = splitext(path)[0]
+                keys |= {bare, basename(bare)}
             for key in keys:
                 self.by_key[key].append(path)
 
@@ -41,7 +42,8 @@ class _Names:
         if wanted in self.exact:
             return wanted
         # A table may give a longer path than we see (its root folder is not here), or another suffix.
-        for key in (wanted, PurePosixPath(wanted).name, PurePosixPath(wanted).stem if _has_suffix(wanted) else ""):
+        name = basename(wanted)
+        for key in (wanted, name, splitext(name)[0] if _has_suffix(name) else ""):
             found = self.by_key.get(key, [])
             if len(found) > 1:
                 raise CohortError(
@@ -54,11 +56,11 @@ class _Names:
 
 
 def _has_suffix(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _hidden(path: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
 
 
 class ZipImages:
@@ -213,7 +215,7 @@ class NpzImages:
 
     def position(self, sample_id: str) -> int | None:
         """Return the index of a sample's image, by id or by id without the suffix."""
-        stem = PurePosixPath(sample_id).stem if _has_suffix(sample_id) else sample_id
+        stem = basename(splitext(sample_id)[0]) if _has_suffix(sample_id) else sample_id
         return self._position.get(sample_id, self._position.get(stem))
 
     def chunks(self, size: int = 1024) -> Iterator[tuple[int, np.ndarray]]:
