@@ -120,9 +120,8 @@ def suspicions(cohort: Cohort, missing: pd.DataFrame, twins: dict[str, int]) -> 
     found = [*_about_groups(cohort, missing), *_about_values(cohort)]
     if twins["sets"]:
         found.append(
-            f"{twins['images']} images are byte-identical to another one; of these {twins['sets']} sets, "
-            f"{twins['across_units']} span several patients or lesions and {twins['conflicting_labels']} carry "
-            "different labels."
+            f"{twins['images']} images are byte-identical to another one. Sets of such images: {twins['sets']}; across "
+            f"patients or lesions: {twins['across_units']}; with different labels: {twins['conflicting_labels']}."
         )
     if twins["across_parts"]:
         found.append(f"{twins['across_parts']} sets of identical images lie in several parts of the split: a leak.")
