@@ -1,0 +1,105 @@
+"""The answer in two sentences, each number with its interval and its n."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from everygroup.figures.theme import clean_text, estimate
+from everygroup.report.blocks import p_value
+from everygroup.report.reading import GAP, Reading, comparable, direction, lower_is_better, title_of
+
+# What an audit notes on the change of a gap, see everygroup.metrics.levelling_down.
+_LEVELLING = {
+    "improved all": "no group's value fell",
+    "trade": "some groups gained and others lost",
+    "levelled down": "levelled down: no group gained",
+}
+
+
+def answer(reading: Reading) -> list[str]:
+    """Say how the worst-off group fares, and whether the gaps and the groups moved.
+
+    The wording claims a measured gap on this cohort and no more.
+    """
+    return [sentence for sentence in (_worst_group(reading), _gaps(reading)) if sentence]
+
+
+def _worst_group(reading: Reading) -> str:
+    rows = comparable(_own(reading.groups(reading.metric), reading)).dropna(subset=["value"])
+    if rows.empty:
+        return f"{_name(reading.method, 'This model')}: {title_of(reading.metric)} cannot be given for any group."
+    lower = lower_is_better(reading.metric)
+    row = rows.sort_values("value", ascending=not lower, kind="stable").iloc[0]
+    text = (
+        f"With {_name(reading.method, 'this model')}, the group with the {'highest' if lower else 'lowest'} "
+        f"{title_of(reading.metric)} is {clean_text(row['group'])} of {clean_text(row['attribute'])} "
+        f"({_n(row['n'])}), at {estimate(row['value'], row['low'], row['high'])}"
+    )
+    changes = _own(reading.changes(reading.metric), reading)
+    same = changes[(changes["attribute"] == row["attribute"]) & (changes["group"] == row["group"])]
+    if same.empty:
+        return f"{text}."
+    change = same.iloc[0]
+    shown = estimate(change["change"], change["low"], change["high"], signed=True)
+    tested = "" if p_value(change["p"]) == "–" else f", p {_equals(p_value(change['p']))}"
+    return f"{text}, a paired change of {shown}{tested} against {_name(reading.baseline)}."
+
+
+def _gaps(reading: Reading) -> str:
+    parts = []
+    gaps = _own(reading.gaps(), reading)
+    gaps = gaps[gaps["metric"] == reading.metric].dropna(subset=["value"])
+    if len(gaps):
+        row = gaps.sort_values("value", ascending=False, kind="stable").iloc[0]
+        text = (
+            f"the largest measured gap in {title_of(reading.metric)} is over {clean_text(row['attribute'])}, "
+            f"{estimate(row['value'], row['low'], row['high'])}"
+        )
+        if p_value(row["p"]) != "–":
+            text += f" (permutation p {_equals(p_value(row['p']))})"
+        parts.append(text + _gap_change(reading, str(row["attribute"])))
+    changes = comparable(_own(reading.changes(reading.metric), reading))
+    if len(changes):
+        lower = lower_is_better(reading.metric)
+        moved = [direction(low, high, lower=lower) for low, high in zip(changes["low"], changes["high"], strict=True)]
+        better, worse = moved.count(1), moved.count(-1)
+        parts.append(
+            f"of {len(moved)} groups, {better} improved, {worse} got worse and {moved.count(0)} showed no clear change "
+            f"against {_name(reading.baseline)}"
+        )
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _gap_change(reading: Reading, attribute: str) -> str:
+    """Say what the comparison says about this gap: a fall only where its interval lies below zero."""
+    rows = _own(reading.comparison, reading)
+    rows = rows[(rows["group"] == GAP) & (rows["metric"] == reading.metric) & (rows["attribute"] == attribute)]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    shown = estimate(row["change"], row["low"], row["high"], signed=True)
+    verdict = {
+        1: "this method reduces the measured gap",
+        -1: "this method increases the measured gap",
+        0: "no clear change of the gap",
+    }[direction(row["low"], row["high"], lower=True)]
+    check = f"; {_LEVELLING[row['note']]}" if row["note"] in _LEVELLING else ""
+    return f", a change of {shown} against {_name(reading.baseline)} ({verdict}{check})"
+
+
+def _own(rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    return rows[rows["method"] == reading.method]
+
+
+def _name(method: str, unnamed: str = "the baseline") -> str:
+    return clean_text(method) or unnamed
+
+
+def _n(n: float) -> str:
+    return f"n = {int(n):,}" if np.isfinite(n) else "n unknown"
+
+
+def _equals(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"

@@ -1,0 +1,180 @@
+"""What a page is made of: tables with a download, figures with the table behind them, sections."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from everygroup.figures import inline_svg
+from everygroup.figures.theme import UNDEFINED, clean_text, number
+
+# A formula in a cell runs when a spreadsheet opens the file; a leading quote makes it text.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COUNTS = frozenset({"n", "n_positive", "n_in_group", "seed", "count", "epoch"})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much goes into one page; a page that grows too big is written again with `LEAN`."""
+
+    rows: int = 200
+    groups: int = 40
+    points: int = 2_000
+    csv_bytes: int = 150_000
+    picture_bytes: int = 500_000
+    more_figures: int = 3
+
+
+FULL = Limits()
+LEAN = Limits(rows=40, groups=15, points=400, csv_bytes=20_000, picture_bytes=0, more_figures=0)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it: texts only, numbers already written out."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+    right: list[bool]  # columns of numbers
+    left_out: int
+    csv: str  # data: address, empty when the data are too big to embed
+    file_name: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its caption and the table behind it."""
+
+    svg: Markup
+    caption: str
+    table: Table | None = None
+
+
+@dataclass
+class Section:
+    """One part of the page; everything in it is optional."""
+
+    id: str
+    title: str
+    intro: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    lead: list[Table] = field(default_factory=list)  # tables that stand before the figures
+    figures: list[Figure] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[tuple[str, str]] = field(default_factory=list)  # caption, data: address of a PNG
+    more: list[tuple[str, list[Figure], list[Table]]] = field(default_factory=list)  # folded away under a title
+    code: str = ""
+
+
+def table(
+    data: pd.DataFrame,
+    caption: str,
+    limits: Limits,
+    *,
+    headings: Mapping[str, str] | None = None,
+    shown: Mapping[str, Sequence[str]] | None = None,
+    file_name: str = "table.csv",
+) -> Table:
+    """Make a table of a data frame.
+
+    Parameters
+    ----------
+    data : DataFrame
+        What the download holds.
+    caption : str
+        Above the table.
+    limits : Limits
+        Rows shown and bytes downloadable.
+    headings : mapping, optional
+        The columns to show and what stands above them; all by default.
+    shown : mapping, optional
+        Texts to show in a column instead of the values (an estimate with its interval, say); may be a new column.
+    file_name : str
+        Name of the download.
+    """
+    shown = shown or {}
+    headings = headings or {str(c): str(c).replace("_", " ") for c in data.columns}
+    columns, right = [], []
+    for name in headings:
+        texts = list(shown[name]) if name in shown else [cell(v, name) for v in data[name].tolist()]
+        columns.append(texts)
+        right.append(name not in data or (pd.api.types.is_numeric_dtype(data[name]) and data[name].dtype != bool))
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return Table(
+        caption=clean_text(caption),
+        header=[clean_text(text) for text in headings.values()],
+        rows=rows[: limits.rows],
+        right=right,
+        left_out=max(0, len(rows) - limits.rows),
+        csv=csv_address(data, limits.csv_bytes),
+        file_name=file_name,
+    )
+
+
+def cell(value: Any, name: str = "") -> str:
+    """Return one value as text: whole numbers whole, others with three digits, undefined numbers 'undefined'."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,}" if name != "seed" else str(value)
+    if isinstance(value, (float, np.floating)):
+        if not np.isfinite(value):
+            return UNDEFINED
+        if name in _COUNTS and float(value).is_integer():
+            return f"{int(value):,}"
+        return f"{value:,.1f}".replace("-", "−") if abs(float(value)) >= 100 else number(value)
+    if value is None or value is pd.NaT or value is pd.NA:
+        return "–"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{clean_text(k)}: {cell(v)}" for k, v in value.items()) or "–"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(cell(v) for v in value) or "–"
+    return clean_text(value)
+
+
+def p_value(value: Any) -> str:
+    """Return a p-value as text; an absent one is a dash, since not every row has a test."""
+    try:
+        p = float(value)
+    except (TypeError, ValueError):
+        return "–"
+    if not np.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def csv_address(data: pd.DataFrame, limit: int) -> str:
+    """Return a data: address of the table as CSV, or an empty text if that is longer than `limit`.
+
+    A text that a spreadsheet would run as a formula gets a leading quote.
+    """
+    safe = data.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = [f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for v in safe[column]]
+    text = safe.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
+    coded = [
+        "data:text/csv;charset=utf-8," + quote(text, safe="-_.~,:;/@+()!*"),
+        "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode(),
+    ]
+    address = min(coded, key=len)
+    return address if len(address) <= limit else ""
+
+
+def figure(chart: Any, caption: str, behind: Table | None = None) -> Figure:
+    """Draw a chart for the page."""
+    return Figure(Markup(inline_svg(chart, label=caption)), caption, behind)
+
+
+def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the entries of a mapping as terms and texts; None is left out."""
+    return [(clean_text(k).replace("_", " "), cell(v, str(k))) for k, v in values.items() if v is not None]

@@ -1,0 +1,195 @@
+"""What an audit says, in the order a page tells it: methods, attributes, the metric in front, groups, gaps, changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from everygroup.errors import OutputError, SettingsError
+from everygroup.figures.theme import metric_words
+from everygroup.metrics import metric_info
+
+# What an audit notes on a group that is too small to be compared.
+TOO_SMALL = "n too small"
+# Rows of an audit that are no group of patients.
+OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
+PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")
+_COLUMNS = ("attribute", "group", "metric", "value")
+_ALL = (*_COLUMNS, "method", "baseline_value", "change", "low", "high", "p", "n", "note")
+
+
+class AuditLike(Protocol):
+    """What a report needs of an audit; `everygroup.audit.Audit` is one."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Return the long rows."""
+
+    @property
+    def comparison(self) -> pd.DataFrame | None:
+        """Return the long rows of the change against a baseline, if there was one."""
+
+    @property
+    def flags(self) -> Sequence[str]:
+        """Return what to heed."""
+
+    def summary(self) -> str:
+        """Return the audit as a person reads it on a terminal."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An audit's tables, made regular.
+
+    Attributes
+    ----------
+    table, comparison : long rows; every column a page uses is there, `comparison` may have no rows. In `comparison`,
+        `value` is the method's value, `baseline_value` the baseline's and `change` the difference, to which `low` and
+        `high` belong.
+    cells : recall by label and group, or no rows.
+    methods : in the audit's order; `method` is the one in front, `baseline` what it is compared with (or empty).
+    metric : the metric in front.
+    metrics : all performance metrics.
+    """
+
+    table: pd.DataFrame
+    comparison: pd.DataFrame
+    cells: pd.DataFrame
+    methods: list[str]
+    method: str
+    baseline: str
+    metric: str
+    metrics: list[str]
+
+    @classmethod
+    def of(cls, audits: Sequence[AuditLike], question: Mapping[str, Any]) -> Reading:
+        """Read one audit or those of several methods; `question` may name `metric`, `method` and `baseline`.
+
+        Raises
+        ------
+        OutputError
+            If the audits have no rows or lack a column.
+        """
+        table = _joined([_regular(audit.table, "table") for audit in audits])
+        if table.empty:
+            raise OutputError("The audit has no rows, so there is nothing to report.", fix="audit some predictions")
+        compared = [audit.comparison for audit in audits if audit.comparison is not None and len(audit.comparison)]
+        comparison = _joined([_comparison(c) for c in compared])
+        methods = list(dict.fromkeys(table["method"]))
+        baseline = str(question.get("baseline") or _only(comparison, "baseline"))
+        if not baseline and len(methods) > 1:
+            baseline = methods[0]
+        method = str(question.get("method", ""))
+        if method not in methods:
+            method = ([m for m in methods if m != baseline] or methods)[-1]
+        comparison.loc[comparison["method"] == "", "method"] = method
+        metrics = list(dict.fromkeys(table.loc[~table["group"].isin([GAP, WORST]), "metric"]))
+        metric = next((m for m in (str(question.get("metric", "")), *PREFERRED) if m in metrics), (metrics or [""])[0])
+        found = [c for audit in audits if isinstance(c := getattr(audit, "cells", None), pd.DataFrame) and len(c)]
+        cells = _joined([_regular(c.assign(metric="recall"), "cells") for c in found])
+        if len(cells):
+            cells = _side_by_side(cells, ["attribute", "method"])
+        return cls(table, comparison, cells, methods, method, baseline, metric, metrics)
+
+    def groups(self, metric: str) -> pd.DataFrame:
+        """Rows of everybody together and of all groups for one metric, methods side by side."""
+        rows = self.table[(self.table["metric"] == metric) & ~self.table["group"].isin([GAP, WORST])]
+        return _side_by_side(_everybody_once(rows), ["attribute", "group", "method"])
+
+    def changes(self, metric: str) -> pd.DataFrame:
+        """Rows of the paired changes of everybody together and of all groups for one metric."""
+        rows = self.comparison[(self.comparison["metric"] == metric) & ~self.comparison["group"].isin([GAP, WORST])]
+        return _side_by_side(_everybody_once(rows), ["method", "attribute", "group"])
+
+    def gaps(self) -> pd.DataFrame:
+        """Rows of all gaps, methods side by side, the metric in front first."""
+        rows = _side_by_side(self.table[self.table["group"] == GAP], ["metric", "attribute", "method"])
+        return pd.concat([rows[rows["metric"] == self.metric], rows[rows["metric"] != self.metric]])
+
+
+def title_of(metric: str) -> str:
+    """Return a metric's title for people."""
+    if metric.startswith("fate_"):
+        return f"FATE over {title_of(metric.removeprefix('fate_'))}"
+    try:
+        return metric_info(metric).title
+    except SettingsError:
+        return metric_words(metric)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Tell the direction of a metric; unknown ones count as scores."""
+    try:
+        return not metric_info(metric).higher_is_better
+    except SettingsError:
+        return False
+
+
+def direction(low: float, high: float, *, lower: bool = False) -> int:
+    """Return 1 for a clear improvement, -1 for a clear loss, 0 when the interval holds zero or is undefined."""
+    if not (np.isfinite(low) and np.isfinite(high)) or low <= 0 <= high:
+        return 0
+    return 1 if (low > 0) != lower else -1
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the groups that take part in gaps: not everybody together, not 'missing', not too small."""
+    return rows[~rows["group"].isin([OVERALL, MISSING]) & (rows["note"] != TOO_SMALL)]
+
+
+def _everybody_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep one row for everybody together (an audit repeats it for every attribute), under an attribute of its own."""
+    together = rows["group"] == OVERALL
+    first = rows[together].drop_duplicates("method").assign(attribute="everybody")
+    return pd.concat([first, rows[~together]])
+
+
+def _side_by_side(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sort by keys, each in order of first appearance."""
+    order = {key: {value: i for i, value in enumerate(dict.fromkeys(rows[key]))} for key in keys}
+    return rows.sort_values(keys, key=lambda column: column.map(order[str(column.name)]), kind="stable")
+
+
+def _regular(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    missing = [c for c in _COLUMNS if c not in table.columns]
+    if missing:
+        raise OutputError(f"The audit's {what} lacks the column {', '.join(missing)}.", fix="give an everygroup audit")
+    rows = table.copy()
+    for column in ("value", "low", "high", "n", "n_positive", "p"):
+        values = pd.to_numeric(rows[column], errors="coerce") if column in rows else pd.Series(np.nan, index=rows.index)
+        rows[column] = values.astype("float64")
+    for column in ("attribute", "group", "metric", "method", "note"):
+        rows[column] = rows[column].fillna("").astype(str) if column in rows else ""
+    # Several seeds or data sets in one audit stay apart: they become part of the method's name.
+    for column in ("seed", "data_set"):
+        if column in rows and len(rows[column].unique()) > 1:
+            rows["method"] = rows["method"] + f" ({column.replace('_', ' ')} " + rows[column].astype(str) + ")"
+    return rows.reset_index(drop=True)
+
+
+def _comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a comparison both the two values and the change; where only the change is known it is in `value`."""
+    rows = _regular(table, "comparison")
+    if "change" not in rows:
+        rows["change"], rows["value"] = rows["value"], np.nan
+    for column in ("change", "baseline_value"):
+        known = pd.to_numeric(rows[column], errors="coerce") if column in rows else pd.Series(np.nan, index=rows.index)
+        rows[column] = known.astype("float64")
+    return rows
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    # Columns that are empty in one table and not in another would change type when joined.
+    full = [table.dropna(axis=1, how="all") if len(tables) > 1 else table for table in tables if len(table)]
+    columns = list(dict.fromkeys(c for table in tables for c in table.columns)) or list(_ALL)
+    return pd.concat(full, ignore_index=True).reindex(columns=columns) if full else pd.DataFrame(columns=columns)
+
+
+def _only(table: pd.DataFrame, column: str) -> str:
+    """Return the value of a column that has one value only."""
+    values = list(table[column].dropna().unique()) if column in table else []
+    return str(values[0]) if len(values) == 1 else ""

@@ -1,0 +1,130 @@
+"""Write a report: one HTML file that stands alone, reads well on paper and on screen, and loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from everygroup.console import warn
+from everygroup.errors import OutputError
+from everygroup.figures import DARK_CSS
+from everygroup.figures.theme import clean_text
+from everygroup.files import write_text
+from everygroup.report import extras, sections
+from everygroup.report.answer import answer
+from everygroup.report.blocks import FULL, LEAN, Limits, facts
+from everygroup.report.reading import AuditLike, Reading
+
+MAX_BYTES = 2_000_000
+_COMMANDS = ("command", "how_to_reproduce")
+
+
+def write_report(
+    path: Path | str,
+    *,
+    title: str,
+    question: Mapping[str, Any],
+    audit: AuditLike | Sequence[AuditLike],
+    fingerprint: Mapping[str, Any] | None = None,
+    log: pd.DataFrame | None = None,
+    weights: pd.DataFrame | None = None,
+    weight_summary: pd.DataFrame | None = None,
+    image_strips: Sequence[tuple[str, bytes]] | None = None,
+    methods: Sequence[Mapping[str, Any]] | None = None,
+    environment: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a report as one self-contained HTML file of at most 2 MB.
+
+    The file holds no scripts and loads nothing, so it opens offline and behind a strict content policy. What comes
+    from data is escaped. If everything does not fit, figures and downloads are reduced, which the page then says.
+
+    Parameters
+    ----------
+    path : path
+        The file to write; replaced atomically.
+    title : str
+        Heading of the page.
+    question : mapping
+        What was asked, shown as it is: cohort, label, groups, method, seed, split hash, n, and so on. `metric`,
+        `method` and `baseline` also choose what stands in front; `command` is how to run it again.
+    audit : Audit or sequence of Audit
+        The measurements; several for several methods side by side, the baseline first.
+    fingerprint : mapping, optional
+        `Fingerprint.to_dict()` of the cohort.
+    log : DataFrame, optional
+        Training log, see `everygroup.figures.training_curves`.
+    weights, weight_summary : DataFrame, optional
+        SPARE's weights (target_group, source_group, weight, utility, similarity) and their summary by target group.
+    image_strips : sequence of (caption, PNG), optional
+        Most and least weighted images, from `everygroup.figures.image_strip`.
+    methods : sequence of mappings, optional
+        What each method is (name, paper, family, ...).
+    environment : mapping, optional
+        Versions and machine; `command` is how to run it again.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If the audit has no rows, or the file cannot be written.
+    """
+    audits = list(audit) if isinstance(audit, Sequence) else [audit]
+    if not audits:
+        raise OutputError("There is no audit to report.", fix="audit some predictions first")
+    given: dict[str, Any] = {"log": log, "weights": weights, "weight_summary": weight_summary}
+    given |= {"image_strips": image_strips, "fingerprint": fingerprint, "methods": methods, "environment": environment}
+    page = _page(title, question, audits, FULL, **given)
+    if len(page.encode()) > MAX_BYTES:
+        page = _page(title, question, audits, LEAN, **given)
+        if len(page.encode()) > MAX_BYTES:
+            warn(f"The report {Path(path).name} is larger than {MAX_BYTES / 1e6:.0f} MB.")
+    write_text(path, page)
+    return Path(path)
+
+
+def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limits: Limits, **given: Any) -> str:
+    reading = Reading.of(audits, question)
+    environment = given["environment"] or {}
+    command = next((str(m[k]) for m in (environment, question) for k in _COMMANDS if m.get(k)), "")
+    parts = [
+        sections.by_group(reading, limits),
+        sections.changes(reading, limits),
+        sections.gaps(reading, limits),
+        sections.cells(reading, limits),
+        extras.spare(given["weights"], given["weight_summary"], given["image_strips"], limits),
+        extras.training(given["log"], limits),
+        extras.cohort(given["fingerprint"], limits),
+        extras.limits_and_definitions(given["methods"], getattr(audits[-1], "settings", None), limits),
+        extras.environment({k: v for k, v in environment.items() if k not in _COMMANDS}, command),
+    ]
+    folder = files("everygroup.report") / "templates"
+    loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
+    templates = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return templates.get_template("report.html.j2").render(
+        title=clean_text(title) or "Report",
+        asked=facts({k: v for k, v in question.items() if k not in _COMMANDS}),
+        answer=answer(reading),
+        flags=list(dict.fromkeys(clean_text(flag) for audit in audits for flag in audit.flags)),
+        summaries=[clean_text(audit.summary()) for audit in audits],
+        parts=[part for part in parts if part is not None],
+        lean=limits is LEAN,
+        style=_style(folder),
+    )
+
+
+def _style(folder: Any) -> Any:
+    from markupsafe import Markup
+
+    # The two style sheets are this package's own text; nothing from data goes in.
+    return Markup((folder / "report.css").read_text(encoding="utf-8") + DARK_CSS)

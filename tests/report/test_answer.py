@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from everygroup.report.answer import answer
+from everygroup.report.reading import Reading, direction, lower_is_better, title_of
+
+from .conftest import FakeAudit, comparison, table
+
+
+def said(audit: FakeAudit, **question: str) -> str:
+    return " ".join(answer(Reading.of([audit], question)))
+
+
+@pytest.mark.parametrize(
+    ("gap", "verdict", "words"),
+    [
+        (-0.1, "improved all", "this method reduces the measured gap; no group's value fell"),
+        (0.1, "trade", "this method increases the measured gap; some groups gained and others lost"),
+        (-0.1, "levelled down", "reduces the measured gap; levelled down: no group gained"),
+        (0.01, "", "no clear change of the gap)"),
+    ],
+)
+def test_gap_verdicts(gap: float, verdict: str, words: str) -> None:
+    assert words in said(FakeAudit(table(), comparison(gap=gap, verdict=verdict)))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (0.05, "of 2 groups, 2 improved, 0 got worse and 0 showed"),
+        (-0.05, "of 2 groups, 0 improved, 2 got worse"),
+        (0.0, "0 got worse and 2 showed no clear change against erm."),
+    ],
+)
+def test_groups_are_counted_by_their_intervals(change: float, words: str) -> None:
+    assert words in said(FakeAudit(table(), comparison(change)))
+
+
+def test_never_claims_more_than_a_measured_gap() -> None:
+    text = said(FakeAudit(table(), comparison()))
+    assert "fair" not in text and "unbiased" not in text
+
+
+def test_groups_that_are_too_small_are_not_the_worst() -> None:
+    rows = table()
+    rows.loc[rows["group"] == "old", "note"] = "n too small"
+    assert "is young of age" in said(FakeAudit(rows))
+
+
+def test_nothing_defined() -> None:
+    rows = table()
+    rows[["value", "low", "high"]] = np.nan
+    assert said(FakeAudit(rows)) == "spare: F1 (macro) cannot be given for any group."
+
+
+def test_unnamed_model_and_unknown_n() -> None:
+    rows = table("").drop(columns="n")
+    assert said(FakeAudit(rows)).startswith(
+        "With this model, the group with the lowest F1 (macro) is old of age (n unknown)"
+    )
+
+
+def test_metric_and_direction_can_be_chosen() -> None:
+    rows = table().replace({"metric": {"accuracy": "fnr"}})
+    assert "the highest False negative rate is young" in said(FakeAudit(rows), metric="fnr")
+    assert "lowest F1 (macro)" in said(FakeAudit(rows), metric="unknown")
+
+
+def test_the_first_of_several_methods_is_the_baseline() -> None:
+    reading = Reading.of([FakeAudit(table("erm")), FakeAudit(table("spare"))], {})
+    assert (reading.baseline, reading.method, reading.methods) == ("erm", "spare", ["erm", "spare"])
+
+
+def test_direction_and_titles() -> None:
+    assert direction(0.1, 0.2) == 1 == direction(-0.2, -0.1, lower=True)
+    assert direction(-0.1, 0.1) == 0 == direction(float("nan"), 1.0)
+    assert title_of("fate_eopp0_lab") == "FATE over EOpp0 (lab)"
+    assert title_of("my_f1") == "my F1" and not lower_is_better("my_f1")
