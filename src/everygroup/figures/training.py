@@ -77,7 +77,7 @@ def _family(rows: pd.DataFrame, columns: list[str], name: str) -> Any:
     dashes = [[5, 3] if i == 0 and len(series) > 1 else [1, 0] if i < 2 else [2, 2] for i in range(len(series))]
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(series))]
     epochs = float(rows["epoch"].min()), float(rows["epoch"].max())
-    legend = alt.Legend(orient="top", offset=10, symbolSize=80)
+    legend = alt.Legend(orient="top", offset=10, symbolSize=80, symbolStrokeWidth=0)
     color = alt.Color("series:N", scale=alt.Scale(domain=series, range=colours), title=None, legend=legend)
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=series, range=dashes), title=None, legend=None)
     shape = alt.Shape("series:N", scale=alt.Scale(domain=series, range=shapes), title=None, legend=legend)

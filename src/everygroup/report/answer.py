@@ -7,14 +7,7 @@ import pandas as pd
 
 from everygroup.figures.theme import clean_text, estimate
 from everygroup.report.blocks import p_value
-from everygroup.report.reading import GAP, Reading, comparable, direction, lower_is_better, title_of
-
-# What an audit notes on the change of a gap, see everygroup.metrics.levelling_down.
-_LEVELLING = {
-    "improved all": "no group's value fell",
-    "trade": "some groups gained and others lost",
-    "levelled down": "levelled down: no group gained",
-}
+from everygroup.report.reading import GAP, LEVELLING, Reading, comparable, direction, lower_is_better, title_of
 
 
 def answer(reading: Reading) -> list[str]:
@@ -85,7 +78,7 @@ def _gap_change(reading: Reading, attribute: str) -> str:
         -1: "this method increases the measured gap",
         0: "no clear change of the gap",
     }[direction(row["low"], row["high"], lower=True)]
-    check = f"; {_LEVELLING[row['note']]}" if row["note"] in _LEVELLING else ""
+    check = f"; {LEVELLING[row['note']]}" if row["note"] in LEVELLING else ""
     return f", a change of {shown} against {_name(reading.baseline)} ({verdict}{check})"
 
 

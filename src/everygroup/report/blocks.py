@@ -135,7 +135,7 @@ def cell(value: Any, name: str = "") -> str:
     if value is None or value is pd.NaT or value is pd.NA:
         return "–"
     if isinstance(value, Mapping):
-        return "; ".join(f"{clean_text(k)}: {cell(v)}" for k, v in value.items()) or "–"
+        return "; ".join(f"{clean_text(k).replace('_', ' ')}: {cell(v)}" for k, v in value.items()) or "–"
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(cell(v) for v in value) or "–"
     return clean_text(value)

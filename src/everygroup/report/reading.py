@@ -15,6 +15,12 @@ from everygroup.metrics import metric_info
 
 # What an audit notes on a group that is too small to be compared.
 TOO_SMALL = "n too small"
+# In words, what an audit notes on the change of a gap, see everygroup.metrics.levelling_down.
+LEVELLING = {
+    "improved all": "no group's value fell",
+    "trade": "some groups gained and others lost",
+    "levelled down": "levelled down: no group gained",
+}
 # Rows of an audit that are no group of patients.
 OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
 PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")

@@ -7,7 +7,7 @@ import pandas as pd
 from everygroup.figures import cell_heatmap, change_against_baseline, metric_by_group
 from everygroup.figures.theme import clean_text, estimate, number
 from everygroup.report.blocks import Limits, Section, Table, cell, figure, p_value, table
-from everygroup.report.reading import GAP, PREFERRED, Reading, lower_is_better, title_of
+from everygroup.report.reading import GAP, LEVELLING, PREFERRED, Reading, lower_is_better, title_of
 
 # The gaps of the SPARE paper's tables stand beside the gap in the metric in front; all others are folded away.
 SHOWN_GAPS = ("eopp0_lab", "eopp1_lab", "eodds_lab")
@@ -163,6 +163,7 @@ def _changes(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -
         "metric": [title_of(m) for m in rows["metric"]],
         "baseline_value": [number(v) for v in rows["baseline_value"]],
         "value": [number(v) for v in rows["value"]],
+        "note": [LEVELLING.get(note, clean_text(note)) for note in rows["note"]],
     }
     headings = {"attribute": "attribute", "group": "group", "metric": "metric", "method": "method"}
     headings |= {"baseline_value": "before", "value": "after", "estimate": "change (95 % interval)", "p": "p"}
