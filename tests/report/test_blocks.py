@@ -57,5 +57,5 @@ def test_table_aligns_numbers_and_counts_what_it_leaves_out() -> None:
     assert (len(found.rows), found.left_out, found.rows[0][0]) == (200, 100, "x")
 
 
-def test_facts_leave_out_none() -> None:
-    assert facts({"split_hash": "ab", "none": None}) == [("split hash", "ab")]
+def test_facts_leave_out_what_is_empty() -> None:
+    assert facts({"split_hash": "ab", "none": None, "baseline": ""}) == [("split hash", "ab")]

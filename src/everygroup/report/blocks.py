@@ -176,5 +176,9 @@ def figure(chart: Any, caption: str, behind: Table | None = None) -> Figure:
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the entries of a mapping as terms and texts; None is left out."""
-    return [(clean_text(k).replace("_", " "), cell(v, str(k))) for k, v in values.items() if v is not None]
+    """Return the entries of a mapping as terms and texts; None and empty texts are left out."""
+    return [
+        (clean_text(k).replace("_", " "), cell(v, str(k)))
+        for k, v in values.items()
+        if v is not None and not (isinstance(v, str) and not v)
+    ]
