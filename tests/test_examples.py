@@ -1,0 +1,190 @@
+"""The examples run: the README's, the recipes, and what CONTRIBUTING shows; and a run leaves its files."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from everygroup.cli.main import app
+from everygroup.cohort import Cohort
+from everygroup.datasets import simulated
+from everygroup.metrics import macro_f1
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = {"spare-by-skin-tone": "spare", "group-model-by-age": "group_model"}
+
+
+def marked_region(code: str) -> str:
+    found = re.search(r"^# \[quickstart\]\n(.*?)^# \[/quickstart\]", code, flags=re.DOTALL | re.MULTILINE)
+    assert found
+    return found.group(1)
+
+
+def python_blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def load(code: str) -> Any:
+    """A module made of a documented file."""
+    module = types.ModuleType("documented")
+    exec(compile(code, "documented", "exec"), module.__dict__)
+    return module
+
+
+# ---- the README's example -------------------------------------------------------------------------------------------
+
+QUICKSTART = (ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
+
+
+def test_readme_shows_the_quickstart_as_it_is() -> None:
+    assert marked_region(QUICKSTART) in python_blocks("README.md")
+    lines = [line for line in marked_region(QUICKSTART).splitlines() if line]
+    assert len(lines) <= 12
+
+
+def test_quickstart_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    code = QUICKSTART
+    for long, short in (("n=2400", "n=260"), ("image_size=32", "image_size=16"), ('"epochs": 20', '"epochs": 1')):
+        assert code.count(long) == 1
+        code = code.replace(long, short)
+    load(code)
+    printed = capsys.readouterr().out
+    assert "macro F1 is lowest in" in printed and "Against the baseline this gap" in printed
+
+
+# ---- the recipes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a user has it: metadata.csv and PNG files."""
+    folder = tmp_path_factory.mktemp("cohort")
+    cohort = simulated.dermatology(260, image_size=16, seed=3).cohort
+    for sample_id, image in zip(cohort.ids, cohort.batch(np.arange(len(cohort))), strict=True):
+        Image.fromarray(image).save(folder / f"{sample_id}.png")
+    cohort.table.to_csv(folder / "metadata.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(folder_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """The run folder of every recipe."""
+    out = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERYGROUP_CACHE", str(out / "cache"))
+        for recipe, method in RECIPES.items():
+            words = ["fit", str(folder_cohort), "--config", str(ROOT / "examples" / f"{recipe}.yaml")]
+            words += ["--method", method, "--out", str(out / recipe), "--device", "cpu", "--n-boot", "20"]
+            result = CliRunner().invoke(app, words, catch_exceptions=False)
+            assert result.exit_code == 0, result.output
+        yield {recipe: out / recipe for recipe in RECIPES}
+
+
+def test_every_recipe_is_tested() -> None:
+    assert {p.stem for p in (ROOT / "examples").glob("*.yaml")} == set(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipe_says_how_to_run_it(recipe: str) -> None:
+    text = (ROOT / "examples" / f"{recipe}.yaml").read_text(encoding="utf-8")
+    assert f"everygroup fit DATA --config examples/{recipe}.yaml --method {RECIPES[recipe]} --out " in text
+
+
+def test_recipes_make_the_groups_they_name(runs: dict[str, Path]) -> None:
+    predictions = pd.read_csv(runs["spare-by-skin-tone"] / "predictions.csv")
+    assert set(predictions["group"].dropna()) <= {"light", "medium", "dark"}
+    assert set(predictions["split"]) == {"validation", "test"}
+    predictions = pd.read_csv(runs["group-model-by-age"] / "predictions.csv")
+    assert set(predictions["group"].dropna()) == {"<=55", ">55"}
+
+
+def test_run_folder_holds_what_its_page_says(runs: dict[str, Path]) -> None:
+    page = (ROOT / "docs/reference/run-folder.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \|", page.partition("## predictions.csv")[0], flags=re.MULTILINE)
+    documented = {name.rstrip("/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert {p.name for p in runs["spare-by-skin-tone"].iterdir()} == documented
+    assert {p.name for p in runs["group-model-by-age"].iterdir()} == documented - {"weights.csv"}
+
+
+@pytest.mark.parametrize("table", ["predictions.csv", "weights.csv", "summary.csv"])
+def test_tables_have_the_columns_their_page_says(table: str, runs: dict[str, Path]) -> None:
+    page = (ROOT / "docs/reference/run-folder.md").read_text(encoding="utf-8")
+    part = page.partition(f"## {table}\n")[2].partition("\n## ")[0]
+    documented = [n for row in re.findall(r"^\| ([^|]*) \|", part, flags=re.M) for n in re.findall(r"`([^`]+)`", row)]
+    columns = list(pd.read_csv(runs["spare-by-skin-tone"] / table, nrows=1).columns)
+    actual = ["score_<class>" if c.startswith("score_") else c for c in columns if c != "skin_type"]
+    assert set(actual) == set(documented)
+
+
+# ---- what CONTRIBUTING shows ----------------------------------------------------------------------------------------
+
+
+def test_contributed_method_works_and_how_to_shows_the_same(tiny_cohort: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from everygroup.methods import METHODS, create_method
+    from everygroup.settings import TrainSettings
+
+    code = python_blocks("CONTRIBUTING.md")[0]
+    assert code in python_blocks("docs/how-to/add-a-method.md")
+    monkeypatch.setattr("everygroup.methods.registry.METHODS", METHODS)
+    try:
+        module = load(code)
+        split = tiny_cohort(120, missing=6).split()
+        settings = TrainSettings.make({"epochs": 2, "batch_size": 24, "device": "cpu"})
+        model = create_method("group_balanced", {"power": 0.5}).fit(split.train, split.validation, settings=settings)
+        assert model.predict_proba(split.test).shape == (len(split.test), 2)
+        with pytest.raises(module.SettingsError, match="outside"):
+            module.GroupBalanced(power=2)
+    finally:
+        METHODS.pop("group_balanced", None)
+
+
+def test_contributed_metric_is_cohens_kappa() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    kappa = load(python_blocks("CONTRIBUTING.md")[1]).kappa
+    rng = np.random.default_rng(0)
+    y, group = rng.integers(0, 3, 200), rng.integers(0, 2, 200)
+    answer = np.where(rng.random(200) < 0.6, y, rng.integers(0, 3, 200))
+    measured = kappa(y, answer, sensitive_features=group)
+    assert measured.value == pytest.approx(cohen_kappa_score(y, answer))
+    for g in (0, 1):
+        assert measured.per_group[g] == pytest.approx(cohen_kappa_score(y[group == g], answer[group == g]))
+    assert np.isnan(kappa([1, 1], [1, 1]).value)
+    assert measured.n_per_group == macro_f1(y, answer, sensitive_features=group).n_per_group
+
+
+def test_contributed_data_set_reads_a_miniature(tmp_path: Path) -> None:
+    read = load(python_blocks("CONTRIBUTING.md")[2]).pad_ufes_20
+    n = 12
+    table = pd.DataFrame(
+        {
+            "patient_id": [f"PAT_{i // 2}" for i in range(n)],
+            "fitspatrick": [None if i == 0 else float(1 + i % 6) for i in range(n)],
+            "diagnostic": ["NEV" if i % 3 else "BCC" for i in range(n)],
+            "img_id": [f"PAT_{i // 2}_{i}.png" for i in range(n)],
+        }
+    )
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    rng = np.random.default_rng(0)
+    for i, name in enumerate(table["img_id"]):
+        part = tmp_path / f"imgs_part_{1 + i % 3}"
+        part.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8)).save(part / name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        cohort = read(tmp_path, image_size=8, cache=tmp_path / "cache")
+    assert isinstance(cohort, Cohort)
+    assert (len(cohort), cohort.sample_shape, cohort.groups) == (n, (8, 8, 3), ("light", "dark"))
+    assert cohort.group[0] == -1 and len(set(cohort.units)) == n // 2
