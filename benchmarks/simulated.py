@@ -124,7 +124,7 @@ def tables(results: list[dict[str, Any]], n_seeds: int) -> list[str]:
                 d = paired_interval(a, b)
                 won = f"{(a > b).sum()} of {len(a)}" if group != "gap" else f"{(a < b).sum()} of {len(a)} smaller"
                 interval = f"[{d.low:+.4f}, {d.high:+.4f}] | {d.p:.3f}"
-                lines.append(f"| {method} - {baseline} | {group} | {d.difference:+.4f} | {interval} | {won} |")
+                lines.append(f"| {method} - {baseline} | {group} | {d.mean:+.4f} | {interval} | {won} |")
     weights = pd.DataFrame([w for r in results for w in r["weights"]])
     lines += ["", "## Weights against the truth, mean (sd) over seeds", ""]
     lines += [

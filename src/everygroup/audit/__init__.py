@@ -1,6 +1,25 @@
-"""All group-wise numbers computed from predictions, with n, intervals and nulls."""
+"""All group-wise numbers computed from predictions, with n, intervals and nulls.
+
+The room can be called: `everygroup.audit(predictions)` is `everygroup.audit.audit(predictions)`.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit, audit_arrays
 
 __all__ = ["Audit", "audit", "audit_arrays"]
+
+
+class _Room(ModuleType):
+    """Lets `everygroup.audit` be both the room and its main function, whichever was imported first."""
+
+    def __call__(self, first: Any, **options: Any) -> Audit:
+        from everygroup.predictions import Predictions
+
+        return audit(first, **options) if isinstance(first, Predictions) else audit_arrays(first, **options)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -52,7 +52,7 @@ def predict(
         everygroup predict runs/spare NEW_IMAGES -o predictions.csv
     """
     from everygroup.console import say
-    from everygroup.datasets.reader import read_unlabelled
+    from everygroup.datasets.reader import read_cohort
     from everygroup.errors import OutputError
     from everygroup.methods import RoutedModel
     from everygroup.settings import read_config
@@ -63,11 +63,12 @@ def predict(
         raise OutputError(f"{target} is a folder.", fix="name a CSV file, as in --out predictions.csv")
     model = RoutedModel.load(run / "model")
     config: dict[str, Any] = read_config(run / "config.yaml")
-    columns = {k: config.get(k) for k in ("label", "id_column", "image_column", "split_by", "resize")}
-    cohort = read_unlabelled(
+    columns = {k: config[k] for k in ("label", "id_column", "image_column", "split_by", "resize") if k in config}
+    cohort = read_cohort(
         source,
         images=images,
-        rule=model.rule,
+        group=model.rule.attributes,
+        bins=dict(model.rule.bins),
         classes=model.classes,
         groups=model.groups,
         image_size=model.sample_shape[0],

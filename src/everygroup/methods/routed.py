@@ -107,7 +107,7 @@ class RoutedModel:
         routing: Routing = "known",
         when_missing: Missing = "predicted",
         device: str | torch.device = "cpu",
-        split: str = "",
+        split: str | np.ndarray = "",
     ) -> Predictions:
         """Predict a cohort; which network answered is written beside each prediction.
 
@@ -121,6 +121,8 @@ class RoutedModel:
         when_missing : {'predicted', 'soft', 'pooled'}
             What happens where routing is 'known' and no group is recorded. What the model lacks falls back to the
             pooled network, and that to the mean of the groups' networks.
+        split : str or ndarray of str, (n,)
+            The part each sample belongs to; written into the predictions.
 
         Raises
         ------
@@ -265,7 +267,7 @@ class RoutedModel:
 
         Raises
         ------
-        SettingsError
+        SettingsError, OutputError
             If the folder holds no model, a damaged one, or one of a newer format.
         """
         folder = Path(folder)
@@ -281,10 +283,6 @@ class RoutedModel:
                 f"No trained model in {folder}.", fix="give the folder that `fit --out` wrote"
             ) from error
         except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
-            raise SettingsError(f"The model in {folder} is damaged: {error}.", fix="train it again") from error
-        except Exception as error:  # safetensors raises an exception class of its own
-            if type(error).__name__ != "SafetensorError":
-                raise
             raise SettingsError(f"The model in {folder} is damaged: {error}.", fix="train it again") from error
         return cls(
             record["method"],

@@ -1,0 +1,74 @@
+"""One contract over every registered method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from everygroup.cohort import Cohort, Split
+from everygroup.errors import EverygroupError, SettingsError
+from everygroup.methods import METHODS, RoutedModel, Store, create_method, list_methods, method_class
+from everygroup.settings import TrainSettings
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_trains_predicts_survives_saving_and_beats_chance(
+    name: str, images: Split, image_settings: TrainSettings, shared_store: Store, tmp_path: Path
+) -> None:
+    model = create_method(name).fit(images.train, images.validation, settings=image_settings, store=shared_store)
+    score = model.predict_proba(images.test)
+    assert score.shape == (len(images.test), len(images.test.classes))
+    assert np.isfinite(score).all()
+    np.testing.assert_allclose(score.sum(1), 1, atol=1e-9)
+    majority = np.bincount(images.test.y).max() / len(images.test)
+    assert (score.argmax(1) == images.test.y).mean() > majority + 0.1
+
+    model.save(tmp_path / "model")
+    again = RoutedModel.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(images.test), score)
+    assert {p.suffix for p in (tmp_path / "model").iterdir()} == {".json", ".safetensors"}
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_same_seed_same_model_other_seed_another(name: str, two: Split, vector_settings: TrainSettings) -> None:
+    def score(seed: int) -> np.ndarray:
+        model = create_method(name).fit(two.train, two.validation, settings=vector_settings.but(seed=seed, updates=30))
+        return model.predict_proba(two.test)
+
+    np.testing.assert_array_equal(score(1), score(1))
+    assert not np.array_equal(score(1), score(2))
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_refuses_cohorts_that_leak_or_do_not_fit(name: str, two: Split, vector_settings: TrainSettings) -> None:
+    with pytest.raises(SettingsError, match="in both training and validation"):
+        create_method(name).fit(two.train, two.train, settings=vector_settings)
+    other = Cohort.from_arrays(
+        two.validation.batch(slice(None)), ["a", "b"] * (len(two.validation) // 2), sensitive_features=["u", "v"] * 24
+    )
+    with pytest.raises(SettingsError, match="differ in classes or groups"):
+        create_method(name).fit(two.train, other, settings=vector_settings)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_info_is_complete_and_hyperparameters_round_trip(name: str) -> None:
+    method = create_method(name)
+    assert method.info.name == name
+    assert method.info.paper
+    assert method.info.title
+    assert method.info.cost(2) >= 1
+    assert create_method(name, method.hyperparameters).hyperparameters == method.hyperparameters
+    assert method.info.to_dict()["cost"] == method.info.cost(2)
+
+
+def test_names_and_wildcards() -> None:
+    assert {"erm", "group_model", "spare"} <= set(list_methods())
+    assert list_methods("group*") == ["group_model"]
+    with pytest.raises(SettingsError, match="did you mean 'spare'"):
+        method_class("spar")
+    with pytest.raises(SettingsError, match="did you mean 'alpha'"):
+        create_method("spare", {"alpa": 0.3})
+    with pytest.raises(EverygroupError, match="It has: none"):
+        create_method("erm", {"alpha": 0.3})
