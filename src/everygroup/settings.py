@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Fast and reliable on small images; the default.
     "standard": {},
     # For a first look.
-    "quick": {"epochs": 8, "lr": 2e-3},
+    "quick": {"epochs": 8, "lr": 4e-3},
     # Xu et al. 2026 (SPARE): SGD, learning rate 1e-4, batch 128, 200 epochs, 128 px, ResNet-18. Momentum and weight
     # decay are not stated there; these are the values of the same laboratory's public code.
     "paper": {
@@ -53,7 +55,7 @@ class TrainSettings(BaseModel):
     updates: int | None = Field(None, ge=1, description="number of updates; overrides epochs")
     batch_size: int = Field(128, ge=1, description="samples an update")
     optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
-    lr: float = Field(1e-3, gt=0, description="learning rate")
+    lr: float = Field(2e-3, gt=0, description="learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd)")
     nesterov: bool = Field(False, description="Nesterov momentum (sgd)")
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
@@ -131,10 +133,9 @@ def parse_assignments(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise SettingsError(f"Cannot read {pair!r}.", fix="write key=value, as in --set weight_decay=0.01")
         try:
-            value = yaml.safe_load(text)
+            result[key.strip()] = yaml.load(text, _yaml_classes()[0])
         except yaml.YAMLError:
             raise SettingsError(f"Cannot read the value in {pair!r}.", fix="write a number, a word or a list") from None
-        result[key.strip()] = _number(value)
     return result
 
 
@@ -150,14 +151,14 @@ def read_config(path: Path | str) -> dict[str, Any]:
 
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _yaml_classes()[0])
     except FileNotFoundError:
         raise SettingsError(f"No file {path}.", fix="check the path given to --config") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"Cannot read {path} as YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
         raise SettingsError(f"{path} holds no settings.", fix="write lines such as 'epochs: 30'")
-    return {str(k): _number(v) for k, v in values.items()}
+    return {str(k): v for k, v in values.items()}
 
 
 def write_config(path: Path | str, values: Mapping[str, Any]) -> None:
@@ -166,14 +167,33 @@ def write_config(path: Path | str, values: Mapping[str, Any]) -> None:
 
     from everygroup.files import plain, write_text
 
-    write_text(path, yaml.safe_dump(plain(dict(values)), sort_keys=False, allow_unicode=True))
+    text = yaml.dump(plain(dict(values)), Dumper=_yaml_classes()[1], sort_keys=False, allow_unicode=True)
+    write_text(path, text)
 
 
-def _number(value: Any) -> Any:
-    """Read '1e-4' as a number: YAML 1.1 takes it for text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+@cache
+def _yaml_classes() -> tuple[Any, Any]:
+    """Return a safe loader and dumper that read 1e-4 as a number and 'off' as a word, as YAML 1.2 does.
+
+    YAML 1.1, which PyYAML follows, takes the first for text and the second for false.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+    for either in (Loader, Dumper):
+        either.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    # The dumper keeps the older words for true and false, and so quotes them for older readers.
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in Loader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile("(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+    )
+    return Loader, Dumper

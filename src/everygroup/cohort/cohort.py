@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort.groups import GroupRule, as_category, missing_column, natural_key
+from everygroup.cohort._build import as_list, as_pixels, read_labels, read_units
+from everygroup.cohort.groups import GroupRule, missing_column
 from everygroup.errors import CohortError
 from everygroup.files import hash_array, hash_bytes, hash_json
 
 if TYPE_CHECKING:
     from everygroup.cohort.fingerprint import Fingerprint
     from everygroup.cohort.split import Split
-
-MAX_CLASSES = 1000
 
 
 class Cohort:
@@ -94,7 +93,7 @@ class Cohort:
             raise CohortError(f"uint8 images have shape {self.images.shape}.", fix="give an array (N, H, W, C)")
         if len(set(self.ids.tolist())) != n:
             values, counts = np.unique(self.ids, return_counts=True)
-            first = values[counts > 1][0]
+            first = str(values[counts > 1][0])
             at = ", ".join(str(i) for i in np.flatnonzero(self.ids == first)[:5])
             raise CohortError(
                 f"The id {first!r} stands in several rows ({at}, from 0); {(counts > 1).sum()} ids are not unique.",
@@ -149,7 +148,7 @@ class Cohort:
         for column in filter(None, (label, id_column, split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)
-        classes, y = _labels(table, label, classes)
+        classes, y = read_labels(table, label, classes)
         rule = GroupRule.make(group, bins)
         group_names, index = rule.assign(table, groups)
         ids = table[id_column].astype(str).to_numpy() if id_column else np.arange(len(table)).astype(str)
@@ -163,7 +162,7 @@ class Cohort:
             group=index,
             groups=group_names,
             ids=ids,
-            units=_units(table, split_by, ids),
+            units=read_units(table, split_by, ids),
             rows=rows,
             provenance=provenance,
             images_hash=images_hash,
@@ -200,19 +199,24 @@ class Cohort:
         """
         n = len(y)
         if isinstance(sensitive_features, (Mapping, pd.DataFrame)):
-            columns = {str(k): list(values) for k, values in sensitive_features.items()}
+            columns = {str(k): as_list(values) for k, values in sensitive_features.items()}
         else:
-            columns = {"group": list(sensitive_features)}
+            columns = {"group": as_list(sensitive_features)}
         for name, values in {**columns, "ids": ids, "units": units}.items():
             if values is not None and len(values) != n:
                 raise CohortError(f"{n} labels but {len(values)} values of {name}.")
-        if classes is not None and np.issubdtype(np.asarray(y).dtype, np.integer):
-            if len(np.asarray(y)) and (np.min(y) < 0 or np.max(y) >= len(classes)):
+        labels = as_list(y)
+        if classes is not None and np.issubdtype(np.asarray(labels).dtype, np.integer):
+            if n and (min(labels) < 0 or max(labels) >= len(classes)):
                 raise CohortError(f"A label index lies outside the {len(classes)} classes.")
-            y = [str(classes[int(v)]) for v in np.asarray(y)]
-        table = pd.DataFrame({"id": list(ids) if ids is not None else np.arange(n), "label": list(y), **columns})
+            labels = [str(classes[v]) for v in labels]
+        own = {"id": np.arange(n) if ids is None else as_list(ids), "label": labels}
         if units is not None:
-            table["unit"] = list(units)
+            own["unit"] = as_list(units)
+        more = [] if extra is None else list(extra.columns)
+        if taken := [k for k in [*columns, *more] if k in own or (k in columns and k in more)]:
+            raise CohortError(f"Two columns would be called {taken[0]!r}.", fix="rename the attribute or extra column")
+        table = pd.DataFrame({**own, **columns})
         if extra is not None:
             table = pd.concat([table, extra.reset_index(drop=True)], axis=1)
         return cls.from_table(
@@ -229,25 +233,31 @@ class Cohort:
         )
 
     @classmethod
-    def from_dataset(cls, dataset: Any, *, attributes: Sequence[str] = ("group",), **options: Any) -> Self:
+    def from_dataset(cls, dataset: Any, *, attributes: Sequence[str] | str = ("group",), **options: Any) -> Self:
         """Build a cohort from any map-style dataset (such as a torch `Dataset`) of (image, label, attributes).
 
         Parameters
         ----------
         dataset : sequence
             Items (image, label, attribute) or (image, label, (attribute, ...)). An image is an array or tensor:
-            (H, W, C) or (H, W) uint8, or a float (C, H, W) in [0, 1] as torchvision's `ToTensor` makes it.
+            (H, W, C), (C, H, W) or (H, W) uint8, or a float (C, H, W) in [0, 1] as torchvision's `ToTensor` makes it.
         attributes : sequence of str
             Names of the sensitive attributes, in the order of the items.
         **options
             Passed on to `from_arrays`.
         """
+        attributes = (attributes,) if isinstance(attributes, str) else tuple(attributes)
         images, labels, columns = [], [], [[] for _ in attributes]  # type: ignore[var-annotated]
         for i in range(len(dataset)):
             image, label, values = dataset[i]
-            images.append(_as_pixels(np.asarray(image), i))
+            images.append(as_pixels(np.asarray(image), i))
             labels.append(label.item() if hasattr(label, "item") else label)
             values = values if isinstance(values, (tuple, list)) else (values,)
+            if len(values) != len(attributes):
+                raise CohortError(
+                    f"Item {i} of the data set has {len(values)} attributes, but {len(attributes)} are named.",
+                    fix="name them in order, as in attributes=('sex', 'age')",
+                )
             for column, value in zip(columns, values, strict=True):
                 column.append(value.item() if hasattr(value, "item") else value)
         if len({image.shape for image in images}) > 1:
@@ -346,56 +356,3 @@ class Cohort:
                 list(self.sample_shape),
             ]
         )
-
-
-def _labels(
-    table: pd.DataFrame, label: str | None, classes: Sequence[str] | None
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the class names and each row's index among them."""
-    if label is None:
-        if classes is None:
-            raise CohortError("Neither a label column nor class names are given.", fix="name the label column")
-        return tuple(classes), np.full(len(table), -1)
-    names = [as_category(v) for v in table[label]]
-    if any(v is None for v in names):
-        at = [i for i, v in enumerate(names) if v is None]
-        raise CohortError(
-            f"{len(at)} of {len(names)} labels in column {label!r} are missing, the first in row {at[0] + 2}.",
-            fix="fill them in or remove these rows; a diagnosis model cannot learn from an unlabelled image",
-        )
-    found = sorted({str(v) for v in names}, key=natural_key)
-    classes = tuple(str(c) for c in (classes or found))
-    if unknown := [v for v in found if v not in classes]:
-        row = names.index(unknown[0]) + 2
-        raise CohortError(
-            f"Row {row}: unknown label {unknown[0]!r} in column {label!r}.", fix=f"the classes are {', '.join(classes)}"
-        )
-    if len(classes) > MAX_CLASSES:
-        raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
-    position = {name: i for i, name in enumerate(classes)}
-    return classes, np.array([position[str(v)] for v in names])
-
-
-def _units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np.ndarray:
-    """Return each sample's patient or lesion; a missing one is a unit of its own."""
-    if split_by is None:
-        return ids
-    values = [as_category(v) for v in table[split_by]]
-    return np.array([v if v is not None else f"no {split_by}: {i}" for v, i in zip(values, ids, strict=True)])
-
-
-def _as_pixels(image: np.ndarray, position: int) -> np.ndarray:
-    """Bring a data set's image to (H, W, C) uint8; vectors stay float32."""
-    if image.ndim == 1:
-        return image.astype(np.float32)
-    if np.issubdtype(image.dtype, np.floating):
-        if np.nanmin(image) < 0 or np.nanmax(image) > 1 or not np.isfinite(image).all():
-            raise CohortError(
-                f"Image {position} of the data set has values outside [0, 1].",
-                fix="leave normalisation out of the data set's transform: the network normalises inside",
-            )
-        image = np.round(image * 255).astype(np.uint8)
-        image = image.transpose(1, 2, 0) if image.ndim == 3 and image.shape[0] in (1, 3) else image
-    if image.dtype != np.uint8:
-        raise CohortError(f"Image {position} of the data set is {image.dtype}.", fix="give uint8, or floats in [0, 1]")
-    return image[..., None] if image.ndim == 2 else image

@@ -28,12 +28,12 @@ def missing_column(name: str, columns: Iterable[Any], where: str = "the table") 
 
 def natural_key(text: str) -> tuple:
     """Sort key that puts '2' before '10' and '<=55' before '>55'."""
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text))
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text))
 
 
 def as_category(value: Any) -> str | None:
     """Return an attribute value as text ('3', not '3.0'), or None where it is missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
@@ -89,8 +89,15 @@ class Binning:
 
     @classmethod
     def _from_sets(cls, attribute: str, named: list[tuple[str, list[str]]]) -> Binning:
+        # The same reading as the cells' own: 3.0 in a rule is the category '3'.
+        named = [(name, [as_category(v) or v for v in values]) for name, values in named]
         members = [v for _, values in named for v in values]
         names = [name for name, _ in named]
+        if lost := [v for v in members if as_category(v) is None]:
+            raise CohortError(
+                f"The category sets of {attribute!r} name {lost[0]!r}, which counts as missing.",
+                fix="leave it out; samples without a known value stay apart from the groups",
+            )
         if len(members) != len(set(members)) or len(names) != len(set(names)) or not all(values for _, values in named):
             raise CohortError(
                 f"The category sets of {attribute!r} are empty or overlap.",
@@ -103,7 +110,7 @@ class Binning:
         """Names of the bins, in order."""
         if self.sets:
             return tuple(name for name, _ in self.sets)
-        c = [f"{cut:g}" for cut in self.cuts]
+        c = [str(int(cut)) if cut.is_integer() and abs(cut) < 1e15 else repr(cut) for cut in self.cuts]
         return (f"<={c[0]}", *(f"({a},{b}]" for a, b in pairwise(c)), f">{c[-1]}")
 
     def apply(self, attribute: str, values: pd.Series) -> list[str | None]:
@@ -170,13 +177,17 @@ class GroupRule:
         columns = [self.values(table, a) for a in self.attributes]
         joined = [None if any(v is None for v in row) else " & ".join(row) for row in zip(*columns, strict=True)]  # type: ignore[arg-type]
         if groups is None:
-            present = {j for j in joined if j is not None}
-            if len(self.attributes) == 1 and self.attributes[0] in self.bins:
-                groups = [n for n in self.bins[self.attributes[0]].names if n in present]
-            else:
-                groups = sorted(present, key=natural_key)
+            present = {row for row in zip(*columns, strict=True) if None not in row}
+            groups = [" & ".join(row) for row in sorted(present, key=self._order)]  # type: ignore[arg-type]
         position = {name: i for i, name in enumerate(groups)}
         return tuple(groups), np.array([position.get(j, -1) if j is not None else -1 for j in joined], dtype=np.int64)
+
+    def _order(self, row: tuple[str, ...]) -> list[tuple]:
+        """Sort key of a group: bins in their own order, categories in natural order."""
+        return [
+            (self.bins[a].names.index(v),) if a in self.bins else natural_key(v)
+            for a, v in zip(self.attributes, row, strict=True)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rule as JSON-able values."""

@@ -71,7 +71,7 @@ def split_cohort(cohort: Cohort, fractions: Sequence[float] = (0.6, 0.2, 0.2), *
             f"Only {n_units} patients (or lesions) to split into {n_folds} equal shares.",
             fix="use a larger cohort, or another --split-by column",
         )
-    cell = (cohort.group + 1) * len(cohort.classes) + cohort.y
+    cell = (cohort.group + 1) * (len(cohort.classes) + 1) + cohort.y + 1
     by_image = n_units == len(cohort)
     splitter = (StratifiedKFold if by_image else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=seed)
     # Cells smaller than the number of folds cannot be spread evenly; the fingerprint names them.

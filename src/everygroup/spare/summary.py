@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 def effective_sample_size(weights: ArrayLike) -> float:
     """Return Kish's effective sample size (sum w)^2 / sum w^2, between 1 and n."""
     w = np.asarray(weights, dtype=np.float64)
+    w = w / w.max()  # the squares of tiny weights would vanish
     return float(w.sum() ** 2 / (w**2).sum())
 
 

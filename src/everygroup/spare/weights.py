@@ -119,7 +119,7 @@ def _scaled(values: Array, scale: str, *, positive_only: bool, name: str) -> Arr
         return values
     counted = values[values > 0] if positive_only else values
     unit = reference(counted) if len(counted) else 0.0
-    if unit <= 0:
+    if unit <= 1e-12 * values.max():  # zero, or so near to it that the ratio says nothing
         warn(f"The {name} distances have no positive {scale}; they are left unscaled.")
         return values
     return values / unit

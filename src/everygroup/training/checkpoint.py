@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from everygroup.errors import OutputError
 from everygroup.files import atomic_path
 
 StateDict = dict[str, torch.Tensor]
@@ -23,6 +24,8 @@ class Progress:
 
     Attributes
     ----------
+    key : str
+        Content hash of the training; a checkpoint of another one is not gone on with.
     epoch : int
         Epochs done.
     history : list of list of float
@@ -33,6 +36,7 @@ class Progress:
         Weights of the epochs that can still be chosen.
     """
 
+    key: str
     epoch: int = 0
     history: list[list[float]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -60,23 +64,21 @@ def save_checkpoint(
         tensors.update({f"candidate/{epoch}/{k}": v for k, v in candidate.items()})
     tensors["random_state"] = torch.get_rng_state()
     header = {
+        "key": progress.key,
         "epoch": progress.epoch,
         "history": progress.history,
         "log": progress.log,
         "param_groups": state["param_groups"],
         "scaler": scaler,
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"everygroup": json.dumps(header)})
+    save_network(path, tensors, header)
 
 
 def load_checkpoint(
     path: Path, network: nn.Module, optimiser: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Any]]:
     """Restore what `save_checkpoint` wrote; returns the progress and the loss scaler's state."""
-    with safe_open(str(path), framework="pt") as file:
-        header = json.loads(file.metadata()["everygroup"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    tensors, header = load_network(path)
     network.load_state_dict(_under(tensors, "network/"))
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in _under(tensors, "optimiser/").items():
@@ -88,20 +90,33 @@ def load_checkpoint(
     for name, value in _under(tensors, "candidate/").items():
         epoch, key = name.split("/", 1)
         candidates.setdefault(int(epoch), {})[key] = value
-    return Progress(header["epoch"], header["history"], header["log"], candidates), header["scaler"]
+    progress = Progress(header["key"], header["epoch"], header["history"], header["log"], candidates)
+    return progress, header["scaler"]
 
 
 def save_network(path: Path, state: StateDict, header: dict[str, Any]) -> None:
-    """Write a trained network's weights with a JSON header, atomically."""
-    with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata={"everygroup": json.dumps(header)})
+    """Write weights (or other tensors) with a JSON header, atomically."""
+    try:
+        with atomic_path(path) as temporary:
+            save_file(state, temporary, metadata={"everygroup": json.dumps(header)})
+    except SafetensorError as error:  # safetensors hides the operating system's error
+        raise OutputError(f"Cannot write {path}: {error}.", fix="check the free disk space and resume") from error
 
 
 def load_network(path: Path) -> tuple[StateDict, dict[str, Any]]:
-    """Read weights and header; loading a safetensors file never runs code."""
-    with safe_open(str(path), framework="pt") as file:
-        header = json.loads(file.metadata()["everygroup"])
-        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - not a mapping
+    """Read weights and header; loading a safetensors file never runs code.
+
+    Raises
+    ------
+    OutputError
+        If the file is damaged or was not written by everygroup.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = json.loads((file.metadata() or {})["everygroup"])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - not a mapping
+    except (SafetensorError, KeyError) as error:
+        raise OutputError(f"{path} is damaged or no network of everygroup.", fix="delete it and train again") from error
 
 
 def _under(tensors: StateDict, prefix: str) -> StateDict:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from everygroup.console import progress as progress_bar
-from everygroup.errors import TrainingError
+from everygroup.errors import OutputError, TrainingError
 from everygroup.files import hash_json
 from everygroup.imaging.augment import AUGMENTATIONS
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
@@ -60,7 +60,7 @@ def batch_normalised_cross_entropy(
 ) -> torch.Tensor:
     """sum_i w_i CE(f(x_i), y_i) / sum_i w_i over the batch."""
     losses = F.cross_entropy(network(x), batch.y, reduction="none", label_smoothing=settings.label_smoothing)
-    return (losses * batch.weight).sum() / batch.weight.sum()
+    return (losses * batch.weight).sum() / batch.weight.sum().clamp_min(1e-12)  # a batch may hold weights 0 only
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def train(
     settings : TrainSettings
         Everything else.
     folder : Path, optional
-        Where checkpoints and the result go. A finished result is read back; an unfinished one goes on from its last
-        epoch, to bit-identical results on a CPU.
+        Where checkpoints and the result go, one folder a training. A finished result is read back; an unfinished one
+        goes on from its last epoch, to bit-identical results on a CPU.
     n_budget : int, optional
         Number of training samples that sets the number of updates (default: the task's own). Methods pass the size of
         the whole training cohort, so that a model of one group gets the same number of updates.
@@ -126,6 +126,8 @@ def train(
     ------
     TrainingError
         If the loss stops being finite.
+    OutputError
+        If the folder holds another training, or cannot be written.
     """
     per_epoch = settings.updates_per_epoch(n_budget or len(task.train))
     n_updates = settings.n_updates(n_budget or len(task.train))
@@ -138,7 +140,9 @@ def train(
     )
     key = training_key(task, settings, n_updates, per_epoch, objective, initial)
     if folder is not None and (folder / "network.safetensors").exists():
-        return load_trained(folder)
+        trained = load_trained(folder)
+        _check_key(trained.key, key, folder)
+        return trained
 
     device = resolve_device(settings.device)
     rule = selection_rule(settings.selection)
@@ -154,17 +158,18 @@ def train(
         network = network.to(device).to(memory_format=layout)  # type: ignore[call-overload]
         optimiser = build_optimiser(network, settings)
         scaler = torch.amp.GradScaler(device.type, enabled=settings.amp == "fp16" and device.type == "cuda")
-        state = Progress()
+        state = Progress(key)
         checkpoint = folder / "checkpoint.safetensors" if folder is not None else None
         if checkpoint is not None and checkpoint.exists():
             state, scaler_state = load_checkpoint(checkpoint, network, optimiser)
+            _check_key(state.key, key, checkpoint.parent)
             scaler.load_state_dict(scaler_state)
 
         source = PixelSource(task.train, device)
         y = torch.from_numpy(task.y_train).to(device)
         group = torch.from_numpy(task.train.group).to(device)
         loss_weights, probabilities = weights_and_sampler(task, settings)
-        weight = torch.from_numpy(loss_weights).float().to(device)
+        weight = torch.tensor(loss_weights, dtype=torch.float32, device=device)
         amp = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}[settings.amp]
 
         with progress_bar(n_updates, task.name) as advance:
@@ -249,6 +254,15 @@ def train(
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     network = build_from(spec, weights)
     return Trained(network, spec, state.log, chosen + 1, n_updates, key)
+
+
+def _check_key(found: str, key: str, folder: Path) -> None:
+    """Refuse to go on with, or to return, what was trained from other data or with other settings."""
+    if found != key:
+        raise OutputError(
+            f"{folder} holds a network of other data or settings.",
+            fix="choose another --out folder, or delete this one",
+        )
 
 
 def load_trained(folder: Path) -> Trained:

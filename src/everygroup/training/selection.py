@@ -69,17 +69,20 @@ class SelectionRule:
         With several values (DTO) the smallest Euclidean distance to the utopia point, the best of each value over all
         epochs, wins: sum_g (v_g / u_g - 1)^2 (Zong et al., MEDFAIR, ICLR 2023).
         """
-        values = np.asarray(history, dtype=float)
+        kept = non_dominated(history)
+        values = np.asarray(history, dtype=float)[kept]
         if values.shape[1] == 1:
-            return int(values[:, 0].argmax())
+            return kept[int(values[:, 0].argmax())]
         utopia = np.maximum(values.max(0), 1e-12)
-        return int((((values / utopia) - 1) ** 2).sum(1).argmin())
+        return kept[int((((values / utopia) - 1) ** 2).sum(1).argmin())]
 
 
 SELECTION: dict[str, SelectionRule] = {
     rule.name: rule
     for rule in (
-        SelectionRule("loss", lambda v: [-v.loss], "smallest validation cross-entropy"),
+        SelectionRule(
+            "loss", lambda v: [-v.loss if np.isfinite(v.loss) else -np.inf], "smallest validation cross-entropy"
+        ),
         SelectionRule("accuracy", lambda v: [v.accuracy()], "largest validation accuracy"),
         SelectionRule("macro_f1", lambda v: [v.macro_f1()], "largest validation macro F1"),
         SelectionRule("worst_group_f1", lambda v: [v.group_f1().min()], "largest macro F1 of the worst group"),

@@ -51,6 +51,8 @@ class Task:
         for values in (self.weights, self.probabilities):
             if values is not None and (len(values) != len(self.train) or not np.isfinite(values).all()):
                 raise TrainingError(f"{self.name}: weights must be finite and one a training sample.")
+            if values is not None and (np.min(values) < 0 or np.max(values) == 0):
+                raise TrainingError(f"{self.name}: weights must not be negative, nor all 0.")
         present = np.unique(self.y_train)
         if len(present) < 2:
             raise TrainingError(

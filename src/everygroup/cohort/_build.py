@@ -1,0 +1,77 @@
+"""From what a user hands over to what a cohort holds: labels, units and pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort.groups import as_category, natural_key
+from everygroup.errors import CohortError
+
+MAX_CLASSES = 1000
+
+
+def read_labels(
+    table: pd.DataFrame, label: str | None, classes: Sequence[str] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the class names and each row's index among them."""
+    if label is None:
+        if classes is None:
+            raise CohortError("Neither a label column nor class names are given.", fix="name the label column")
+        return tuple(str(c) for c in classes), np.full(len(table), -1)
+    known = set() if classes is None else {str(c) for c in classes}
+    names = [text if (text := str(v).strip()) in known else as_category(v) for v in table[label]]
+    if any(v is None for v in names):
+        at = [i for i, v in enumerate(names) if v is None]
+        raise CohortError(
+            f"{len(at)} of {len(names)} labels in column {label!r} are missing, the first in row {at[0] + 2}.",
+            fix="fill them in or remove these rows; a diagnosis model cannot learn from an unlabelled image",
+        )
+    found = sorted({str(v) for v in names}, key=natural_key)
+    classes = tuple(found) if classes is None else tuple(str(c) for c in classes)
+    if unknown := [v for v in found if v not in classes]:
+        row = names.index(unknown[0]) + 2
+        raise CohortError(
+            f"Row {row}: unknown label {unknown[0]!r} in column {label!r}.", fix=f"the classes are {', '.join(classes)}"
+        )
+    if len(classes) > MAX_CLASSES:
+        raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
+    position = {name: i for i, name in enumerate(classes)}
+    return classes, np.array([position[str(v)] for v in names])
+
+
+def read_units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np.ndarray:
+    """Return each sample's patient or lesion; a missing one is a unit of its own."""
+    if split_by is None:
+        return ids
+    values = [as_category(v) for v in table[split_by]]
+    return np.array([v if v is not None else f"no {split_by}: {i}" for v, i in zip(values, ids, strict=True)])
+
+
+def as_list(values: Any) -> list[Any]:
+    """Return a sequence, array, series or tensor as a list of plain values."""
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def as_pixels(image: np.ndarray, position: int) -> np.ndarray:
+    """Bring a data set's image to (H, W, C) uint8; vectors stay float32."""
+    if image.ndim == 1:
+        return image.astype(np.float32)
+    channels_first = image.ndim == 3 and image.shape[0] in (1, 3)
+    if np.issubdtype(image.dtype, np.floating):
+        if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
+            raise CohortError(
+                f"Image {position} of the data set has values outside [0, 1].",
+                fix="leave normalisation out of the data set's transform: the network normalises inside",
+            )
+        image = np.round(image * 255).astype(np.uint8)
+    else:  # a tensor of bytes may have its channels first; an image three pixels high has them last
+        channels_first = channels_first and image.shape[2] not in (1, 3, 4)
+    if channels_first:
+        image = image.transpose(1, 2, 0)
+    if image.dtype != np.uint8:
+        raise CohortError(f"Image {position} of the data set is {image.dtype}.", fix="give uint8, or floats in [0, 1]")
+    return image[..., None] if image.ndim == 2 else image

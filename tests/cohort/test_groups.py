@@ -1,0 +1,211 @@
+"""Attribute values become groups: cuts, category sets, intersections, missing values."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from everygroup.cohort.groups import Binning, GroupRule, as_category, missing_column, natural_key
+from everygroup.errors import CohortError
+
+TABLE = pd.DataFrame(
+    {
+        "age": [54, 55, 55.5, 90, None, 0],
+        "sex": ["female", "male", " female ", "unknown", "male", ""],
+        "skin": [1.0, 2.0, 3.0, 4.0, np.nan, 6.0],
+    }
+)
+
+
+def groups_of(rule: GroupRule, table: pd.DataFrame = TABLE, groups: Any = None) -> list[str | None]:
+    names, index = rule.assign(table, groups)
+    assert index.dtype == np.int64
+    return [names[i] if i >= 0 else None for i in index]
+
+
+@pytest.mark.parametrize("spec", ["55", 55, [55], (55.0,), " 55 ", Binning(cuts=(55.0,))])
+def test_a_value_equal_to_the_cut_falls_below(spec: Any) -> None:
+    rule = GroupRule.make("age", {"age": spec})
+    assert groups_of(rule) == ["<=55", "<=55", ">55", ">55", None, "<=55"]
+    assert rule.assign(TABLE)[0] == ("<=55", ">55")
+
+
+def test_several_cuts() -> None:
+    rule = GroupRule.make("age", {"age": "0, 54.5,60"})
+    assert rule.bins["age"].names == ("<=0", "(0,54.5]", "(54.5,60]", ">60")
+    assert groups_of(rule) == ["(0,54.5]", "(54.5,60]", "(54.5,60]", ">60", None, "<=0"]
+
+
+def test_bins_without_a_sample_are_no_groups() -> None:
+    names, index = GroupRule.make("age", {"age": "20,54,100"}).assign(TABLE.iloc[:2])
+    assert names == ("(20,54]", "(54,100]")
+    assert index.tolist() == [0, 1]
+
+
+def test_neighbouring_large_cuts_keep_their_own_names() -> None:
+    assert Binning.parse("x", [1234567, 1234568, 1e20]).names[:2] == ("<=1234567", "(1234567,1234568]")
+
+
+def test_category_sets_with_and_without_names() -> None:
+    rule = GroupRule.make("skin", {"skin": "light: 1,2,3 | dark:4,5,6"})
+    assert groups_of(rule) == ["light", "light", "light", "dark", None, "dark"]
+    bare = GroupRule.make("skin", {"skin": "1,2|3,4"})
+    assert bare.bins["skin"].names == ("1,2", "3,4")
+    assert groups_of(bare) == ["1,2", "1,2", "3,4", "3,4", None, None]  # 6 stands in no set
+
+
+def test_category_sets_as_a_mapping_read_numbers_as_categories() -> None:
+    rule = GroupRule.make("skin", {"skin": {"light": [1.0, "2.0", 3], "dark": [4, 5, 6]}})
+    assert groups_of(rule) == ["light", "light", "light", "dark", None, "dark"]
+
+
+def test_categories_without_a_rule() -> None:
+    assert groups_of(GroupRule.make("sex")) == ["female", "male", "female", None, "male", None]
+    assert GroupRule.make("skin").assign(TABLE)[0] == ("1", "2", "3", "4", "6")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT, "", "  ", "unknown", "Unknown", "NaN", "None", "n/a"],
+)
+def test_missing_stays_missing(value: Any) -> None:
+    assert as_category(value) is None
+    table = pd.DataFrame({"a": pd.Series(["x", value, "y"], dtype=object)})
+    assert GroupRule.make("a").assign(table)[1].tolist() == [0, -1, 1]
+    assert GroupRule.make("a", {"a": "x|y"}).assign(table)[1].tolist() == [0, -1, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.0, "3"),
+        ("3.0", "3"),
+        ("3.00", "3"),
+        (np.float32(3), "3"),
+        (3, "3"),
+        ("3.5", "3.5"),
+        (2.5, "2.5"),
+        (True, "True"),
+        (" a b ", "a b"),
+        ("-1.0", "-1"),
+        (float("inf"), "inf"),
+        ("058Y", "058Y"),
+    ],
+)
+def test_values_as_text(value: Any, text: str) -> None:
+    assert as_category(value) == text
+
+
+def test_a_column_of_missing_values_only() -> None:
+    table = pd.DataFrame({"age": [None, "unknown", np.nan]})
+    for bins in (None, {"age": "55"}, {"age": "a:1|b:2"}):
+        names, index = GroupRule.make("age", bins).assign(table)
+        assert names == ()
+        assert index.tolist() == [-1, -1, -1]
+
+
+def test_intersections_in_the_order_of_their_bins() -> None:
+    rule = GroupRule.make(["sex", "age"], {"age": "10,54"})
+    assert rule.name == "sex & age"
+    assert groups_of(rule) == ["female & (10,54]", "male & >54", "female & >54", None, None, None]
+    table = pd.DataFrame({"age": [90, 50, 5, 50], "kind": ["10", "10", "10", "2"]})
+    assert GroupRule.make(["age", "kind"], {"age": "10,60"}).assign(table)[0] == (
+        "<=10 & 10",
+        "(10,60] & 2",
+        "(10,60] & 10",
+        ">60 & 10",
+    )
+
+
+def test_groups_fixed_at_training_hold_at_prediction() -> None:
+    rule = GroupRule.make("sex")
+    later = pd.DataFrame({"sex": ["male", "other", "female", None]})
+    assert groups_of(rule, later, ("male", "female")) == ["male", None, "female", None]
+    names, index = rule.assign(later, ["male", "female"])
+    assert names == ("male", "female")
+    assert index.tolist() == [0, -1, 1, -1]
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "a,b", "60,40", "40,40", "40,nan", [], [40, None], float("inf"), None, object(), "40;60"]
+)
+def test_cuts_that_cannot_be_read(spec: Any) -> None:
+    with pytest.raises(CohortError, match=r"Cannot read the bins .* of 'age'") as caught:
+        GroupRule.make("age", {"age": spec})
+    assert "age=40,60" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "spec", ["a:1,2|b:2,3", "a:1|a:2", "a:1|b:", "1|", {"a": [1], "b": []}, {"a": [1], "b": [1.0]}]
+)
+def test_category_sets_that_overlap_or_are_empty(spec: Any) -> None:
+    with pytest.raises(CohortError, match="category sets of 'skin' are empty or overlap"):
+        GroupRule.make("skin", {"skin": spec})
+
+
+def test_a_category_set_cannot_claim_the_missing() -> None:
+    with pytest.raises(CohortError, match="'unknown', which counts as missing"):
+        GroupRule.make("skin", {"skin": "light:1,2|rest:3,unknown"})
+
+
+def test_text_in_a_column_to_be_cut_names_its_row() -> None:
+    with pytest.raises(CohortError, match="Row 3: '058Y' in column 'age'") as caught:
+        GroupRule.make("age", {"age": "55"}).assign(pd.DataFrame({"age": ["40", "058Y"]}))
+    assert "category sets" in caught.value.fix
+
+
+def test_a_missing_column_names_the_nearest() -> None:
+    with pytest.raises(CohortError, match="No column 'Sex' in the table") as caught:
+        GroupRule.make("Sex").assign(TABLE)
+    assert caught.value.fix == "did you mean 'sex'? The columns are: age, sex, skin"
+    assert missing_column("q", [1, 2], "x.csv").fix == "The columns are: 1, 2"
+
+
+@given(st.lists(st.text(max_size=6), max_size=6))
+def test_natural_order_takes_any_text(texts: list[str]) -> None:
+    assert sorted(sorted(texts, key=natural_key)) == sorted(texts)
+
+
+def test_natural_order() -> None:
+    assert sorted(["10", "2", ">55", "<=55", "a²", "²", "grade 10", "grade 9"], key=natural_key)[:2] == ["2", "10"]
+    assert sorted(["grade 10", "grade 9"], key=natural_key) == ["grade 9", "grade 10"]
+    assert sorted([">55", "<=55"], key=natural_key) == ["<=55", ">55"]
+
+
+cuts = st.lists(st.floats(-1e6, 1e6) | st.integers(-500, 500), min_size=1, max_size=5).map(
+    lambda values: sorted({float(v) for v in values})
+)
+
+
+@given(cuts, st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=10))
+def test_cuts_put_every_value_between_its_neighbours(edges: list[float], values: list[float | None]) -> None:
+    binning = Binning.parse("x", edges)
+    assert len(set(binning.names)) == len(edges) + 1
+    bounds = dict(zip(binning.names, pairwise([-math.inf, *edges, math.inf]), strict=True))
+    for value, name in zip(values, binning.apply("x", pd.Series(values, dtype=object)), strict=True):
+        if value is None:
+            assert name is None
+        else:
+            assert name is not None
+            low, high = bounds[name]
+            assert low < value <= high
+
+
+words = st.from_regex(r"[a-z]{1,5}", fullmatch=True).filter(lambda w: as_category(w) is not None)
+sets = st.lists(words, min_size=2, max_size=6, unique=True).map(lambda w: {f"set {v}": [v] for v in w})
+
+
+@given(st.dictionaries(st.sampled_from(["age", "skin", "site"]), cuts | sets, max_size=3))
+def test_a_rule_survives_json(bins: dict[str, Any]) -> None:
+    rule = GroupRule.make(["age", "sex"], bins)
+    again = GroupRule.from_dict(json.loads(json.dumps(rule.to_dict())))
+    assert again == rule
+    assert again.to_dict() == rule.to_dict()

@@ -1,0 +1,65 @@
+"""Messages, warnings and progress bars."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from everygroup import console
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A wide terminal that can be read back."""
+    stream = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=stream, force_terminal=True, width=100, color_system=None))
+    monkeypatch.delenv("CI", raising=False)
+    return stream
+
+
+def test_say_prints_text_from_data_as_it_is(screen: io.StringIO) -> None:
+    console.say("group [red]<=55[/red] " + "x" * 200)
+    assert screen.getvalue() == "group [red]<=55[/red] " + "x" * 200 + "\n"
+
+
+def test_output_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("hello")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "hello\n"
+
+
+def test_a_warning_is_shown_once_and_remembered(screen: io.StringIO) -> None:
+    console.warn("few samples [n=3]")
+    console.warn("few samples [n=3]")
+    console.warn("another")
+    assert screen.getvalue().count("! few samples [n=3]") == 1
+    recorded = console.recorded_warnings()
+    assert recorded == ["few samples [n=3]", "another"]
+    recorded.clear()
+    assert len(console.recorded_warnings()) == 2
+    console.clear_warnings()
+    assert console.recorded_warnings() == []
+
+
+def test_progress_counts_on_a_terminal(screen: io.StringIO) -> None:
+    with console.progress(4, "group_model[<=55]") as advance:
+        advance(1)
+        advance(3)
+    shown = screen.getvalue()
+    assert "group_model[<=55]" in shown
+    assert "4/4" in shown
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_progress_is_silent_in_ci_and_without_a_terminal(
+    screen: io.StringIO, monkeypatch: pytest.MonkeyPatch, ci: bool
+) -> None:
+    if ci:
+        monkeypatch.setenv("CI", "1")
+    else:
+        monkeypatch.setattr(console, "console", Console(file=screen))
+    assert console.is_quiet()
+    with console.progress(4, "training") as advance:
+        advance(4)
+    assert screen.getvalue() == ""
