@@ -82,7 +82,9 @@ def test_no_other_command_is_documented() -> None:
 def test_documented_defaults_are_those_of_the_command(command: str) -> None:
     defaults = {name: p.default for p in COMMANDS[command].params for name in p.opts}
     for row in table_rows(section(page("reference/command-line.md"), f"everygroup {command}")):
-        default = defaults[re.findall(r"`(--[\w-]+)`", row[0])[0]]
+        option = re.findall(r"`(--[\w-]+)`", row[0])[0]
+        setting = TrainSettings.model_fields.get(option[2:].replace("-", "_"))
+        default = setting.default if setting and command == "fit" else defaults[option]
         if default is None or isinstance(default, bool):
             continue
         assert row[2].strip("`") == str(getattr(default, "value", default)), row[0]
@@ -130,6 +132,11 @@ def test_every_hyper_parameter_is_documented_with_its_default(heading: str, meth
 def test_selection_rules_and_presets_are_documented() -> None:
     assert list(documented("Selection rules")) == list(SELECTION)
     assert list(documented("Presets")) == list(PRESETS)
+    quick = ", ".join(f"`{name}` {value:g}" for name, value in PRESETS["quick"].items())
+    assert dict(row[:2] for row in table_rows(section(page("reference/settings.md"), "Presets")))["`quick`"] == quick
+    ours = [row[2] for row in table_rows(page("explanation/spare.md")) if row[0] == "optimiser"]
+    default = TrainSettings()
+    assert ours == [f"AdamW, {default.lr:.0e}, {default.schedule}, {default.epochs} epochs".replace("e-0", "e-")]
 
 
 def test_options_named_where_we_differ_from_the_paper_exist() -> None:

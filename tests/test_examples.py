@@ -129,6 +129,28 @@ def test_tables_have_the_columns_their_page_says(table: str, runs: dict[str, Pat
     assert set(actual) == set(documented)
 
 
+def test_tutorial_predicts_joins_and_audits(
+    runs: dict[str, Path], folder_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVERYGROUP_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "NEW").symlink_to(folder_cohort)
+    run = str(runs["group-model-by-age"])
+    commands = [
+        ["predict", run, "NEW", "--out", "new-predictions.csv", "--device", "cpu"],
+        ["audit", "new-predictions.csv", "--n-boot", "20"],
+        ["audit", "joined.csv", "--group", "age", "--group", "sex", "--bins", "age=40,60", "--n-boot", "20"],
+    ]
+    for words in commands:
+        if words[1] == "joined.csv":
+            load(python_blocks("docs/tutorials/your-own-data.md")[0])
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    measured = pd.read_csv("joined-audit/summary.csv")
+    assert set(measured["attribute"]) >= {"age", "sex"}
+    assert {"<=40", "(40,60]", ">60", "female", "male"} <= set(measured["group"])
+
+
 # ---- what CONTRIBUTING shows ----------------------------------------------------------------------------------------
 
 
