@@ -12,6 +12,6 @@ store = eg.Store()  # nothing is trained or measured twice
 erm = eg.methods.ERM().fit(split.train, split.validation, settings=settings, store=store)
 spare = eg.methods.Spare(alpha=0.5).fit(split.train, split.validation, settings=settings, store=store)
 
-result = eg.audit.audit(spare.predict(split.test), baseline=erm.predict(split.test))
+result = eg.audit(spare.predict(split.test), baseline=erm.predict(split.test))
 print(result.summary())
 # [/quickstart]
