@@ -160,7 +160,7 @@ def test_small_groups_take_their_utility_from_erm(two: Split, vector_settings: T
         {"loss_norm": "none"},
         {"initial": "group_model"},
         {"initial": "erm"},
-        {"preset": "accurate"},
+        {"search_preset": "accurate"},
     ],
     ids=str,
 )
@@ -170,7 +170,7 @@ def test_options_train_and_matter(
     model = fit(two, vector_settings, shared_store, **hyper)
     score = model.predict_proba(two.test)
     assert (score.argmax(1) == two.test.y).mean() > 0.75
-    if hyper != {"preset": "accurate"}:  # on a linear model both presets are exact
+    if hyper != {"search_preset": "accurate"}:  # on a linear model both presets are exact
         assert not np.array_equal(score, fitted.predict_proba(two.test))
     assert model.info["hyperparameters"] == Spare(**hyper).hyperparameters  # type: ignore[arg-type]
 

@@ -71,13 +71,21 @@ def audit(
     show(result)
     path = _csv_of(file)
     folder = out if out is not None else path.parent / f"{path.stem}-audit"
-    for written in write(result, folder):
+    asked = {"predictions": path.name, "samples": len(predictions), "baseline": baseline.name if baseline else "none"}
+    for written in write(result, folder, asked):
         say(f"Wrote {written}")
 
 
-def write(result: Audit, folder: Path) -> list[Path]:
+def write(result: Audit, folder: Path, asked: dict[str, Any]) -> list[Path]:
     """Write everything an audit leaves behind, and return the files."""
-    return [result.to_csv(folder / "summary.csv"), result.to_json(folder / "audit.json")]
+    from everygroup.report import write_report
+
+    title = f"Audit of {asked['predictions']}"
+    return [
+        result.to_csv(folder / "summary.csv"),
+        result.to_json(folder / "audit.json"),
+        write_report(folder / "report.html", title=title, question=asked, audit=result),
+    ]
 
 
 def show(result: Audit) -> None:

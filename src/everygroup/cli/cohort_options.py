@@ -94,23 +94,25 @@ ImageSizeOption = Annotated[
     typer.Option("--image-size", metavar="PIXELS", min=1, help="Side of the square images.", rich_help_panel=_PANEL),
 ]
 OnBadImageOption = Annotated[
-    BadImages,
+    BadImages | None,
     typer.Option(
         "--on-bad-image",
         help="Stop at images that are missing or damaged, or leave them out and list them.",
+        show_default="error",
         rich_help_panel=_PANEL,
     ),
 ]
 ResizeOption = Annotated[
-    ResizePolicy,
+    ResizePolicy | None,
     typer.Option(
         "--resize",
         help="Cut out the central square, keep all on black, or change the aspect ratio.",
+        show_default="crop",
         rich_help_panel=_PANEL,
     ),
 ]
 DropUnlabelledOption = Annotated[
-    bool,
+    bool | None,
     typer.Option("--drop-unlabelled", help="Leave rows without a label out.", rich_help_panel=_PANEL),
 ]
 SampleLimitOption = Annotated[

@@ -9,23 +9,6 @@ import typer
 
 from everygroup.cli import cohort_options as c
 from everygroup.cli import train_options as t
-from everygroup.errors import SettingsError
-
-COHORT_KEYS = (
-    "source",
-    "label",
-    "group",
-    "bins",
-    "split_by",
-    "id_column",
-    "image_column",
-    "images",
-    "image_size",
-    "resize",
-    "on_bad_image",
-    "drop_unlabelled",
-    "sample_limit",
-)
 
 
 def fit(
@@ -39,13 +22,15 @@ def fit(
     image_column: c.ImageColumnOption = None,
     images: c.ImagesOption = None,
     image_size: c.ImageSizeOption = None,
-    resize: c.ResizeOption = c.ResizePolicy.crop,
-    on_bad_image: c.OnBadImageOption = c.BadImages.error,
-    drop_unlabelled: c.DropUnlabelledOption = False,
+    resize: c.ResizeOption = None,
+    on_bad_image: c.OnBadImageOption = None,
+    drop_unlabelled: c.DropUnlabelledOption = None,
     sample_limit: c.SampleLimitOption = None,
-    method: Annotated[str, typer.Option(help="Method, see `everygroup list methods`.")] = "spare",
+    method: Annotated[
+        str | None, typer.Option(help="Method, see `everygroup list methods`.", show_default="spare")
+    ] = None,
     compare: Annotated[
-        list[str] | None, typer.Option(help="Methods trained beside it; 'none' for none. Default: erm.")
+        list[str] | None, typer.Option(help="Methods trained beside it; 'none' for none.", show_default="erm")
     ] = None,
     backbone: t.BackboneOption = None,
     epochs: t.EpochsOption = None,
@@ -57,10 +42,17 @@ def fit(
     preset: t.PresetOption = None,
     config: t.ConfigOption = None,
     set_: t.SetOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of split, initial weights, batches, augmentation.")] = 0,
-    split_seed: Annotated[int | None, typer.Option(min=0, help="Another seed for the split alone.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of split, initial weights, batches, augmentation.", show_default="0"),
+    ] = None,
+    split_seed: Annotated[
+        int | None, typer.Option(min=0, help="Another seed for the split alone.", show_default="that of --seed")
+    ] = None,
     workers: c.WorkersOption = None,
-    n_boot: Annotated[int, typer.Option(min=10, help="Bootstrap replicates of the audit.")] = 1000,
+    n_boot: Annotated[
+        int | None, typer.Option(min=10, help="Bootstrap replicates of the audit.", show_default="1000")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of trained networks, to share between runs.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run in --out.")] = False,
 ) -> None:
@@ -74,29 +66,12 @@ def fit(
     the method and all settings: --set alpha=0.3 --set weight_decay=0.01 (see `everygroup describe spare` and
     `everygroup list settings`).
     """
-    from everygroup.benchmark import RunFolder, run
+    from everygroup.benchmark import RunFolder, preflight, run
     from everygroup.console import clear_warnings, say
     from everygroup.datasets.reader import read_cohort
-    from everygroup.methods import method_class
 
     clear_warnings()
-    flags = {
-        "backbone": backbone,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "selection": selection,
-        "device": device,
-        "amp": amp,
-        "seed": seed,
-    }
-    compared = [] if compare == ["none"] else [m for m in (compare or ["erm"]) if m != method]
-    for name in compared:
-        method_class(name)
-    settings, hyperparameters, from_file = t.resolve_settings(
-        flags, preset=preset, config=config, assignments=set_, method_defaults=method_class(method).defaults()
-    )
-    given: dict[str, Any] = {
+    flags: dict[str, Any] = {
         "label": label,
         "group": group,
         "bins": c.parse_bins(bins) or None,
@@ -105,39 +80,36 @@ def fit(
         "image_column": image_column,
         "images": str(images) if images else None,
         "image_size": image_size,
-        "resize": resize.value,
-        "on_bad_image": on_bad_image.value,
+        "resize": resize.value if resize else None,
+        "on_bad_image": on_bad_image.value if on_bad_image else None,
         "drop_unlabelled": drop_unlabelled,
         "sample_limit": sample_limit,
-    }
-    cohort_values = {**from_file, **{k: v for k, v in given.items() if v is not None}}
-    cohort_values.pop("source", None)
-    if not cohort_values.get("group"):
-        raise SettingsError("No sensitive attribute is named.", fix="add --group COLUMN (see `everygroup check`)")
-    recorded = {
-        "source": str(source),
-        **cohort_values,
         "method": method,
-        "hyperparameters": hyperparameters,
-        "compare": compared,
-        "split_seed": seed if split_seed is None else split_seed,
+        "compare": compare,
+        "backbone": backbone,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "selection": selection,
+        "device": device,
+        "amp": amp,
+        "seed": seed,
+        "split_seed": split_seed,
         "n_boot": n_boot,
-        **settings.model_dump(exclude={"device"}),
     }
-    # The cohort is read and split before the folder is made: bad input leaves nothing behind.
-    cohort = read_cohort(source, workers=workers, **cohort_values)
-    split = cohort.split(seed=recorded["split_seed"])
-    folder = RunFolder(out, recorded, resume=resume)
-    result = run(
-        cohort,
-        folder,
-        method=method,
-        hyperparameters=hyperparameters,
-        compare=compared,
-        settings=settings,
-        split=split,
-        store=store,
-        n_boot=n_boot,
-    )
-    say(result.audits[method].summary())
+    plan = t.resolve(flags, preset=preset, config=config, assignments=set_)
+    # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
+    cohort = read_cohort(source, workers=workers, **plan.cohort)
+    split = cohort.split(seed=plan.split_seed)
+    wanted: dict[str, Any] = {
+        "split": split,
+        "method": plan.method,
+        "hyperparameters": plan.hyperparameters,
+        "compare": plan.compare,
+        "settings": plan.settings,
+    }
+    preflight(**wanted)
+    folder = RunFolder(out, {"source": str(source), **plan.to_dict()}, resume=resume)
+    result = run(cohort, folder, **wanted, store=store, n_boot=plan.n_boot)
+    say(result.audits[plan.method].summary())
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

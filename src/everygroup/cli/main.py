@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar, cast
 
 import typer
 
@@ -27,14 +30,49 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command()(demo)
-app.command()(check)
-app.command()(prepare)
-app.command()(fit)
-app.command()(predict)
-app.command()(audit)
-app.command("list")(list_names)
-app.command()(describe)
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def _kindly(command: F) -> F:
+    """Turn what a user can cause into one message and an exit code, instead of a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except EverygroupError as error:
+            _stop(f"Error: {error}", error.exit_code)
+        except KeyboardInterrupt:
+            _stop("Interrupted. What was finished is kept; the same command with --resume goes on from there.", 130)
+        except MemoryError:
+            _stop("Error: out of memory.\n  Fix: use a smaller --image-size or --batch-size", 2)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            _stop(f"Error: {error.strerror or error}{where}.", 2)
+
+    return cast(F, run)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    console.print(message, markup=False, style="red", soft_wrap=True)
+    raise typer.Exit(code) from None
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "check": check,
+    "prepare": prepare,
+    "fit": fit,
+    "predict": predict,
+    "audit": audit,
+    "list": list_names,
+    "describe": describe,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_kindly(_command))
 
 
 def _version(shown: bool) -> None:
@@ -53,24 +91,5 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exits with 0, 1 (a check failed), 2 (bad input) or 130 (interrupted)."""
-    try:
-        app(args=arguments, standalone_mode=True)
-    except EverygroupError as error:
-        console.print(f"Error: {error}", markup=False, style="red", soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        console.print("Interrupted. What was finished is kept; `fit --resume` goes on from there.", markup=False)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except MemoryError:
-        console.print(
-            "Error: out of memory.\n  Fix: use a smaller --image-size or --batch-size", markup=False, style="red"
-        )
-        sys.exit(2)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        console.print(f"Error: {error.strerror or error}{where}.", markup=False, style="red", soft_wrap=True)
-        sys.exit(2)
+    """Run the command line; exits with 0, 1 (a gate failed), 2 (bad input) or 130 (interrupted)."""
+    app(args=arguments)

@@ -38,7 +38,7 @@ def predict(
         WhenMissing, typer.Option(help="What answers where no group is recorded.")
     ] = WhenMissing.predicted,
     images: c.ImagesOption = None,
-    on_bad_image: c.OnBadImageOption = c.BadImages.error,
+    on_bad_image: c.OnBadImageOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     workers: c.WorkersOption = None,
 ) -> None:
@@ -72,7 +72,7 @@ def predict(
         classes=model.classes,
         groups=model.groups,
         image_size=model.sample_shape[0],
-        on_bad_image=on_bad_image.value,
+        on_bad_image=(on_bad_image or c.BadImages.error).value,
         workers=workers,
         **columns,
     )

@@ -147,8 +147,19 @@ class GroupRule:
 
     @classmethod
     def make(cls, attributes: Sequence[str] | str, bins: Mapping[str, Any] | None = None) -> GroupRule:
-        """Build a rule from column names and bin specifications as a user writes them."""
+        """Build a rule from column names and bin specifications as a user writes them.
+
+        Raises
+        ------
+        CohortError
+            For a bin specification that cannot be read, or one for a column that is not grouped by.
+        """
         names = (attributes,) if isinstance(attributes, str) else tuple(attributes)
+        if stray := [a for a in bins or {} if a not in names]:
+            raise CohortError(
+                f"Bins are given for {stray[0]!r}, but groups are made by {', '.join(names)}.",
+                fix=f"add --group {stray[0]}, or correct the name in --bins",
+            )
         return cls(names, {a: Binning.parse(a, spec) for a, spec in (bins or {}).items()})
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,21 @@ class Found:
     text_columns: list[str]
     images: Images
     n_unlabelled: int
+
+
+def without_absent_columns(request: Request) -> Request:
+    """Drop the label and unit columns that the table of new images lacks: a prediction needs neither."""
+    names: set[str] = set()
+    if not request.source.is_dir() or has_table(request.source):
+        names = set(read_table(find_table(request.source)).columns)
+    absent = [c for c in (request.label, request.split_by) if c is not None and c not in names]
+    if absent:
+        say(f"No column {', '.join(map(repr, absent))}: predicting without it.")
+    return replace(
+        request,
+        label=None if request.label in absent else request.label,
+        split_by=None if request.split_by in absent else request.split_by,
+    )
 
 
 def gather(request: Request) -> Found:

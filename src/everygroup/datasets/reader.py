@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import Cohort, GroupRule
-from everygroup.datasets._samples import Found, Request, gather, labelled_rows, limited_rows, with_attributes
+from everygroup.datasets._samples import (
+    Found,
+    Request,
+    gather,
+    labelled_rows,
+    limited_rows,
+    with_attributes,
+    without_absent_columns,
+)
 from everygroup.datasets._table import check_columns, read_table
 from everygroup.errors import CohortError
 from everygroup.files import atomic_path, cache_folder, hash_array, hash_file, read_json, write_json
@@ -110,7 +118,9 @@ def read_cohort(
     )
     if is_prepared(request.source):
         return _open(request)
-    _require_names(request.source, request, label, request.group)
+    if request.classes is not None:
+        request = without_absent_columns(request)
+    _require_names(request.source, request, request.label, request.group)
     root = Path(cache) if cache is not None else cache_folder() / "prepared"
     found = gather(request)
     key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=resize)

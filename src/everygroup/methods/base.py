@@ -95,7 +95,13 @@ class Method(ABC):
         return {p.name: p.default for p in signature.parameters.values() if p.name != "self"}
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
-        """Refuse cohorts the method cannot be trained on."""
+        """Refuse cohorts the method cannot be trained on.
+
+        Raises
+        ------
+        SettingsError, TrainingError
+            If there are too few or too many groups, the cohorts do not belong together, or share a patient.
+        """
         low, high = self.info.min_groups, self.info.max_groups
         found = len(train.groups)
         if found < low or (high is not None and found > high):

@@ -81,6 +81,11 @@ class GroupModel(Method):
     def __init__(self, *, small_groups: str = "error") -> None:
         self.small_groups = small_groups
 
+    def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
+        """Refuse, besides, groups too small for a network of their own."""
+        super().check_cohorts(train, validation)
+        pooled_groups(train, validation, self.small_groups)
+
     def fit(
         self,
         train: Cohort,

@@ -32,6 +32,8 @@ from everygroup.training.checkpoint import copy_state
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "scale": tuple(SCALES),
+    "search_preset": ("fast", "accurate"),
+    "search": ("deepfool", "penalty"),
     "misclassified": ("as_is", "zero_distance", "drop"),
     "use": ("loss", "sampler"),
     "loss_norm": ("mean_1", "sum_w_batch", "none"),
@@ -54,8 +56,8 @@ class Spare(Method):
         0 = similarity only, 1 = utility only (no group predictor is trained); the paper uses 0.5.
     scale, temperature : str, float
         See `everygroup.spare.spare_weights`; 'none' and 1 are the paper's.
-    preset : {'fast', 'accurate'}
-        Of the boundary search; see `everygroup.boundary.minimal_perturbation`.
+    search_preset : {'fast', 'accurate'}
+        Work of the boundary search; see `everygroup.boundary.minimal_perturbation`.
     search : {'deepfool', 'penalty'}
         'penalty' is the paper's formulation (beta = 100).
     cross_fit : int
@@ -96,7 +98,7 @@ class Spare(Method):
         alpha: float | Mapping[str, float] = 0.5,
         scale: str = "none",
         temperature: float = 1.0,
-        preset: str = "fast",
+        search_preset: str = "fast",
         search: str = "deepfool",
         cross_fit: int = 0,
         misclassified: str = "as_is",
@@ -108,7 +110,7 @@ class Spare(Method):
         pooled: bool = False,
     ) -> None:
         self.alpha, self.scale, self.temperature = alpha, scale, temperature
-        self.preset, self.search, self.cross_fit = preset, search, cross_fit
+        self.search_preset, self.search, self.cross_fit = search_preset, search, cross_fit
         self.misclassified, self.min_group = misclassified, min_group
         self.use, self.loss_norm, self.initial = use, loss_norm, initial
         self.small_groups, self.pooled = small_groups, pooled
@@ -119,6 +121,13 @@ class Spare(Method):
             spare_weights([1.0], [1.0], alpha=value, temperature=temperature)  # refuses impossible values early
         if cross_fit < 0 or cross_fit == 1:
             raise SettingsError(f"cross_fit = {cross_fit}.", fix="use 0 for none, or at least 2 folds")
+
+    def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
+        """Refuse, besides, groups too small for a network of their own or without an alpha."""
+        super().check_cohorts(train, validation)
+        pooled_groups(train, validation, self.small_groups)
+        for g in train.groups:
+            self._alpha(g)
 
     def fit(
         self,
@@ -197,7 +206,7 @@ class Spare(Method):
     ) -> pd.DataFrame:
         """Measure both distances of every training sample for one target group, and weigh."""
         index, alpha = train.groups.index(target), self._alpha(target)
-        search = {"preset": self.preset, "search": self.search, "device": resolve_device(settings.device)}
+        search = {"preset": self.search_preset, "search": self.search, "device": resolve_device(settings.device)}
         utility = store.distances(initial, train, **search).distance.copy()
         similarity = np.full(len(train), np.nan)
         if predictor is not None and alpha < 1:

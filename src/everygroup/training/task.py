@@ -57,7 +57,7 @@ class Task:
         if len(present) < 2:
             raise TrainingError(
                 f"{self.name}: all {len(self.train)} training samples are {self.outputs[present[0]]!r}.",
-                fix="merge groups with --bins, or leave this group to the pooled model with --small-groups erm",
+                fix="merge groups with --bins, or leave this group to the pooled model with --set small_groups=erm",
             )
 
     @classmethod

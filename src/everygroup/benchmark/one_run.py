@@ -16,10 +16,11 @@ from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split
 from everygroup.console import recorded_warnings, say
 from everygroup.methods import RoutedModel, Store, create_method, method_class
+from everygroup.networks import NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
 from everygroup.settings import TrainSettings
 from everygroup.spare import weight_summary
-from everygroup.training import RunLog, resolve_device
+from everygroup.training import RunLog, resolve_device, selection_rule
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,30 @@ class Run:
     def summary(self) -> pd.DataFrame:
         """Long rows of all methods."""
         return pd.concat([a.table for a in self.audits.values()], ignore_index=True)
+
+
+def preflight(
+    split: Split,
+    *,
+    method: str,
+    hyperparameters: Mapping[str, Any] | None = None,
+    compare: Sequence[str] = (),
+    settings: TrainSettings,
+) -> None:
+    """Find what would stop a run before anything is written or trained.
+
+    Raises
+    ------
+    EverygroupError
+        For wrong names or values, a device or backbone that does not work, or groups a method cannot be trained on.
+    """
+    for name in (*compare, method):
+        create_method(name, hyperparameters if name == method else None).check_cohorts(split.train, split.validation)
+    resolve_device(settings.device)
+    selection_rule(settings.selection)
+    shape = split.train.sample_shape
+    backbone = resolve_backbone(settings.backbone, shape)
+    build_network(NetworkSpec(backbone, len(split.train.classes), shape, settings.small_stem))
 
 
 def run(
@@ -81,7 +106,6 @@ def run(
         Options of `RoutedModel.predict`.
     """
     device = resolve_device(settings.device)
-    create_method(method, hyperparameters)  # a wrong name or value is an error before anything is trained
     say(str(cohort))
     fingerprint = cohort.fingerprint(split)
     split.save(folder / "split.csv")

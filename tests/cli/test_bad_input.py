@@ -1,0 +1,199 @@
+"""Bad input: one clear message that names what is wrong and how to mend it, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+Edit = Callable[[pd.DataFrame], pd.DataFrame]
+Run = Callable[..., tuple[int, str]]
+
+
+def setting(column: str, value: Any, rows: slice = slice(None)) -> Edit:
+    def edit(table: pd.DataFrame) -> pd.DataFrame:
+        table[column] = table[column].astype(object)
+        table.loc[table.index[rows], column] = value
+        return table
+
+    return edit
+
+
+def three_old(table: pd.DataFrame) -> pd.DataFrame:
+    old = table.index[table["age"] > 55]
+    table.loc[old[12:], "age"] = 20
+    return table.drop(index=old[3:12])
+
+
+def old_are_ill(table: pd.DataFrame) -> pd.DataFrame:
+    table.loc[table["age"] > 55, "label"] = "ill"
+    return table
+
+
+TABLES: dict[str, tuple[Edit, list[str]]] = {
+    "missing column": (lambda t: t.rename(columns={"age": "years"}), ["No column 'age'", "The columns are"]),
+    "missing label column": (lambda t: t.drop(columns="label"), ["No column 'label'"]),
+    "group with one class": (old_are_ill, ["'>55' has", "fewer than two classes", "--bins"]),
+    "group with three samples": (three_old, ["'>55'", "--bins"]),
+    "one group only": (setting("age", 30), ["needs at least 2 groups", "<=55"]),
+    "all attributes missing": (setting("age", ""), ["needs at least 2 groups", "missing everywhere"]),
+    "missing labels": (setting("label", None, slice(3, 5)), ["'label'", "rows 5, 6"]),
+    "one class only": (setting("label", "ill"), ["fewer than two classes"]),
+    "duplicate ids": (setting("image_id", "p001", slice(0, 3)), ["p001", "row"]),
+    "rows without images": (setting("image_id", "nobody", slice(7, 8)), ["nobody", "--on-bad-image skip"]),
+    "a word among the ages": (setting("age", "old", slice(2, 3)), ["'old'", "'age'", "Row 4"]),
+    "no rows": (lambda t: t.iloc[:0], ["no rows"]),
+    "few patients": (setting("patient_id", "one"), ["Only 1 patients"]),
+}
+
+
+@pytest.mark.parametrize("case", list(TABLES))
+def test_tables(case: str, folder: Path, change: Any, everygroup: Run, fit_options: list[str], tmp_path: Path) -> None:
+    edit, words = TABLES[case]
+    change(edit)
+    code, output = everygroup("fit", folder, "--out", tmp_path / "run", *fit_options)
+    assert code == 2, output
+    assert "Traceback" not in output
+    flat = " ".join(output.split())
+    for word in [*words, "Fix:"]:
+        assert word in flat, output
+    assert not (tmp_path / "run").exists()
+
+
+def test_empty_file_wrong_encoding_and_non_images(
+    folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
+) -> None:
+    table = (folder / "metadata.csv").read_text()
+    for content, words in (
+        (b"", "empty"),
+        ((table.replace("well", "wéll")).encode("utf-16"), "metadata.csv"),
+        (b"\x00\x01\x02\xff\xfe" * 50, "metadata.csv"),
+    ):
+        (folder / "metadata.csv").write_bytes(content)
+        code, output = everygroup("fit", folder, "--out", tmp_path / "run", *fit_options)
+        assert (code, "Traceback" in output) == (2, False), output
+        assert words in output
+    (folder / "metadata.csv").write_text(table)
+    (folder / "images" / "p004.png").write_text("this is no picture")
+    code, output = everygroup("fit", folder, "--out", tmp_path / "run", *fit_options)
+    assert code == 2
+    assert "p004" in output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--group", "tone"], "No column 'tone'"),
+        (["--method", "spar"], "did you mean 'spare'"),
+        (["--compare", "grup_model"], "did you mean 'group_model'"),
+        (["--set", "alpa=0.3"], "did you mean 'alpha'"),
+        (["--set", "alpha=3"], "alpha"),
+        (["--set", "epochs"], "key=value"),
+        (["--set", "lr=-1"], "lr"),
+        (["--backbone", "resnet1"], "Unknown backbone"),
+        (["--backbone", "vgg11"], "at least 32 px"),
+        (["--device", "quantum"], "No device"),
+        (["--amp", "fp4"], "amp"),
+        (["--selection", "best"], "selection rule"),
+        (["--preset", "fast"], "preset"),
+        (["--bins", "sex=1,2"], "Bins are given for 'sex'"),
+        (["--bins", "age"], "COLUMN=RULE"),
+        (["--bins", "age=60,40"], "increasing cuts"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--set", "cross_fit=50"], "cut into 50 folds"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+def test_options(
+    options: list[str], words: str, folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
+) -> None:
+    kept = list(fit_options)
+    if options[0] in ("--group", "--bins"):
+        at = kept.index(options[0])
+        del kept[at : at + 2]
+    code, output = everygroup("fit", folder, "--out", tmp_path / "run", *kept, *options)
+    assert code == 2, output
+    assert words in " ".join(output.split()), output
+    assert "Fix:" in output
+    if "cross_fit" not in options[1]:
+        assert not (tmp_path / "run").exists()
+
+
+def test_output_folders(folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    for out, words in (("file", "is a file"), ("full", "thesis.txt"), ("file/below", "Cannot write")):
+        code, output = everygroup("fit", folder, "--out", tmp_path / out, *fit_options, "--method", "erm")
+        assert (code, "Traceback" in output) == (2, False)
+        assert words in " ".join(output.split()), output
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.txt"]
+
+
+def test_second_run_into_the_same_folder(folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path) -> None:
+    options = ["fit", folder, "--out", tmp_path / "run", *fit_options, "--method", "erm"]
+    assert everygroup(*options)[0] == 0
+    before = (tmp_path / "run" / "summary.csv").read_bytes()
+    for extra, words in (([], "finished run"), (["--resume"], "finished run")):
+        code, output = everygroup(*options, *extra)
+        assert code == 2
+        assert words in output
+    (tmp_path / "run" / "done").unlink()
+    code, output = everygroup(*options)
+    assert (code, "add --resume" in output) == (2, True)
+    code, output = everygroup(*options, "--resume", "--lr", "0.5")
+    assert (code, "other settings" in output) == (2, True)
+    assert everygroup(*options, "--resume")[0] == 0
+    assert (tmp_path / "run" / "summary.csv").read_bytes() == before
+
+
+def test_full_disk(
+    folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import everygroup.benchmark.one_run as run_module
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "summary.csv")
+
+    monkeypatch.setattr(run_module, "audit", full)
+    code, output = everygroup("fit", folder, "--out", tmp_path / "run", *fit_options, "--method", "erm")
+    assert (code, "No space left on device (summary.csv)" in " ".join(output.split())) == (2, True)
+    assert not (tmp_path / "run" / "done").exists()
+
+
+STAGES = {
+    "reading": "everygroup.datasets.reader.read_cohort",
+    "training": "everygroup.training.loop.validate",
+    "distances": "everygroup.methods.store.boundary_distances",
+    "audit": "everygroup.benchmark.one_run.audit",
+    "report": "everygroup.report.write_report",
+}
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_ctrl_c_at_each_stage_then_resume(
+    stage: str, folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    options = ["fit", folder, "--out", tmp_path / "run", *fit_options, "--set", "min_group=10"]
+    with monkeypatch.context() as patch:
+        patch.setattr(STAGES[stage], interrupt)
+        code, output = everygroup(*options)
+    assert (code, "Traceback" in output) == (130, False), output
+    assert "Interrupted" in output
+    if stage == "reading":
+        assert not (tmp_path / "run").exists()
+        return
+    assert not (tmp_path / "run" / "done").exists()
+    assert not list((tmp_path / "run").rglob(".*.tmp"))
+    code, output = everygroup(*options, "--resume")
+    assert code == 0, output
+    assert (tmp_path / "run" / "done").exists()

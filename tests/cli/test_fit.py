@@ -1,0 +1,218 @@
+"""`fit`, `predict`, `demo`, `list` and `describe` from the user's side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+Run = Callable[..., tuple[int, str]]
+RUN_FILES = {
+    "audit.json",
+    "config.yaml",
+    "done",
+    "environment.json",
+    "log.csv",
+    "model",
+    "predictions-erm.csv",
+    "predictions.csv",
+    "progress.png",
+    "report.html",
+    "split.csv",
+    "store",
+    "summary.csv",
+    "weights.csv",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(pristine_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished SPARE run."""
+    from everygroup.cli.main import app
+
+    out = tmp_path_factory.mktemp("runs") / "spare"
+    options = "--label label --group age --bins age=55 --split-by patient_id --image-size 10 --epochs 6 --batch-size 16"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERYGROUP_CACHE", str(out.parent / "cache"))
+        arguments = [
+            "fit",
+            str(pristine_folder),
+            "-o",
+            str(out),
+            *options.split(),
+            "--n-boot",
+            "50",
+            "--set",
+            "min_group=10",
+        ]
+        assert app(arguments, standalone_mode=False) in (None, 0)
+    return out
+
+
+def test_run_folder_explains_itself(finished: Path) -> None:
+    assert {p.name for p in finished.iterdir()} == RUN_FILES
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert (config["method"], config["bins"], config["hyperparameters"]) == ("spare", {"age": "55"}, {"min_group": 10})
+    assert (config["epochs"], config["seed"], config["backbone"]) == (6, 0, "auto")
+    split = pd.read_csv(finished / "split.csv")
+    assert set(split["part"]) == {"train", "validation", "test"}
+    assert len(split[["unit", "part"]].drop_duplicates()) == split["unit"].nunique()
+    summary = pd.read_csv(finished / "summary.csv")
+    assert {"method", "seed", "attribute", "group", "metric", "value", "low", "high", "n", "note"} <= set(
+        summary.columns
+    )
+    assert set(summary["method"]) == {"erm", "spare"}
+    log = pd.read_csv(finished / "log.csv")
+    assert set(log["model"]) == {
+        "erm",
+        "group_model[<=55]",
+        "group_model[>55]",
+        "group_predictor",
+        "spare[<=55]",
+        "spare[>55]",
+    }
+    assert (log.groupby("model")["selected"].sum() == 1).all()
+    weights = pd.read_csv(finished / "weights.csv")
+    assert weights["weight"].between(0, 1, inclusive="right").all()
+    assert json.loads((finished / "environment.json").read_text())["packages"]["torch"]
+    assert "http-equiv" in (finished / "report.html").read_text()
+
+
+def test_predictions_are_of_unseen_samples(finished: Path) -> None:
+    split = pd.read_csv(finished / "split.csv").set_index("id")["part"]
+    predictions = pd.read_csv(finished / "predictions.csv")
+    assert set(predictions["split"]) == {"validation", "test"}
+    assert (split[predictions["id"]].to_numpy() == predictions["split"].to_numpy()).all()
+    assert predictions["route"].str.startswith("recorded: ").all()
+    assert (predictions["y_true"] == predictions["y_pred"]).mean() > 0.8
+
+
+def test_predict_with_table_without_label_and_without_table(
+    finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
+) -> None:
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path / "all.csv")
+    assert code == 0, output
+    whole = pd.read_csv(tmp_path / "all.csv").set_index("id")
+    known = pd.read_csv(finished / "predictions.csv").set_index("id")
+    pd.testing.assert_frame_equal(
+        whole.loc[known.index, ["y_pred", "score_ill", "route"]],
+        known[["y_pred", "score_ill", "route"]],
+        check_exact=True,
+    )
+
+    change(lambda table: table.drop(columns="label").assign(age=[None, 900, *table["age"][2:]]))
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path / "blind.csv")
+    assert code == 0, output
+    blind = pd.read_csv(tmp_path / "blind.csv").set_index("id")
+    assert blind["y_true"].isna().all()
+    assert blind.loc["p000", "route"].startswith("predicted: ")
+    assert blind.loc["p001", "route"] == "recorded: >55"
+
+    code, output = everygroup(
+        "predict", finished, folder / "images", "--out", tmp_path / "bare.csv", "--routing", "soft"
+    )
+    assert code == 0, output
+    assert set(pd.read_csv(tmp_path / "bare.csv")["route"]) == {"soft"}
+
+
+def test_predict_refuses(
+    finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
+) -> None:
+    code, output = everygroup("predict", tmp_path, folder)
+    assert (code, "No trained model" in output) == (2, True)
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path)
+    assert (code, "is a folder" in output) == (2, True)
+    change(lambda table: table.assign(label=["odd", *table["label"][1:]]))
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path / "x.csv")
+    assert (code, "unknown label 'odd'" in output) == (2, True), output
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_audit_of_a_run_against_its_baseline(finished: Path, everygroup: Run, tmp_path: Path) -> None:
+    code, output = everygroup(
+        "audit", finished, "--baseline", finished / "predictions-erm.csv", "--out", tmp_path / "a", "--n-boot", 30
+    )
+    assert code == 0, output
+    assert (tmp_path / "a" / "audit.json").exists()
+    assert (tmp_path / "a" / "report.html").exists()
+
+
+def test_config_file_and_flags(folder: Path, everygroup: Run, tmp_path: Path) -> None:
+    config = {
+        "label": "label",
+        "group": ["sex"],
+        "split_by": "patient_id",
+        "image_size": 10,
+        "epochs": 3,
+        "batch_size": 16,
+        "preset": "quick",
+        "hyperparameters": {"small_groups": "erm"},
+    }
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    options = ["--config", tmp_path / "c.yaml", "--method", "group_model", "--compare", "none", "--n-boot", 20]
+    code, output = everygroup("fit", folder, "-o", tmp_path / "run", *options, "--epochs", 1)
+    assert code == 0, output
+    written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (written["epochs"], written["lr"], written["group"]) == (1, 0.004, ["sex"])
+    assert written["hyperparameters"] == {"small_groups": "erm"}
+    assert not (tmp_path / "run" / "predictions-erm.csv").exists()
+    (tmp_path / "c.yaml").write_text("epoch: 3")
+    code, output = everygroup(
+        "fit", folder, "-o", tmp_path / "other", "--group", "sex", "--config", tmp_path / "c.yaml"
+    )
+    assert (code, "did you mean 'epochs'" in output) == (2, True), output
+
+
+def test_shared_store_trains_nothing_twice(
+    folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
+) -> None:
+    shared = ["--store", tmp_path / "store"]
+    for method in ("erm", "group_model"):
+        options = [*fit_options, *shared, "--method", method, "--compare", "none"]
+        assert everygroup("fit", folder, "-o", tmp_path / method, *options)[0] == 0
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "store" / "networks").rglob("*.safetensors")}
+    assert len(before) == 3
+    code, _ = everygroup(
+        "fit", folder, "-o", tmp_path / "both", *fit_options, *shared, "--method", "group_model", "--compare", "erm"
+    )
+    assert code == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "store" / "networks").rglob("*.safetensors")} == before
+
+
+@pytest.mark.slow
+def test_demo(everygroup: Run, tmp_path: Path) -> None:
+    code, output = everygroup("demo", "--out", tmp_path / "demo", "-n", 300, "--image-size", 16, "--epochs", 1)
+    assert code == 0, output
+    assert {"report.html", "predictions-group_model.csv", "done"} <= {p.name for p in (tmp_path / "demo").iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["methods", "backbones", "metrics", "datasets", "settings", "selection", "presets"])
+def test_list(kind: str, everygroup: Run) -> None:
+    code, output = everygroup("list", kind)
+    assert code == 0
+    assert len(output.splitlines()) >= 2
+    code, output = everygroup("list", kind, "--json")
+    assert code == 0
+    assert json.loads(output)
+
+
+def test_list_and_describe_by_name(everygroup: Run) -> None:
+    assert everygroup("list", "backbones", "resnet1*")[1].splitlines()[0] == "resnet10t"
+    for name, words in (("spare", "alpha = 0.5"), ("macro_f1", "higher_is_better"), ("lr", "learning rate")):
+        code, output = everygroup("describe", name)
+        assert (code, words in output) == (0, True), output
+        assert json.loads(everygroup("describe", name, "--json")[1])
+    assert everygroup("describe", "sparee")[0] == 2
+    assert everygroup("list", "pictures")[0] == 2
+
+
+def test_version_and_usage(everygroup: Run) -> None:
+    from everygroup import __version__
+
+    assert everygroup("--version") == (0, f"{__version__}\n")
+    assert everygroup("fit")[0] == 2
+    assert "Example" in everygroup("fit", "--help")[1]
