@@ -48,13 +48,16 @@ def one_seed(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     truth = world.truth_of(split.train)
     store = Store(Path(options.out) / f"store-{seed}")
     settings = TrainSettings.make({"epochs": options.epochs, "lr": options.lr, "seed": seed})
-    scores, weights, tones = [], [], []
+    scores, weights, tones, by_variant = [], [], [], {}
     for name, (method, hyper) in VARIANTS.items():
         model = create_method(method, hyper).fit(split.train, split.validation, settings=settings, store=store)
         table = audit(model.predict(split.test), n_boot=10, attributes=["group"], method=name).table
         kept = table[table["metric"].isin(METRICS) & table["group"].isin([*split.train.groups, "overall", "gap"])]
         scores += kept[["method", "group", "metric", "value", "n"]].to_dict("records")
-        for target, part in model.weights.groupby("target_group") if model.weights is not None else ():
+        if model.weights is None:
+            continue
+        by_variant[name] = model.weights
+        for target, part in model.weights.groupby("target_group"):
             inside = (part["source_group"] == target).to_numpy()
             w, useful = part["weight"].to_numpy(), truth[f"usefulness_{target}"].to_numpy()
             weights.append(
@@ -85,8 +88,19 @@ def one_seed(seed: int, options: argparse.Namespace) -> dict[str, Any]:
         last_loss=("train_loss", "last"),
         updates=("updates", "last"),
     )
+    fast, accurate = by_variant["spare"], by_variant["spare, accurate distances"]
+    presets = [
+        {
+            "target": target,
+            "rank correlation of weights": spearmanr(fast["weight"][rows], accurate["weight"][rows]).statistic,
+            "mean absolute difference of weights": (fast["weight"] - accurate["weight"])[rows].abs().mean(),
+            "median ratio of utility distances": (fast["utility"] / accurate["utility"])[rows].median(),
+        }
+        for target, rows in fast.groupby("target_group").groups.items()
+    ]
     result = {
         "seed": seed,
+        "presets": presets,
         "scores": scores,
         "weights": weights,
         "tones": tones,
@@ -146,6 +160,13 @@ def tables(results: list[dict[str, Any]], n_seeds: int) -> list[str]:
     lines += [
         f"| {v}, {t} | " + " | ".join(f"{x:.3f}" for x in row) + " |"
         for (v, t), row in zip(wide.index, wide.to_numpy(), strict=True)
+    ]
+    presets = pd.DataFrame([p for r in results for p in r["presets"]]).groupby("target").mean()
+    lines += ["", "## Fast against accurate distances, mean over seeds", ""]
+    lines += ["| target | " + " | ".join(presets.columns) + " |", "|---" * (len(presets.columns) + 1) + "|"]
+    lines += [
+        f"| {t} | " + " | ".join(f"{v:.4f}" for v in row) + " |"
+        for t, row in zip(presets.index, presets.to_numpy(), strict=True)
     ]
     late = pd.DataFrame([c for r in results for c in r["convergence"]]).groupby("model", sort=False).mean()
     lines += [
