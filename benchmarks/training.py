@@ -54,7 +54,7 @@ def ours(cohort: Cohort, backbone: str, batch: int, updates: int, augment: str) 
     settings = TrainSettings.make(
         {"backbone": backbone, "batch_size": batch, "updates": updates, "augment": augment, "selection": "last"}
     )
-    task = Task.diagnosis("benchmark", cohort, cohort.where(np.arange(batch)))
+    task = Task.diagnosis("benchmark", cohort, cohort.where(np.arange(16)))
     log = train(task, settings, n_budget=batch * updates).log
     return sum(record["seconds"] for record in log)
 
@@ -121,7 +121,7 @@ def main() -> None:
             picture = Image.fromarray(image).resize((2 * side, 2 * side))
             picture.save(buffer, "JPEG", quality=90)
             jpegs.append(buffer.getvalue())
-        updates = options.updates if backbone == "small_cnn" else max(4, options.updates // 4)
+        updates = options.updates if backbone == "small_cnn" else max(4, options.updates // 3)
         seconds: dict[str, list[float]] = {"bare": [], "ours, no augmentation": [], "ours, augmented": [], "usual": []}
         for _ in range(options.rounds):
             seconds["bare"].append(bare(images, y, backbone, options.batch, updates))
