@@ -260,9 +260,11 @@ def page(title: list[str], untargeted: pd.DataFrame, targeted: pd.DataFrame, tar
         "",
         "## How the searches' constants were chosen",
         "",
-        "On 200 images of this data set with two other networks (they may overlap with the images measured here), and "
-        "one of them, the range in which linear estimates are trusted, on 120 training images with a network of this "
-        "architecture but other weights. Nothing was changed after the run shown here.",
+        "On 200 images of this data set with two other networks (they may overlap with the images measured here). Two "
+        "constants, the range in which linear estimates are trusted and the number of rivals in `fast`, on training "
+        "images with a network of this architecture but other weights; the second after a first, unfinished run of "
+        "this benchmark (again other weights) had shown `fast` at 0.35 of DeepFool's time. A trial on 40 of these "
+        "images, with yet other weights, led to the rounding guard and to looking into the first.",
         "",
     ]
     return "\n".join(lines)
@@ -292,7 +294,7 @@ def main() -> None:
     parser.add_argument("--target", type=int, default=4, help="class index to reach in the second table")
     parser.add_argument("--data", type=Path, help="folder with images-28.npz and metadata.csv")
     parser.add_argument("--train-epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=11, help="of the training")
+    parser.add_argument("--seed", type=int, default=12, help="of the training")
     parser.add_argument("--write", action="store_true", help="write docs/results/boundary.md and .csv")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -16,6 +16,7 @@ _LINEAR = 1e-3  # relative error below which the model counts as linear as far a
 _BENT_LEAVE, _BENT_ENTER = 0.2, 0.1  # relative error above which the first step says little about the boundary
 _WORTH = 1 - 1e-4  # smaller gains are not taken: rounding, hence the batch, would decide about them
 _NEAR = 0.2  # relative distance to the boundary up to which a linear estimate of it is trusted
+_PAYS = 0.998  # a flip this near to the estimate needs no other: bisection takes it back
 _SLACKS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 2e-2)
 _ELEMENTS = 1 << 26  # the most numbers held at once for gradients against all classes
 
@@ -53,7 +54,7 @@ class Plan:
 
 
 PRESETS = {
-    "fast": Plan(rivals=3, starts=1, start_ratio=1.0, scout=3, refine=0, aligned=0.1),
+    "fast": Plan(rivals=2, starts=1, start_ratio=1.0, scout=3, refine=0, aligned=0.1),
     "accurate": Plan(rivals=3, starts=2, start_ratio=1.5, scout=3, refine=7, aligned=0.03, creep=4),
 }
 
@@ -259,7 +260,7 @@ def _probe(oracle: Oracle, trail: Trail, best: Best, index: Tensor) -> None:
     """Verify the estimated boundary point of the best ray: forward passes only, until it flips or stops paying."""
     for factor in (1.0005, 1.005, 1.03, 1.2):
         radius = factor * trail.reach[index]
-        index = index[radius < best.norm[index]]
+        index = index[radius < _PAYS * best.norm[index]]
         if len(index) == 0:
             return
         ray = trail.ray[index]
