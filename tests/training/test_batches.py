@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everygroup.cohort import Cohort
+from everygroup.imaging.tensors import to_input
 from everygroup.training import batches
-from everygroup.training.batches import PixelSource, index_batches, to_input
+from everygroup.training.batches import PixelSource, index_batches
 
 CPU = torch.device("cpu")
 

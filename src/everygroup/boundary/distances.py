@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from everygroup import console, files
 from everygroup.boundary.chunks import ChunkFolder, model_hash
 from everygroup.boundary.oracle import placement
 from everygroup.boundary.perturbation import Perturbation, minimal_perturbation
 from everygroup.errors import SettingsError
+from everygroup.imaging.tensors import to_input
 
 if TYPE_CHECKING:
     from everygroup.cohort import Cohort
 
-_ALGORITHM = 1  # raise it when distances change, so that no old cache is served
+_ALGORITHM = 2  # raise it when distances change, so that no old cache is served
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def boundary_distances(
             path = folder.chunk(start, stop) if folder else None
             piece = folder.load(path, stop - start) if folder and path else None
             if piece is None:
-                images = as_model_input(cohort.batch(np.arange(start, stop)))
+                images = to_input(torch.from_numpy(np.array(cohort.batch(np.arange(start, stop)))))
                 labels = None if truth is None else truth[start:stop]
                 piece = _columns(minimal_perturbation(model, images, labels=labels, batch_size=batch_size, **asked))
                 if folder and path:
@@ -166,14 +167,6 @@ def boundary_distances(
     if result.censored:
         console.warn(f"{result.censored} of {n} images kept their answer whatever the search did: no distance.")
     return result
-
-
-def as_model_input(images: np.ndarray) -> Tensor:
-    """Turn stored images into what a model takes: [0, 1] floats, channels first."""
-    tensor = torch.from_numpy(np.array(images))
-    if tensor.dtype == torch.uint8:
-        tensor = tensor.float() / 255
-    return tensor.permute(0, 3, 1, 2).contiguous() if tensor.dim() == 4 else tensor
 
 
 def _columns(found: Perturbation) -> dict[str, np.ndarray]:

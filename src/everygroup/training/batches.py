@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from everygroup.cohort import Cohort
+from everygroup.imaging.tensors import to_input
 
 RESIDENT_BYTES = 2 << 30  # stores up to this size are copied to the device once
 
@@ -51,13 +52,6 @@ class PixelSource:
                 ahead = following
             if ahead is not None:
                 yield ahead[0], ahead[1].result()
-
-
-def to_input(stored: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [0, 1]; float vectors and images as they are."""
-    if stored.dtype == torch.uint8:
-        return stored.permute(0, 3, 1, 2).float().div_(255)
-    return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
 
 
 def index_batches(

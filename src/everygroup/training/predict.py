@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from everygroup.cohort import Cohort
-from everygroup.training.batches import to_input
+from everygroup.imaging.tensors import to_input
 
 PREDICT_BATCH = 512
 
