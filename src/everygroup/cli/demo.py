@@ -13,9 +13,9 @@ DEMO_METHODS = ("erm", "group_model", "spare")
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")] = Path("runs/demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of cohort, split and training.")] = 0,
-    samples: Annotated[int, typer.Option("-n", "--samples", min=200, help="Simulated images.")] = 2400,
+    samples: Annotated[int, typer.Option("-n", "--samples", min=200, help="Simulated images.")] = 2000,
     image_size: Annotated[int, typer.Option(min=16, help="Side of the images, in pixels.")] = 32,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training cohort, for every network.")] = 20,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training cohort, for every network.")] = 14,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished demo in --out.")] = False,
 ) -> None:
     """Simulate a dermatology cohort, train ERM, group models and SPARE, and write a report.
@@ -31,7 +31,7 @@ def demo(
 
     clear_warnings()
     say(f"Simulating {samples} images of {image_size} px (no patient is pictured).")
-    settings = TrainSettings.make({"epochs": epochs, "seed": seed})
+    settings = TrainSettings.make({"epochs": epochs, "lr": 4e-3, "seed": seed})
     config = {
         "source": "simulated",
         "samples": samples,
