@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from datetime import date
 from pathlib import Path
@@ -47,7 +48,7 @@ def describe_machine() -> str:
     return (
         f"Measured {date.today().isoformat()} on {os.cpu_count()} shared CPU cores ({platform.machine()}), "
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}; "
-        f"command: `python {' '.join(sys.argv)}`. Timings on shared cores vary: read the ratios."
+        f"command: `python {shlex.join(sys.argv)}`. Timings on shared cores vary: read the ratios."
     )
 
 

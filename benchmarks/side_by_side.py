@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--title", required=True)
+    parser.add_argument("--note", default="", help="a reading of the figures, put at the top")
     parser.add_argument("--write", type=Path, help="page to write, below the repository")
     options = parser.parse_args()
     hashes = {pd.util.hash_pandas_object(pd.read_csv(run / "split.csv")).sum() for run in options.runs}
@@ -41,7 +42,8 @@ def main() -> None:
         for k, v in configs[0].items()
         if k in ("label", "group", "bins", "split_by", "image_size", "epochs", "seed")
     }
-    lines = [f"Settings: {', '.join(f'{k} {v}' for k, v in shared.items())}; the rest as by default.", ""]
+    lines = [options.note, ""] if options.note else []
+    lines += [f"Settings: {', '.join(f'{k} {v}' for k, v in shared.items())}; the rest as by default.", ""]
     lines += ["Values on the test part with 95 % intervals (bootstrap of patients or lesions).", ""]
     groups = [g for g in rows["group"].unique() if g not in ("gap", "worst")]
     for metric in METRICS:
