@@ -19,13 +19,15 @@ import torch
 from common import describe_machine, write_result
 from scipy.stats import spearmanr
 
+from everygroup import __version__
 from everygroup.audit import audit
 from everygroup.datasets import simulated
-from everygroup.files import atomic_path, read_json, write_json
+from everygroup.files import atomic_path, hash_json, read_json, write_json
 from everygroup.methods import Store, create_method
 from everygroup.settings import TrainSettings
 from everygroup.spare import effective_sample_size, out_of_group_share
 from everygroup.statistics import paired_interval
+from everygroup.training import RunLog
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "erm": ("erm", {}),
@@ -38,22 +40,29 @@ ACCURATE = "spare, accurate distances"
 METRICS = ("macro_f1", "accuracy")
 
 
-def one_seed(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def one_seed(seed: int, options: argparse.Namespace, epochs: int) -> dict[str, Any]:
     """Train and measure every variant for one seed."""
     torch.set_num_threads(1)
-    path = Path(options.out) / f"seed-{seed}.json"
+    variants = {
+        n: v
+        for n, v in VARIANTS.items()
+        if n != ACCURATE or (seed < options.accurate_seeds and epochs == options.epochs)
+    }
+    values = {"epochs": epochs, "lr": options.lr, "batch_size": options.batch_size, "seed": seed}
+    tag = hash_json([options.n, options.image_size, values, list(variants), __version__])[:8]
+    path = Path(options.out) / f"seed-{seed}-{tag}.json"
     if path.exists():
         return dict(read_json(path))
     world = simulated.dermatology(options.n, image_size=options.image_size, seed=seed)
     split = world.cohort.split(seed=seed)
     truth = world.truth_of(split.train)
-    store = Store(Path(options.out) / f"store-{seed}")
-    settings = TrainSettings.make({"epochs": options.epochs, "lr": options.lr, "seed": seed})
-    scores, weights, tones, by_variant = [], [], [], {}
-    for name, (method, hyper) in VARIANTS.items():
-        if name == ACCURATE and seed >= options.accurate_seeds:
-            continue
+    store = Store(Path(options.out) / f"store-{seed}-{tag}")
+    settings = TrainSettings.make(values)
+    scores, weights, tones, logs, by_variant = [], [], [], [], {}
+    for name, (method, hyper) in variants.items():
+        store.log = RunLog()  # variants share names of networks
         model = create_method(method, hyper).fit(split.train, split.validation, settings=settings, store=store)
+        logs.append(store.log.table.assign(variant=name))
         table = audit(model.predict(split.test), n_boot=10, attributes=["group"], method=name).table
         kept = table[table["metric"].isin(METRICS) & table["group"].isin([*split.train.groups, "overall", "gap"])]
         scores += kept[["method", "group", "metric", "value", "n"]].to_dict("records")
@@ -63,42 +72,39 @@ def one_seed(seed: int, options: argparse.Namespace) -> dict[str, Any]:
         for target, part in model.weights.groupby("target_group"):
             inside = (part["source_group"] == target).to_numpy()
             w, useful = part["weight"].to_numpy(), truth[f"usefulness_{target}"].to_numpy()
+            helpful = truth[f"helpful_{target}"].to_numpy()
             weights.append(
                 {
                     "variant": name,
                     "target": target,
                     "rank correlation with usefulness, out-of-group": spearmanr(w[~inside], useful[~inside]).statistic,
                     "rank correlation with usefulness, all": spearmanr(w, useful).statistic,
-                    "mean weight of helpful, out-of-group": w[~inside & truth[f"helpful_{target}"].to_numpy()].mean(),
-                    "mean weight of misleading, out-of-group": w[
-                        ~inside & ~truth[f"helpful_{target}"].to_numpy()
-                    ].mean(),
+                    "mean weight of helpful, out-of-group": w[~inside & helpful].mean(),
+                    "mean weight of misleading, out-of-group": w[~inside & ~helpful].mean(),
                     "in-group mean": w[inside].mean(),
                     "effective sample size": effective_sample_size(w),
                     "n": len(w),
                     "out-of-group share": out_of_group_share(w, inside),
                 }
             )
-            for skin_type, value in (
-                part.assign(t=split.train.table["skin_type"].to_numpy()).groupby("t")["weight"].mean().items()
-            ):
+            by_type = part.assign(skin_type=split.train.table["skin_type"].to_numpy()).groupby("skin_type")["weight"]
+            for skin_type, value in by_type.mean().items():
                 tones.append({"variant": name, "target": target, "skin_type": int(str(skin_type)), "weight": value})
-    log = store.log.table
-    late = log.groupby("model").agg(
+    late = pd.concat(logs).groupby(["variant", "model"], sort=False)
+    convergence = late.agg(
+        updates=("updates", "last"),
         first_loss=("train_loss", "first"),
+        last_loss=("train_loss", "last"),
         previous=("validation_macro_f1", lambda v: v.iloc[-6:-3].mean()),
         last=("validation_macro_f1", lambda v: v.iloc[-3:].mean()),
-        last_loss=("train_loss", "last"),
-        updates=("updates", "last"),
     )
-    presets = compare_presets(by_variant["spare"], by_variant[ACCURATE]) if ACCURATE in by_variant else []
     result = {
         "seed": seed,
-        "presets": presets,
+        "presets": compare_presets(by_variant["spare"], by_variant[ACCURATE]) if ACCURATE in by_variant else [],
         "scores": scores,
         "weights": weights,
         "tones": tones,
-        "convergence": late.reset_index().to_dict("records"),
+        "convergence": convergence.reset_index().to_dict("records"),
     }
     write_json(path, result)
     return result
@@ -147,6 +153,12 @@ def tables(results: list[dict[str, Any]], n_seeds: int) -> list[str]:
                 won = f"{(a > b).sum()} of {len(a)}" if group != "gap" else f"{(a < b).sum()} of {len(a)} smaller"
                 interval = f"[{d.low:+.4f}, {d.high:+.4f}] | {d.p:.3f}"
                 lines.append(f"| {method} - {baseline} | {group} | {d.mean:+.4f} | {interval} | {won} |")
+    means = f1.mean()
+    lines += ["", "The gap of the seed-averaged group values (a mean of gaps is biased upwards): "]
+    for method in dict.fromkeys(scores["method"]):
+        by_group = means[method].drop(["gap", "overall"])
+        lines[-1] += f"{method} {by_group.max() - by_group.min():.3f}; "
+    lines[-1] += "the p-values above are not corrected for their number."
     weights = pd.DataFrame([w for r in results for w in r["weights"]])
     lines += ["", "## Weights against the truth, mean (sd) over seeds", ""]
     lines += [
@@ -180,7 +192,7 @@ def tables(results: list[dict[str, Any]], n_seeds: int) -> list[str]:
         f"| {t} | " + " | ".join(f"{v:.4f}" for v in row) + " |"
         for t, row in zip(presets.index, presets.to_numpy(), strict=True)
     ]
-    late = pd.DataFrame([c for r in results for c in r["convergence"]]).groupby("model", sort=False).mean()
+    late = pd.DataFrame([c for r in results for c in r["convergence"]]).groupby(["variant", "model"], sort=False).mean()
     lines += [
         "",
         "## Convergence",
@@ -188,15 +200,25 @@ def tables(results: list[dict[str, Any]], n_seeds: int) -> list[str]:
         "Mean validation macro F1 of the last three epochs against the three before.",
         "",
     ]
+    lines += ["| variant | network | updates | train loss, first epoch | last | F1, epochs -6 to -4 | F1, -3 to -1 |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     lines += [
-        "| network | updates | train loss, first epoch | last epoch | F1, epochs -6 to -4 | F1, epochs -3 to -1 |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {m} | {r.updates:.0f} | {r.first_loss:.3f} | {r.last_loss:.3f} | {r.previous:.3f} | {r.last:.3f} |"
-        for m, r in late.iterrows()
+        f"| {v} | {m} | {r.updates:.0f} | {r.first_loss:.3f} | {r.last_loss:.3f} | {r.previous:.3f} | {r.last:.3f} |"
+        for (v, m), r in late.iterrows()
     ]
     return lines
+
+
+def longer(short: list[dict[str, Any]], long: list[dict[str, Any]]) -> list[str]:
+    """Compare test scores after the usual and after twice the updates, same seeds."""
+    frames = []
+    for name, results in (("usual", short[: len(long)]), ("twice", long)):
+        frame = pd.DataFrame([{**s, "seed": r["seed"]} for r in results for s in r["scores"]])
+        frames.append(frame[frame["metric"] == "macro_f1"].assign(budget=name))
+    wide = pd.concat(frames).pivot_table(index=["method", "group"], columns="budget", values="value", sort=False)
+    lines = ["", f"Twice the updates, {len(long)} seed(s): test macro F1.", "", "| method | group | usual | twice |"]
+    lines += ["|---|---|---|---|"]
+    return lines + [f"| {m} | {g} | {r.usual:.3f} | {r.twice:.3f} |" for (m, g), r in wide.dropna().iterrows()]
 
 
 def main() -> None:
@@ -204,21 +226,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--n", type=int, default=2400)
     parser.add_argument("--image-size", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--batch-size", type=int, default=32, help="small, so that updates are many")
+    parser.add_argument("--double-seeds", type=int, default=1, help="seeds that are repeated with twice the epochs")
     parser.add_argument("--accurate-seeds", type=int, default=1, help="seeds that also train on accurate distances")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", default="runs/benchmark-simulated")
     parser.add_argument("--write", action="store_true", help="write docs/results/simulated.md and .csv")
     options = parser.parse_args()
-    results = joblib.Parallel(n_jobs=options.jobs)(joblib.delayed(one_seed)(s, options) for s in range(options.seeds))
-    lines = tables(list(results), options.seeds)
+    jobs = [(s, options.epochs) for s in range(options.seeds)] + [
+        (s, 2 * options.epochs) for s in range(options.double_seeds)
+    ]
+    results = list(joblib.Parallel(n_jobs=options.jobs)(joblib.delayed(one_seed)(s, options, e) for s, e in jobs))
+    lines = tables(results[: options.seeds], options.seeds)
+    if options.double_seeds:
+        lines += longer(results[: options.seeds], results[options.seeds :])
     print("\n".join(lines))
     if options.write:
         intro = (
             f"{options.n} simulated images of {options.image_size} px a seed, split 6:2:2 by patient, small_cnn, "
-            f"{options.epochs} passes' worth of updates for every network (AdamW, lr {options.lr:g}), epoch chosen by "
-            "validation macro F1."
+            f"{options.epochs} passes' worth of updates for every network (AdamW, lr {options.lr:g}, "
+            f"batch {options.batch_size}), epoch chosen by validation macro F1."
         )
         write_result(
             Path("docs/results/simulated.md"),

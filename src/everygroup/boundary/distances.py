@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from everygroup import console, files
 from everygroup.boundary.chunks import ChunkFolder, model_hash
 from everygroup.boundary.oracle import placement
 from everygroup.boundary.perturbation import Perturbation, minimal_perturbation
+from everygroup.boundary.search import PRESETS
 from everygroup.errors import SettingsError
 from everygroup.imaging.tensors import to_input
 
@@ -137,7 +138,8 @@ def boundary_distances(
     key = ""
     folder: ChunkFolder | None = None
     if cache is not None:
-        key = files.hash_json([_ALGORITHM, model_hash(model), cohort.content_hash, asked])
+        plan = asdict(PRESETS[preset]) if search == "deepfool" and preset in PRESETS else None
+        key = files.hash_json([_ALGORITHM, model_hash(model), cohort.content_hash, asked, plan])
         folder = ChunkFolder(Path(cache) / "boundary" / key)
         whole = folder.load(folder.whole, n)
         if whole is not None:

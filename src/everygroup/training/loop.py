@@ -35,6 +35,8 @@ from everygroup.training.predict import predict_logits
 from everygroup.training.selection import ValidationPredictions, non_dominated, selection_rule
 from everygroup.training.task import Task
 
+_ALGORITHM = 1  # raise it when the same task and settings train another network, so that no old one is served
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -298,7 +300,7 @@ def training_key(
         from everygroup.files import hash_array
 
         start = [hash_array(v.numpy()) for v in initial.values()]
-    return hash_json([task.hash, values, n_updates, per_epoch, name, start])
+    return hash_json([_ALGORITHM, task.hash, values, n_updates, per_epoch, name, start])
 
 
 def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray, np.ndarray | None]:
