@@ -68,6 +68,8 @@ def main() -> None:
                     kills += 1
                     held = sorted(p.name for p in (out / "store" / "networks").glob("*")) if out.exists() else []
                     stages.append(len(held))
+                    if (out / "done").exists():  # killed after its last write
+                        break
                     resume = ["--resume"] if (out / "config.yaml").exists() else []
             finished += 1
             same = digest(out) == expected
