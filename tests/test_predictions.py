@@ -167,6 +167,27 @@ def test_anybodys_csv(tmp_path: Path) -> None:
     assert listed.classes == ("mel", "nv") and listed.y_pred.tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("patients", "units"),
+    [
+        (("7", "", "7", "n/a"), ["7", "no unit: b", "7", "no unit: d"]),
+        (("", "", "", ""), ["no unit: a", "no unit: b", "no unit: c", "no unit: d"]),
+    ],
+)
+def test_a_missing_patient_is_a_unit_of_its_own(tmp_path: Path, patients: tuple[str, ...], units: list[str]) -> None:
+    rows = "".join(f"{name},{patient},1,1\n" for name, patient in zip("abcd", patients, strict=True))
+    path = write(tmp_path / "p.csv", f"image,patient,y_true,y_pred\n{rows}")
+    p = Predictions.read_csv(path, id="image", unit="patient", classes=["0", "1"])
+    assert p.units.tolist() == units
+    again = Predictions.read_csv(p.to_csv(tmp_path / "own.csv"))
+    assert again.units.tolist() == units
+
+
+def test_without_patient_and_id_every_row_is_a_unit() -> None:
+    p = Predictions.from_arrays([0, 1], y_pred=[0, 1], ids=["", ""], units=[None, float("nan")])
+    assert p.units.tolist() == ["no unit: row 1", "no unit: row 2"]
+
+
 def test_one_score_column_is_that_of_the_second_class(tmp_path: Path) -> None:
     path = write(tmp_path / "b.csv", "y_true,risk\n0,0.1\n1.0,0.7\n1,0.2\n")
     p = Predictions.read_csv(path, y_score="risk")

@@ -75,7 +75,8 @@ class Predictions:
         group : (n,) group used in training: index with -1 for missing (with `groups`), or names; an attribute named
             'group' when not given.
         groups : group names in index order.
-        ids, units : sample id, and patient or lesion; row numbers, and the ids, when not given.
+        ids, units : sample id, and patient or lesion; row numbers, and the ids, when not given. A sample whose unit is
+            missing is a unit of its own.
         split, route, model : one text for all rows, or one per row.
 
         Raises
@@ -114,7 +115,7 @@ class Predictions:
         lookup = np.array([*names, ""], dtype=object)
         columns: dict[str, Any] = {
             "id": id_texts,
-            "unit": id_texts if units is None else _texts("units", units, n),
+            "unit": _units(id_texts, units, n),
             "y_true": lookup[true],
             "y_pred": lookup[pred],
         }
@@ -360,6 +361,15 @@ def _texts(word: str, values: ArrayLike | Sequence[Any], n: int) -> list[str]:
     if len(texts) != n:
         raise PredictionsError(f"{n} samples but {len(texts)} values of {word}.")
     return texts
+
+
+def _units(ids: list[str], units: ArrayLike | None, n: int) -> list[str]:
+    """Patient or lesion of every sample; one that is missing is a unit of its own, as in a cohort."""
+    texts = ids
+    if units is not None:
+        known = [v if as_category(v) is not None else None for v in np.asarray(units, dtype=object).reshape(-1)]
+        texts = _texts("units", known, n)
+    return [t or f"no unit: {i or f'row {row + 1}'}" for row, (t, i) in enumerate(zip(texts, ids, strict=True))]
 
 
 def _index(values: pd.Series, names: Sequence[str]) -> NDArray[np.int64]:

@@ -128,6 +128,63 @@ def test_small_missing_and_undefined_groups_are_shown_and_left_out_of_gaps() -> 
     assert "site: no sample of 0 in group d" in text
 
 
+def test_a_group_of_one_patient_has_no_interval_and_is_left_out_of_gaps() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 120)
+    answer = np.where(rng.random(120) < 0.8, y, 1 - y)
+    patient = np.concatenate([np.arange(80) // 2, np.full(20, 100), np.full(20, 101)])
+    site = np.array(["a"] * 40 + ["b"] * 40 + ["c"] * 20 + [""] * 20, dtype=object)
+    result = audit_arrays(y, y_pred=answer, sensitive_features={"site": site}, cluster=patient, n_boot=30)
+    rows = result.table.set_index(["group", "metric"])
+    one = rows.loc[("c", "accuracy")]
+    assert one["note"] == "one patient or lesion" and 0 < one["value"] < 1 and np.isnan(one["low"])
+    assert np.isnan(rows.loc[("missing", "accuracy"), "high"])
+    assert rows.loc[("a", "accuracy"), "low"] < rows.loc[("a", "accuracy"), "high"]
+    assert rows.loc[("gap", "accuracy"), "n"] == 80 and rows.loc[("gap", "accuracy"), "note"] == "left out: c"
+    assert result.cells.set_index("group").loc["c", "low"].isna().all()
+    assert any("the 20 samples of group c are of one patient or lesion: no interval" in f for f in result.flags)
+    alone = audit_arrays(y, y_pred=answer, sensitive_features=site, cluster=np.zeros(120), n_boot=5)
+    assert alone.table["low"].isna().all()
+
+
+def test_patients_at_many_sites_have_intervals_as_wide_as_without_strata() -> None:
+    rng = np.random.default_rng(1)
+    unit = np.repeat(np.arange(150), 8)
+    right = rng.random(1200) < rng.beta(1.4, 0.6, 150)[unit]
+    y = rng.integers(0, 2, 1200)
+    site = rng.integers(0, 8, 1200).astype(str)
+
+    def width(**options) -> float:
+        result = audit_arrays(
+            y, y_pred=np.where(right, y, 1 - y), sensitive_features=site, cluster=unit, n_boot=300, **options
+        )
+        row = result.table.set_index(["group", "metric"]).loc[("overall", "accuracy")]
+        return float(row["high"] - row["low"])
+
+    assert width() == pytest.approx(width(stratify=False), rel=0.2)
+
+
+def test_classes_never_answered_are_flagged() -> None:
+    y = np.array([0, 1, 2] * 40)
+    answer = y.copy()
+    answer[:60][y[:60] == 2] = 0
+    columns = {"y_pred": answer, "sensitive_features": {"site": ["a"] * 60 + ["b"] * 60}, "n_boot": 5}
+    flags = audit_arrays(y, **columns).flags
+    assert "site: 2 was never answered in group a; its precision is undefined and left out of macro precision." in flags
+    assert not any("never answered in group b" in f for f in flags)
+    assert any("its precision counts as 0" in f for f in audit_arrays(y, convention="lab", **columns).flags)
+
+
+def test_a_gap_no_larger_than_chance_is_flagged(make) -> None:
+    words = "group: the measured gap in macro F1 is no larger than chance alone often gives (permutation p = "
+    chance = audit(make(gap=0.0, seed=1), n_boot=100, attributes=["group"])
+    p = chance.table.set_index(["group", "metric"]).loc[("gap", "macro_f1"), "p"]
+    assert p > 0.05 and f"{words}{p:.2f})." in chance.flags
+    assert not any(f.startswith(words) for f in audit(make(), n_boot=100).flags)
+    # five shuffles cannot tell
+    assert not any(f.startswith(words) for f in audit(make(gap=0.0, seed=1), n_boot=5).flags)
+
+
 def test_rare_classes_are_listed(make) -> None:
     y = np.arange(120) % 12
     result = audit_arrays(y, y_pred=y, sensitive_features=["a"] * 60 + ["b"] * 60, n_boot=5)

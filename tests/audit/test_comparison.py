@@ -6,7 +6,7 @@ import pytest
 from everygroup.audit import audit
 from everygroup.errors import PredictionsError
 from everygroup.metrics import eopp1, fate, macro_f1
-from everygroup.statistics import mcnemar
+from everygroup.statistics import mcnemar, sign_flip
 
 
 def rows_of(result):
@@ -30,14 +30,47 @@ def test_change_is_paired_and_its_values_are_those_of_the_metrics(make) -> None:
     assert result.comparison["baseline"].unique().tolist() == ["erm"]
     assert "Against the baseline this gap fell by" in result.summary()
     old = method.group == 1
-    test = mcnemar((method.y_true == method.y_pred)[old], (baseline.y_true == baseline.y_pred)[old])
+    right = (method.y_true == method.y_pred)[old], (baseline.y_true == baseline.y_pred)[old]
+    test = sign_flip(*right, method.units[old], n_flips=200)
     accuracy = rows.loc[("group", "old", "accuracy")]
-    assert accuracy["p"] == pytest.approx(test.p) and f"only this model right {test.b}" in accuracy["note"]
+    assert accuracy["p"] == pytest.approx(test.p)
+    assert accuracy["note"].startswith(f"sign-flip over patients: only this model right {test.b}, only the baseline")
+
+
+def test_accuracies_of_single_samples_are_compared_by_mcnemar(make) -> None:
+    method, baseline = make(gap=0.2, seed=1, units=None), make(units=None)
+    accuracy = rows_of(audit(method, baseline=baseline, n_boot=20)).loc[("group", "overall", "accuracy")]
+    test = mcnemar(method.y_true == method.y_pred, baseline.y_true == baseline.y_pred)
+    assert accuracy["p"] == pytest.approx(test.p)
+    assert accuracy["note"].startswith(f"McNemar {test.form}: only this model right {test.b}")
+
+
+def test_groups_too_small_among_the_paired_samples_are_not_compared(make) -> None:
+    site = ["a"] * 100 + ["b"] * 97 + ["c"] * 3 + ["d"] * 40
+    columns = {"group": None, "groups": None, "sensitive_features": {"site": site}}
+    units = [*range(100), *(f"u{i}" for i in range(100)), *["the same patient"] * 40]
+    method, baseline = make(gap=0.0, seed=1, units=units, **columns), make(units=units, **columns)
+    rows = rows_of(audit(method, baseline=baseline, n_boot=20))
+    for metric in ("accuracy", "macro_f1"):
+        assert rows.loc[("site", "c", metric), "note"] == "n too small"
+        assert rows.loc[("site", "d", metric), "note"] == "one patient or lesion"
+        assert rows.loc[("site", ["c", "d"], metric), "p"].isna().all() and np.isnan(
+            rows.loc[("site", "d", metric), "low"]
+        )
+        assert rows.loc[("site", "gap", metric), "n"] == 197
+    assert rows.loc[("site", "b", "accuracy"), "p"] > 0
+    # large enough in the predictions, too small where both models answered
+    few = audit(method, baseline=baseline.where(np.r_[0:100, 100:105]), n_boot=20)
+    rows = rows_of(few)
+    assert rows.loc[("site", "b", "accuracy"), "note"] == "n too small"
+    assert ("site", "gap", "accuracy") not in rows.index
+    assert few.table.set_index(["group", "metric"]).loc[("b", "accuracy"), "note"] == ""
 
 
 def test_the_same_model_has_changed_nothing(make) -> None:
     rows = rows_of(audit(make(), baseline=make(), n_boot=20))
     assert (rows["change"] == 0).all() and (rows["low"] == 0).all() and (rows["high"] == 0).all()
+    assert rows.loc[("group", "gap", "accuracy"), "note"] == "unchanged"
     assert rows.loc[("group", "overall", "accuracy"), "p"] == 1.0
 
 
@@ -67,6 +100,22 @@ def test_levelling_down_is_flagged(make) -> None:
     assert rows_of(result).loc[("group", "gap", "accuracy"), "note"] == "levelled down"
     assert any(f.startswith("group: levelled down. The gap in Accuracy fell from") for f in result.flags)
     assert "levelled down" in result.summary()
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "words"), [((2, 1), "of every group fell"), ((2, 0), "of some groups fell and none rose")]
+)
+def test_levelling_down_within_the_noise_is_called_so(make, spoiled: tuple[int, int], words: str) -> None:
+    baseline, worse = make(), make()
+    answers = baseline.table["y_pred"].to_numpy(copy=True)
+    for g, count in enumerate(spoiled):
+        rows = np.flatnonzero((baseline.group == g) & (baseline.y_true == baseline.y_pred) & (baseline.y_true > 0))
+        answers[rows[:count]] = "c0"
+    worse.table["y_pred"] = answers
+    result = audit(worse, baseline=baseline, n_boot=200, attributes=["group"])
+    flags = [f for f in result.flags if "The gap in Accuracy fell from" in f]
+    assert len(flags) == 1
+    assert f"but point estimates {words}, within the noise" in flags[0] and "levelled down" not in flags[0]
 
 
 def test_samples_are_matched_by_id_and_classes_by_name(make) -> None:

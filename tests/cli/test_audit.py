@@ -83,6 +83,36 @@ def test_run_folder_with_a_baseline(tmp_path: Path) -> None:
     assert (tmp_path / "ours" / "predictions-audit" / "audit.json").exists()
 
 
+def test_a_group_of_one_patient_is_shown_without_an_interval(tmp_path: Path) -> None:
+    y = np.arange(90) % 3
+    for name, answer in (("ours", y), ("erm", np.where(np.arange(90) % 4 == 0, 0, y))):
+        p = Predictions.from_arrays(
+            y,
+            y_pred=answer,
+            group=[0] * 40 + [1] * 40 + [2] * 10,
+            groups=["a", "b", "c"],
+            units=[*range(80), *[99] * 10],
+        )
+        p.to_csv(tmp_path / name / "predictions.csv")
+    text = run(tmp_path / "ours", "--baseline", tmp_path / "erm", "--n-boot", "20")
+    assert "one patient or lesion" in text and "nan" not in text
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    y = [0, 1] * 20
+    Predictions.from_arrays(y, y_pred=y, group=[0] * 20 + [1] * 20, groups=["a", "b"]).to_csv(
+        folder / "predictions.csv"
+    )
+    for name in ("config.yaml", "summary.csv"):
+        (folder / name).write_text("of the run")
+    with pytest.raises(EverygroupError, match="is the folder of a run") as caught:
+        run(folder, "--out", folder, "--n-boot", "5")
+    assert "--out" in caught.value.fix and (folder / "summary.csv").read_text() == "of the run"
+    run(folder, "--n-boot", "5")
+    assert (folder / "predictions-audit" / "summary.csv").exists()
+
+
 def test_mistakes_name_the_fix(table: Path) -> None:
     with pytest.raises(EverygroupError) as caught:
         run(table, "--y-true", "dx", "--y-score", "p_*")

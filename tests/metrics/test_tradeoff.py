@@ -38,6 +38,9 @@ def test_dto_of_performance_and_fairness() -> None:
     ("baseline", "method", "verdict"),
     [
         ([0.8, 0.6], [0.82, 0.65], "improved all"),
+        ([0.8, 0.6], [0.8, 0.65], "improved all"),
+        ([0.8, 0.6], [0.8, 0.6], "unchanged"),
+        ([0.3, 0.6], [0.1 + 0.2, 0.6], "unchanged"),
         ([0.8, 0.6], [0.78, 0.65], "trade"),
         ([0.8, 0.6], [0.6, 0.58], "levelled down"),
         ([0.8, 0.6], [0.6, 0.6], "levelled down"),

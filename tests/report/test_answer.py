@@ -19,6 +19,7 @@ def said(audit: FakeAudit, **question: str) -> str:
         (-0.1, "improved all", "this method reduces the measured gap; no group's value fell"),
         (0.1, "trade", "this method increases the measured gap; some groups gained and others lost"),
         (-0.1, "levelled down", "reduces the measured gap; levelled down: no group gained"),
+        (-0.1, "unchanged", "reduces the measured gap; no group's value changed"),
         (0.01, "", "no clear change of the gap)"),
     ],
 )
@@ -47,6 +48,13 @@ def test_groups_that_are_too_small_are_not_the_worst() -> None:
     rows = table()
     rows.loc[rows["group"] == "old", "note"] = "n too small"
     assert "is young of age" in said(FakeAudit(rows))
+
+
+@pytest.mark.parametrize("note", ["n too small", "one patient or lesion"])
+def test_groups_that_are_not_compared_do_not_count_as_improved(note: str) -> None:
+    changes = comparison(0.05)
+    changes.loc[changes["group"] == "old", "note"] = note
+    assert "of 1 groups, 1 improved" in said(FakeAudit(table(), changes))
 
 
 def test_nothing_defined() -> None:

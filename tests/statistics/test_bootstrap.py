@@ -18,12 +18,25 @@ def test_clusters_are_numbered_by_first_appearance() -> None:
     assert cluster_index(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
 
 
-def test_a_patient_in_two_groups_is_a_stratum_of_its_own() -> None:
-    cluster = np.array([0, 0, 1, 2, 3, 3])
-    group = np.array([0, 1, 0, 1, 0, 0])
+def test_patients_in_several_groups_share_one_stratum() -> None:
+    cluster = np.array([0, 0, 1, 2, 3, 3, 4, 4, 5, 5])
+    group = np.array([0, 1, 0, 1, 0, 0, 1, 2, -1, 0])
     strata = cluster_strata(cluster, group)
     assert strata[1] == strata[3]
+    assert strata[0] == strata[4] == strata[5]
     assert len({strata[0], strata[1], strata[2]}) == 3
+
+
+def test_stratifying_patients_seen_at_many_sites_keeps_the_width() -> None:
+    rng = np.random.default_rng(0)
+    units, site = np.repeat(np.arange(150), 8), rng.integers(0, 8, 1200)
+    right = rng.random(1200) < rng.beta(1.4, 0.6, 150)[units]
+
+    def width(group: np.ndarray | None) -> float:
+        _, low, high = bootstrap_mean(right, units=units, group=group, n_boot=400)
+        return high - low
+
+    assert width(site) == pytest.approx(width(None), rel=0.15)
 
 
 def test_missing_group_is_a_stratum() -> None:

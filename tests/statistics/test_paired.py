@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from everygroup.statistics import mann_whitney, mcnemar, mcnemar_counts, paired_interval
+from everygroup.statistics import mann_whitney, mcnemar, mcnemar_counts, paired_interval, sign_flip
 
 
 def test_mcnemar_worked_example() -> None:
@@ -27,6 +27,31 @@ def test_mcnemar_chooses_its_form_and_handles_equal_counts() -> None:
 def test_mcnemar_counts_the_discordant_samples() -> None:
     result = mcnemar([1, 1, 0, 0, 1], [1, 0, 1, 0, 0])
     assert (result.b, result.c) == (2, 1)
+
+
+def test_sign_flip_of_single_samples_is_mcnemars_exact_test() -> None:
+    a, b = np.repeat([1, 0, 1], [14, 5, 40]), np.repeat([0, 1, 1], [14, 5, 40])
+    result = sign_flip(a, b, np.arange(a.size), n_flips=20_000)
+    assert (result.b, result.c, result.n) == (14, 5, 19)
+    assert result.p == pytest.approx(mcnemar(a, b, form="exact").p, abs=0.01)
+
+
+def test_sign_flip_does_not_count_copies_of_a_patient() -> None:
+    a, b = np.repeat([1, 0, 1], [14, 5, 40]), np.repeat([0, 1, 1], [14, 5, 40])
+    units = np.arange(a.size)
+    once = sign_flip(a, b, units)
+    copied = sign_flip(np.repeat(a, 6), np.repeat(b, 6), np.repeat(units, 6))
+    assert copied.p == once.p > 10 * mcnemar(np.repeat(a, 6), np.repeat(b, 6)).p
+    assert (copied.b, copied.n) == (84, 19)
+
+
+def test_sign_flip_without_a_difference_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sign_flip([1, 0, 1], [1, 0, 1], ["x", "x", "y"]).p == 1.0
+    assert sign_flip([1, 0], [0, 1], ["x", "x"]).p == 1.0
+    a, b, units = np.arange(40) % 3 > 0, np.arange(40) % 5 > 1, np.arange(40) // 2
+    whole = sign_flip(a, b, units, n_flips=50)
+    monkeypatch.setattr("everygroup.statistics.paired.MAX_BYTES", 4000)
+    assert sign_flip(a, b, units, n_flips=50) == whole and 1 / 51 < whole.p < 1
 
 
 def test_mann_whitney_worked_example() -> None:

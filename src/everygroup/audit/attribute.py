@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from everygroup.audit.evaluate import GAPS, Convention, Evaluator, Index, Sample, ShuffledEvaluator, Values
-from everygroup.audit.partition import Partition
+from everygroup.audit.partition import MIN_CLUSTERS, ONE_CLUSTER, TOO_SMALL, Partition
 from everygroup.metrics import metric_info
 from everygroup.statistics import (
     cluster_strata,
@@ -20,7 +20,7 @@ from everygroup.statistics import (
     replicate_blocks,
 )
 
-TOO_SMALL = "n too small"
+CHANCE_METRIC, CHANCE_P = "macro_f1", 0.05
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Measurement:
     point: Values
     replicates: Values
     p: dict[str, float]
+    plan: Plan
 
     def slots(self, metric: str) -> tuple[int, ...]:
         """Comparable slots in which a performance metric is defined."""
@@ -63,7 +64,7 @@ def measure(sample: Sample, partition: Partition, cluster: Index, plan: Plan) ->
         strata_of(partition, cluster, plan), plan.n_boot, seed=plan.seed, n_rows=sample.y_true.size
     )
     point, replicates = evaluator.point(), evaluator.replicates(blocks)
-    return Measurement(partition, point, replicates, _gap_p(sample, partition, cluster, plan, point))
+    return Measurement(partition, point, replicates, _gap_p(sample, partition, cluster, plan, point), plan)
 
 
 def _gap_p(sample: Sample, partition: Partition, cluster: Index, plan: Plan, point: Values) -> dict[str, float]:
@@ -130,10 +131,10 @@ def attribute_rows(
     for metric in sample.metrics:
         value, low, high = overall[metric]
         add("overall", metric, value, (low, high), everything)
-        interval = percentile_interval(m.replicates.performance[metric])
+        interval = part.interval(m.replicates.performance[metric])
         values = m.point.performance[metric][0]
         for s, name in enumerate(part.names):
-            add(name, metric, values[s], (interval[0][s], interval[1][s]), (s,), note=_group_note(part, s, values[s]))
+            add(name, metric, values[s], (interval[0][s], interval[1][s]), (s,), note=_group_note(m, s, values[s]))
         slots = m.slots(metric)
         left_out = [n for s, n in enumerate(part.names) if s not in slots and n != "missing"]
         note = f"left out: {', '.join(left_out)}" if left_out else ""
@@ -155,8 +156,8 @@ def attribute_rows(
     for metric in GAPS:
         note = "" if len(part.comparable) >= 2 else "fewer than two groups can be compared"
         value = m.point.gaps[metric][0]
-        interval = percentile_interval(m.replicates.gaps[metric])
-        add("gap", metric, value, interval, part.comparable, note=note, p=m.p.get(metric, np.nan))
+        spread = percentile_interval(m.replicates.gaps[metric])
+        add("gap", metric, value, spread, part.comparable, note=note, p=m.p.get(metric, np.nan))
     return rows
 
 
@@ -166,6 +167,8 @@ def cell_rows(m: Measurement, sample: Sample, classes: tuple[str, ...]) -> list[
     n = np.zeros((len(part.names), len(classes)), dtype=np.int64)
     np.add.at(n, (part.slot, sample.y_true), 1)
     low, high = percentile_interval(m.replicates.cells)
+    single = part.clusters[:-1] < MIN_CLUSTERS
+    low[single], high[single] = np.nan, np.nan
     return [
         {
             "attribute": part.attribute,
@@ -182,28 +185,39 @@ def cell_rows(m: Measurement, sample: Sample, classes: tuple[str, ...]) -> list[
     ]
 
 
-def _group_note(part: Partition, slot: int, value: float) -> str:
-    if part.names[slot] == "missing":
+def _group_note(m: Measurement, slot: int, value: float) -> str:
+    if m.partition.names[slot] == "missing":
         return "left out of gaps"
-    if slot not in part.comparable:
-        return TOO_SMALL
-    return "undefined" if np.isnan(value) else ""
+    return m.partition.note(slot, m.plan.min_n) or ("undefined" if np.isnan(value) else "")
 
 
 def overall_values(m: Measurement, metrics: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
     """Value, low and high of every performance metric over all rows."""
     out = {}
     for metric in metrics:
-        low, high = percentile_interval(m.replicates.performance[metric][:, -1])
-        out[metric] = (float(m.point.performance[metric][0, -1]), float(low), float(high))
+        low, high = m.partition.interval(m.replicates.performance[metric])
+        out[metric] = (float(m.point.performance[metric][0, -1]), float(low[-1]), float(high[-1]))
     return out
 
 
-def attribute_flags(m: Measurement, sample: Sample, classes: tuple[str, ...], min_n: int) -> list[str]:
-    """Plain sentences on small numbers, missing values and undefined metrics."""
-    part, flags = m.partition, []
-    support = np.zeros((len(part.names), len(classes)), dtype=np.int64)
+def chance_flags(m: Measurement) -> list[str]:
+    """A plain sentence where the gap in macro F1 is no larger than those of shuffled groups."""
+    p = m.p.get(CHANCE_METRIC, float("nan"))
+    # with fewer shuffles no gap could reach the limit, however large it is
+    if 1 / (1 + m.plan.n_boot) > CHANCE_P or not p > CHANCE_P:
+        return []
+    return [
+        f"{m.partition.attribute}: the measured gap in macro F1 is no larger than chance alone often gives "
+        f"(permutation p = {p:.2f})."
+    ]
+
+
+def attribute_flags(m: Measurement, sample: Sample, classes: tuple[str, ...]) -> list[str]:
+    """Plain sentences on small numbers, missing values, undefined metrics and classes that were never answered."""
+    part, min_n, flags = m.partition, m.plan.min_n, []
+    support, answered = np.zeros((2, len(part.names), len(classes)), dtype=np.int64)
     np.add.at(support, (part.slot, sample.y_true), 1)
+    np.add.at(answered, (part.slot, sample.y_pred), 1)
     if part.n_missing:
         flags.append(
             f"{part.attribute}: {part.n_missing} of {int(part.n.sum())} samples have no value; they are shown as "
@@ -212,9 +226,15 @@ def attribute_flags(m: Measurement, sample: Sample, classes: tuple[str, ...], mi
     for s, name in enumerate(part.names):
         if name == "missing":
             continue
-        if s not in part.comparable:
+        if part.note(s, min_n) == TOO_SMALL:
             flags.append(
                 f"{part.attribute}: group {name} has {int(part.n[s])} samples (fewer than {min_n}): {TOO_SMALL}, "
+                "left out of gaps."
+            )
+            continue
+        if s not in part.comparable:
+            flags.append(
+                f"{part.attribute}: the {int(part.n[s])} samples of group {name} are of {ONE_CLUSTER}: no interval, "
                 "left out of gaps."
             )
             continue
@@ -227,6 +247,14 @@ def attribute_flags(m: Measurement, sample: Sample, classes: tuple[str, ...], mi
                 f"{part.attribute}: fewer than {min_n} samples of {_listed(few)} in group {name}; rates and macro "
                 "averages over these classes are uncertain."
             )
+        never = [c for k, c in enumerate(classes) if support[s, k] and not answered[s, k]]
+        if never:
+            outcome = (
+                "its precision counts as 0 in macro precision"
+                if m.plan.convention == "lab"
+                else "its precision is undefined and left out of macro precision"
+            )
+            flags.append(f"{part.attribute}: {_listed(never)} was never answered in group {name}; {outcome}.")
         undefined = [metric_info(k).title for k in sample.metrics if np.isnan(m.point.performance[k][0, s])]
         if undefined:
             flags.append(f"{part.attribute}: {', '.join(undefined)} undefined in group {name}, left out of the gap.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from everygroup.audit.attribute import Measurement, Plan, strata_of
 from everygroup.audit.evaluate import GAPS, Array, Evaluator, Index, Sample, Values
 from everygroup.errors import PredictionsError
 from everygroup.metrics import fate, levelling_down, metric_info
 from everygroup.predictions import Predictions
-from everygroup.statistics import mcnemar, percentile_interval, replicate_blocks
+from everygroup.statistics import cluster_index, mcnemar, percentile_interval, replicate_blocks, sign_flip
 
 FATE_GAPS = ("eopp0_lab", "eopp1_lab", "eodds_lab")
 
@@ -75,29 +76,24 @@ def compare(
     """Long rows of the change of every group and gap of one attribute, and levelling-down flags.
 
     Both models are evaluated on the same bootstrap replicates, so the interval is that of the paired difference.
+    Groups that are too small, or of one patient, among the paired rows are noted so and have no p.
     """
-    part = m.partition
-    slot, inside = part.slot[rows], cluster[rows]
-    _, inside = np.unique(inside, return_inverse=True)
-    inside = inside.reshape(-1).astype(np.int64)
+    part = m.partition.of_rows(rows, cluster, min_n=plan.min_n)
+    slot, inside, n = part.slot, cluster_index(cluster[rows]), part.n
     shape = (slot, len(part.names), inside, part.comparable, plan.convention)
     pair_of = (Evaluator(method, *shape), Evaluator(baseline, *shape))
     points = tuple(e.point() for e in pair_of)
-    strata = np.zeros(int(inside.max()) + 1, dtype=np.int64)
-    if plan.stratify:
-        whole = strata_of(part, cluster, plan)
-        strata[inside] = whole[cluster[rows]]
+    strata = strata_of(part, inside, plan)
     both = [
         (pair_of[0].values(w), pair_of[1].values(w))
         for w in replicate_blocks(strata, plan.n_boot, seed=plan.seed, n_rows=rows.size)
     ]
     replicates = (Values.join(b[0] for b in both), Values.join(b[1] for b in both))
-    n = np.bincount(slot, minlength=len(part.names))
     out: list[dict[str, Any]] = []
     flags: list[str] = []
 
-    def add(group: str, metric: str, a: float, b: float, change: Array, count: int, **more: Any) -> None:
-        low, high = percentile_interval(change)
+    def add(group: str, metric: str, a: float, b: float, interval: tuple[Any, Any], count: int, **more: Any) -> None:
+        low, high = interval
         out.append(
             {
                 "attribute": part.attribute,
@@ -118,35 +114,49 @@ def compare(
     for metric in method.metrics:
         ours, theirs = (p.performance[metric][0] for p in points)
         change = replicates[0].performance[metric] - replicates[1].performance[metric]
+        low, high = part.interval(change)
         for s, name in [(len(part.names), "overall"), *enumerate(part.names)]:
-            inside_group = slot == s if name != "overall" else np.ones(slot.size, dtype=bool)
-            more: dict[str, Any] = {}
-            if metric == "accuracy":
-                test = mcnemar(right[0][inside_group], right[1][inside_group])
-                more = {
-                    "p": test.p,
-                    "note": f"McNemar {test.form}: only this model right {test.b}, only the baseline {test.c}",
-                }
-            add(name, metric, ours[s], theirs[s], change[:, s], int(inside_group.sum()), **more)
+            members = np.flatnonzero(slot == s) if s < len(part.names) else np.arange(slot.size)
+            more: dict[str, Any] = {"note": part.note(s, plan.min_n) if s < len(part.names) else ""}
+            if metric == "accuracy" and not more["note"]:
+                more = _accuracy_test(right[0][members], right[1][members], inside[members], plan)
+            add(name, metric, ours[s], theirs[s], (low[s], high[s]), members.size, **more)
         slots = [s for s in part.comparable if not np.isnan(ours[s]) and not np.isnan(theirs[s])]
         if len(slots) < 2:
             continue
         a, b = (p.gap(metric, slots)[0] for p in points)
         gap_change = replicates[0].gap(metric, slots) - replicates[1].gap(metric, slots)
         verdict = levelling_down(theirs[slots], ours[slots])
-        add("gap", metric, a, b, gap_change, int(n[slots].sum()), note=verdict)
+        add("gap", metric, a, b, percentile_interval(gap_change), int(n[slots].sum()), note=verdict)
         if verdict == "levelled down" and a < b:
-            flags.append(
-                f"{part.attribute}: levelled down. The gap in {metric_info(metric).title} fell from {b:.3f} to "
-                f"{a:.3f}, but no group gained: " + _changes(part.names, slots, theirs, ours) + "."
-            )
+            fell = f"The gap in {metric_info(metric).title} fell from {b:.3f} to {a:.3f}, but"
+            moved = _changes(part.names, slots, theirs, ours)
+            if any(high[s] < 0 for s in slots):
+                flags.append(f"{part.attribute}: levelled down. {fell} no group gained: {moved}.")
+            else:
+                every = "every group fell" if (ours[slots] < theirs[slots]).all() else "some groups fell and none rose"
+                flags.append(f"{part.attribute}: {fell} point estimates of {every}, within the noise: {moved}.")
     if len(part.comparable) >= 2:
         count = int(n[list(part.comparable)].sum())
         for metric in GAPS:
             a, b = (p.gaps[metric][0] for p in points)
-            add("gap", metric, a, b, replicates[0].gaps[metric] - replicates[1].gaps[metric], count)
+            gap_change = replicates[0].gaps[metric] - replicates[1].gaps[metric]
+            add("gap", metric, a, b, percentile_interval(gap_change), count)
         out.extend(_fate_rows(part.attribute, list(part.comparable), points, replicates, count))
     return out, flags
+
+
+def _accuracy_test(
+    method_right: NDArray[np.bool_], baseline_right: NDArray[np.bool_], cluster: Index, plan: Plan
+) -> dict[str, Any]:
+    """p and note of the change in accuracy: McNemar's test, or sign-flips where a cluster has several rows."""
+    if np.unique(cluster).size == cluster.size:
+        test = mcnemar(method_right, baseline_right)
+        b, c, p, name = test.b, test.c, test.p, f"McNemar {test.form}"
+    else:
+        flips = sign_flip(method_right, baseline_right, cluster, n_flips=plan.n_boot, seed=plan.seed)
+        b, c, p, name = flips.b, flips.c, flips.p, "sign-flip over patients"
+    return {"p": p, "note": f"{name}: only this model right {b}, only the baseline {c}"}
 
 
 def _fate_rows(

@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everygroup.predictions import Predictions
+from everygroup.statistics import cluster_index, percentile_interval
 
 MAX_GROUPS = 12
 """Attributes with more values are not audited: bin them first."""
+MIN_CLUSTERS = 2
+"""A group needs as many patients or lesions: the bootstrap of a single one never varies."""
+TOO_SMALL = "n too small"
+ONE_CLUSTER = "one patient or lesion"
 RESERVED = ("overall", "gap", "worst", "missing")
 
 
@@ -24,13 +29,15 @@ class Partition:
     names : groups that have rows, then 'missing' if there are rows without a value.
     slot : (n,) index into `names`.
     n : (S,) number of rows.
-    comparable : slots that enter gaps: groups, not 'missing', with at least `min_n` rows.
+    clusters : (S + 1,) number of patients or lesions in every slot, then in all rows.
+    comparable : slots that enter gaps: groups, not 'missing', with at least `min_n` rows and two patients or lesions.
     """
 
     attribute: str
     names: tuple[str, ...]
     slot: NDArray[np.int64]
     n: NDArray[np.int64]
+    clusters: NDArray[np.int64]
     comparable: tuple[int, ...]
 
     @classmethod
@@ -45,9 +52,36 @@ class Partition:
             slot[index == g] = s
         if (index < 0).any():
             labels.append("missing")
-        n = np.bincount(slot, minlength=len(labels))[: len(labels)]
-        comparable = tuple(s for s in range(len(present)) if n[s] >= min_n)
-        return cls(attribute, tuple(labels), slot, n.astype(np.int64), comparable)
+        return cls._counted(attribute, tuple(labels), slot, cluster_index(predictions.units.astype(str)), min_n)
+
+    def of_rows(self, rows: NDArray[np.int64], cluster: NDArray[np.int64], *, min_n: int) -> Partition:
+        """Return the same groups counted over some rows; `cluster` (n,) is that of all rows."""
+        return self._counted(self.attribute, self.names, self.slot[rows], cluster_index(cluster[rows]), min_n)
+
+    @classmethod
+    def _counted(
+        cls, attribute: str, names: tuple[str, ...], slot: NDArray[np.int64], cluster: NDArray[np.int64], min_n: int
+    ) -> Partition:
+        """Count rows and clusters of every slot, and tell which can be compared."""
+        n = np.bincount(slot, minlength=len(names)).astype(np.int64)
+        inside = [np.unique(cluster[slot == s]).size for s in range(len(names))]
+        clusters = np.array([*inside, np.unique(cluster).size], dtype=np.int64)
+        comparable = tuple(
+            s for s, name in enumerate(names) if name != "missing" and n[s] >= min_n and clusters[s] >= MIN_CLUSTERS
+        )
+        return cls(attribute, names, slot, n, clusters, comparable)
+
+    def note(self, slot: int, min_n: int) -> str:
+        """Why a slot cannot be compared; empty where it can, or where only its value is missing."""
+        if self.n[slot] < min_n:
+            return TOO_SMALL
+        return ONE_CLUSTER if self.clusters[slot] < MIN_CLUSTERS else ""
+
+    def interval(self, replicates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Percentile intervals (S + 1,) of (R, S + 1) replicates; NaN where one cluster cannot say how values vary."""
+        known = self.clusters >= MIN_CLUSTERS
+        low, high = percentile_interval(replicates)
+        return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
     @property
     def n_missing(self) -> int:

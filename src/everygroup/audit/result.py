@@ -56,8 +56,9 @@ class Audit:
         `group` is a group's name, 'missing', 'overall', 'gap' (between the groups, with the permutation p that it is
         no larger than chance) or 'worst'. `low` and `high` are the 95 % cluster-bootstrap percentile interval.
         `n_positive` counts the second class of two and is empty otherwise.
-    comparison : long rows of the change against the baseline; empty without one. `p` is McNemar's for accuracy. The
-        note of a 'gap' row is the verdict 'improved all', 'trade' or 'levelled down'.
+    comparison : long rows of the change against the baseline; empty without one. `p` is for accuracy: McNemar's,
+        or that of a sign-flip test over patients where one has several samples. The note of a 'gap' row is the verdict
+        'improved all', 'unchanged', 'trade' or 'levelled down'.
     cells : long rows of the recall of every (label, group) cell, with interval and n.
     flags : what to heed, as plain sentences.
     settings : how it was computed.

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from everygroup.audit.attribute import Plan, attribute_flags, attribute_rows, cell_rows, measure, overall_values
+from everygroup.audit.attribute import (
+    Plan,
+    attribute_flags,
+    attribute_rows,
+    cell_rows,
+    chance_flags,
+    measure,
+    overall_values,
+)
 from everygroup.audit.comparison import compare, pair
 from everygroup.audit.evaluate import Convention, Sample
 from everygroup.audit.partition import partitions
@@ -41,7 +49,7 @@ def audit(
     baseline : answers of another model for the same samples (paired by id); gives `Audit.comparison`.
     n_boot : bootstrap replicates of the clusters (patients), and shuffles of the permutation null.
     seed : of both.
-    min_n : smaller groups are shown, noted as too small, and left out of gaps.
+    min_n : smaller groups are shown, noted as too small, and left out of gaps; so are groups of one patient or lesion.
     attributes : which to audit: 'group' is the grouping used in training; all by default.
     convention : 'skip' leaves undefined rates and absent classes out of macro averages, 'lab' counts them as 0 like
         the code behind the SPARE tables.
@@ -91,7 +99,7 @@ def audit(
         overall = overall or overall_values(m, sample.metrics)
         rows += attribute_rows(m, sample, overall)
         cells += cell_rows(m, sample, used.classes)
-        flags += attribute_flags(m, sample, used.classes, min_n)
+        flags += attribute_flags(m, sample, used.classes) + chance_flags(m)
         if matched:
             new, levelled = compare(m, matched[0], matched[1], matched[2], cluster, plan)
             changes += new

@@ -11,6 +11,7 @@ import typer
 
 from everygroup.cli.cohort_options import BinsOption, parse_bins
 from everygroup.console import console, say
+from everygroup.errors import OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from everygroup.predictions import Predictions
 
 ALL_SPLITS = "all"
-TOO_SMALL = "n too small"
+NOT_COMPARED = ("n too small", "one patient or lesion")
 
 
 def audit(
@@ -48,6 +49,13 @@ def audit(
     from everygroup.audit import audit as run_audit
     from everygroup.predictions import Predictions
 
+    path = _csv_of(file)
+    folder = out if out is not None else path.parent / f"{path.stem}-audit"
+    if (folder / "config.yaml").exists():
+        raise OutputError(
+            f"{folder} is the folder of a run, whose summary.csv, audit.json and report.html would be replaced.",
+            fix=f"choose another folder, such as --out {folder}-audit, or leave out --out",
+        )
     rules = parse_bins(bins)
 
     def read(path: Path) -> Predictions:
@@ -69,8 +77,6 @@ def audit(
     other = None if baseline is None else read(baseline)
     result = run_audit(predictions, baseline=other, n_boot=n_boot, seed=seed, min_n=min_n)
     show(result)
-    path = _csv_of(file)
-    folder = out if out is not None else path.parent / f"{path.stem}-audit"
     asked = {"predictions": path.name, "samples": len(predictions), "baseline": baseline.name if baseline else "none"}
     for written in write(result, folder, asked):
         say(f"Wrote {written}")
@@ -167,22 +173,26 @@ def _value_cell(record: dict[str, Any]) -> str:
     """Value, interval and what to know about it, line by line."""
     if math.isnan(record["value"]):
         return "undefined"
-    lines = [f"{record['value']:.3f}", f"{record['low']:.3f} to {record['high']:.3f}"]
+    lines = [f"{record['value']:.3f}"]
+    if not math.isnan(record["low"]):
+        lines.append(f"{record['low']:.3f} to {record['high']:.3f}")
     if not math.isnan(record["p"]):
         lines.append(_p(record["p"]))
-    if record["note"] == TOO_SMALL:
-        lines.append(TOO_SMALL)
+    if record["note"] in NOT_COMPARED:
+        lines.append(record["note"])
     return "\n".join(lines)
 
 
 def _change_cell(record: dict[str, Any]) -> str:
-    """Change, interval, McNemar's p, and the verdict of a gap, line by line."""
+    """Change, interval, p of the accuracies, and the verdict of a gap or why a group is not compared, line by line."""
     if math.isnan(record["change"]):
         return "undefined"
-    lines = [f"{record['change']:+.3f}", f"{record['low']:+.3f} to {record['high']:+.3f}"]
+    lines = [f"{record['change']:+.3f}"]
+    if not math.isnan(record["low"]):
+        lines.append(f"{record['low']:+.3f} to {record['high']:+.3f}")
     if not math.isnan(record["p"]):
         lines.append(_p(record["p"]))
-    elif record["group"] == "gap" and record["note"]:
+    elif record["note"] and (record["group"] == "gap" or record["note"] in NOT_COMPARED):
         lines.append(record["note"])
     return "\n".join(lines)
 

@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import SettingsError
 
-Verdict = Literal["improved all", "trade", "levelled down", "undefined"]
+Verdict = Literal["improved all", "unchanged", "trade", "levelled down", "undefined"]
+
+ROUNDING = 1e-12
+"""Smaller changes are rounding errors of sums, not changes."""
 
 
 def fate(
@@ -69,8 +72,8 @@ def levelling_down(baseline: ArrayLike, method: ArrayLike, *, higher_is_better: 
 
     Returns
     -------
-    'improved all' if no group is worse, 'levelled down' if no group is better and at least one is worse, else
-    'trade'; 'undefined' if a value is.
+    'unchanged' if no group's value moved, 'improved all' if no group is worse and at least one is better, 'levelled
+    down' if no group is better and at least one is worse, else 'trade'; 'undefined' if a value is.
 
     References
     ----------
@@ -80,6 +83,9 @@ def levelling_down(baseline: ArrayLike, method: ArrayLike, *, higher_is_better: 
     change = change if higher_is_better else -change
     if np.isnan(change).any():
         return "undefined"
+    change[np.abs(change) < ROUNDING] = 0.0
+    if not change.any():
+        return "unchanged"
     if (change >= 0).all():
         return "improved all"
     return "levelled down" if (change <= 0).all() else "trade"

@@ -13,11 +13,12 @@ from everygroup.errors import OutputError, SettingsError
 from everygroup.figures.theme import metric_words
 from everygroup.metrics import metric_info
 
-# What an audit notes on a group that is too small to be compared.
-TOO_SMALL = "n too small"
+# What an audit notes on a group that cannot be compared.
+TOO_SMALL, ONE_CLUSTER = "n too small", "one patient or lesion"
 # In words, what an audit notes on the change of a gap, see everygroup.metrics.levelling_down.
 LEVELLING = {
     "improved all": "no group's value fell",
+    "unchanged": "no group's value changed",
     "trade": "some groups gained and others lost",
     "levelled down": "levelled down: no group gained",
 }
@@ -143,8 +144,8 @@ def direction(low: float, high: float, *, lower: bool = False) -> int:
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep the groups that take part in gaps: not everybody together, not 'missing', not too small."""
-    return rows[~rows["group"].isin([OVERALL, MISSING]) & (rows["note"] != TOO_SMALL)]
+    """Keep the groups that take part in gaps: not everybody together, not 'missing', not too small, not one patient."""
+    return rows[~rows["group"].isin([OVERALL, MISSING]) & ~rows["note"].isin([TOO_SMALL, ONE_CLUSTER])]
 
 
 def _everybody_once(rows: pd.DataFrame) -> pd.DataFrame:

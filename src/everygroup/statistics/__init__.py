@@ -13,10 +13,12 @@ from everygroup.statistics.paired import (
     MannWhitney,
     McNemar,
     PairedInterval,
+    SignFlip,
     mann_whitney,
     mcnemar,
     mcnemar_counts,
     paired_interval,
+    sign_flip,
 )
 from everygroup.statistics.permutation import (
     majority,
@@ -30,6 +32,7 @@ __all__ = [
     "MannWhitney",
     "McNemar",
     "PairedInterval",
+    "SignFlip",
     "bootstrap_mean",
     "cluster_index",
     "cluster_strata",
@@ -45,5 +48,6 @@ __all__ = [
     "permutation_units",
     "permuted_blocks",
     "replicate_blocks",
+    "sign_flip",
     "weighted_sums",
 ]

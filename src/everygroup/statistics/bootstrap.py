@@ -30,10 +30,10 @@ def cluster_index(units: ArrayLike) -> IntArray:
 
 
 def cluster_strata(cluster: IntArray, group: IntArray) -> IntArray:
-    """Stratum of every cluster: the set of groups its rows belong to.
+    """Stratum of every cluster: its group, or one common stratum for all clusters with rows in several groups.
 
-    A patient seen at 50 and at 60 may sit in two age groups; such patients form a stratum of their own, so that the
-    number of clusters of every kind stays fixed in every replicate.
+    A patient seen at 50 and at 60 may sit in two age groups. One stratum per set of groups would often hold a single
+    patient, who is then in every replicate exactly once and adds nothing to the interval.
 
     Parameters
     ----------
@@ -47,7 +47,9 @@ def cluster_strata(cluster: IntArray, group: IntArray) -> IntArray:
     n_clusters = int(cluster.max(initial=-1)) + 1
     present = np.zeros((n_clusters, int(group.max(initial=-1)) + 2), dtype=bool)
     present[cluster, group + 1] = True
-    _, stratum = np.unique(present, axis=0, return_inverse=True)
+    single = present.sum(axis=1) == 1
+    kind = np.where(single, present.argmax(axis=1), present.shape[1])
+    _, stratum = np.unique(kind, return_inverse=True)
     return stratum.reshape(-1).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Tests and intervals for comparing two models: McNemar, Mann-Whitney with Cliff's delta, intervals over seeds."""
+"""Tests and intervals for comparing two models: McNemar, sign-flips of clusters, Mann-Whitney, pairs of seeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.statistics.bootstrap import bootstrap_mean
+from everygroup.statistics.bootstrap import MAX_BYTES, bootstrap_mean, cluster_index
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,48 @@ def mcnemar_counts(b: int, c: int, *, form: Literal["auto", "exact", "mid-p", "c
     shift = 1 if chosen == "corrected" else 0
     statistic = (abs(b - c) - shift) ** 2 / n
     return McNemar(b, c, float(stats.chi2.sf(statistic, 1)), statistic, chosen)
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """`b` samples only A got right, `c` only B; `n` clusters in which their numbers of right answers differ."""
+
+    b: int
+    c: int
+    n: int
+    p: float
+
+
+def sign_flip(
+    a_right: ArrayLike, b_right: ArrayLike, units: ArrayLike, *, n_flips: int = 1000, seed: int = 0
+) -> SignFlip:
+    """Test of two classifiers on the same samples when several samples come from one patient.
+
+    The statistic is the sum over clusters of d, the number of right answers of A minus that of B. Under the null A and
+    B are exchangeable within every cluster, so the sign of each d is random:
+    p = (1 + #{abs(sum of s d) >= abs(sum of d)}) / (1 + n_flips) over random signs s. With one sample per cluster this
+    is McNemar's exact test by simulation.
+
+    Parameters
+    ----------
+    a_right, b_right : (n,) whether A and B were right.
+    units : (n,) cluster ids.
+    n_flips, seed : number of random sign vectors, and their seed.
+
+    References
+    ----------
+    Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005; for the 1 in p: Phipson and Smyth 2010.
+    """
+    a, b = np.asarray(a_right, dtype=bool), np.asarray(b_right, dtype=bool)
+    d = np.bincount(cluster_index(units), weights=a.astype(np.float64) - b)
+    d = d[d != 0]
+    rng = np.random.default_rng(seed)
+    width = max(1, MAX_BYTES // (40 * max(d.size, 1)))
+    extreme = 0
+    for first in range(0, n_flips, width):
+        signs = 2.0 * (rng.random((min(width, n_flips - first), d.size)) < 0.5) - 1.0
+        extreme += int((np.abs(signs @ d) >= abs(d.sum()) - 1e-9).sum())
+    return SignFlip(int((a & ~b).sum()), int((~a & b).sum()), int(d.size), (1 + extreme) / (1 + n_flips))
 
 
 @dataclass(frozen=True)
