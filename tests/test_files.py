@@ -26,6 +26,17 @@ def test_a_write_replaces_the_file_and_leaves_nothing_beside_it(tmp_path: Path) 
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_file_is_on_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "note.txt", []
+
+    def fsync(number: int) -> None:
+        synced.append((path.exists(), os.fstat(number).st_size))
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    files.write_text(path, "whole")
+    assert synced == [(False, 5)]
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     files.write_text(path, "old")

@@ -20,7 +20,7 @@ from everygroup.errors import OutputError
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the final name only if the block succeeds.
+    """Yield a temporary path beside `path`; it takes the final name only if the block succeeds and all is on disk.
 
     Raises
     ------
@@ -36,6 +36,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())  # or a power cut may leave the final name on an empty file
         temporary.replace(path)
         temporary = None
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +120,79 @@ def test_predict_with_table_without_label_and_without_table(
     assert set(pd.read_csv(tmp_path / "bare.csv")["route"]) == {"soft"}
 
 
+def test_predict_tells_of_groups_unknown_at_training(
+    pristine_folder: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
+) -> None:
+    options = "--label label --group sex --image-size 10 --epochs 1 --batch-size 16 --n-boot 10 --compare none"
+    fit = ["fit", pristine_folder, "-o", tmp_path / "run", *options.split(), "--method", "group_model"]
+    code, output = everygroup(*fit)
+    assert code == 0, output
+    predict = ["predict", tmp_path / "run", folder, "--out", tmp_path / "p.csv"]
+    assert "unknown at training" not in everygroup(*predict)[1]
+
+    change(lambda table: table.assign(sex=["x", "y", None, *table["sex"][3:]]))
+    code, output = everygroup(*predict)
+    assert code == 0, output
+    assert output.count("2 samples belong to groups unknown at training ('x', 'y')") == 1, output
+    table = pd.read_csv(tmp_path / "p.csv").set_index("id")
+    assert table["group"].isna().sum() == 3
+    assert (table["route"].iloc[:3] == "mean of groups").all()
+
+    change(lambda table: table.drop(columns="sex"))
+    code, output = everygroup(*predict)
+    assert code == 0, output
+    assert "every sample counts as of unknown group" in output
+    assert "unknown at training" not in output
+
+
+def test_predict_takes_rows_with_a_blank_label(
+    finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
+) -> None:
+    everygroup("predict", finished, folder, "--out", tmp_path / "all.csv")
+    change(lambda table: table.assign(label=[None, "unknown", *table["label"][2:]]))
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path / "some.csv")
+    assert code == 0, output
+    assert "2 of 100 rows have no 'label'" in output
+    whole, some = (pd.read_csv(tmp_path / name).set_index("id") for name in ("all.csv", "some.csv"))
+    assert list(some.index[some["y_true"].isna()]) == ["p000", "p001"]
+    pd.testing.assert_frame_equal(some.drop(columns="y_true"), whole.drop(columns="y_true"))
+    assert (some["y_true"].iloc[2:] == whole["y_true"].iloc[2:]).all()
+
+    code, output = everygroup("prepare", folder, "--out", tmp_path / "prepared", "--image-size", 10)
+    assert code == 0, output
+    code, output = everygroup("predict", finished, tmp_path / "prepared", "--out", tmp_path / "same.csv")
+    assert code == 0, output
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "same.csv").set_index("id"), some)
+
+
+def test_small_groups_reach_the_methods_compared(
+    folder: Path, everygroup: Run, change: Callable[..., None], fit_options: list[str], tmp_path: Path
+) -> None:
+    def few_old(table: pd.DataFrame) -> pd.DataFrame:
+        old = table.index[table["age"] > 55]
+        return table.drop(index=old[12:])
+
+    change(few_old)
+    options = ["fit", folder, "-o", tmp_path / "run", *fit_options, "--compare", "group_model", "--compare", "erm"]
+    code, output = everygroup(*options)
+    assert (code, "--set small_groups=erm" in output) == (2, True), output
+    code, output = everygroup(*options, "--set", "small_groups=erm", "--set", "min_group=5")
+    assert code == 0, output
+    routes = pd.read_csv(tmp_path / "run" / "predictions-group_model.csv").groupby("group")["route"].first()
+    assert set(routes.index) == {"<=55", ">55"}
+    assert (tmp_path / "run" / "predictions-erm.csv").exists()
+
+
+def test_recorded_command_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    from everygroup.benchmark import environment
+
+    arguments = ["everygroup", "fit", "my data", "--bins", "skin_type=light:1,2,3|dark:4,5,6"]
+    monkeypatch.setattr("sys.argv", arguments)
+    command = environment()["command"]
+    assert shlex.split(command) == arguments
+    assert "'skin_type=light:1,2,3|dark:4,5,6'" in command
+
+
 def test_predict_refuses(
     finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -141,10 +215,18 @@ def test_audit_of_a_run_against_its_baseline(finished: Path, everygroup: Run, tm
     assert (tmp_path / "a" / "report.html").exists()
 
 
+def test_audit_of_the_validation_part_of_a_run(finished: Path, everygroup: Run, tmp_path: Path) -> None:
+    code, output = everygroup("audit", finished, "--split", "validation", "--out", tmp_path / "v", "--n-boot", 30)
+    assert code == 0, output
+    part = pd.read_csv(finished / "split.csv")["part"]
+    table = pd.read_csv(tmp_path / "v" / "summary.csv")
+    assert (part == "validation").sum() == table.loc[table["group"] == "overall", "n"].max()
+
+
 def test_config_file_and_flags(folder: Path, everygroup: Run, tmp_path: Path) -> None:
     config = {
         "label": "label",
-        "group": ["sex"],
+        "group": "sex",  # one text is a list of one
         "split_by": "patient_id",
         "image_size": 10,
         "epochs": 3,

@@ -86,12 +86,16 @@ def test_names_fixed_by_a_trained_model() -> None:
         ({"label": "diagnosis"}, "No column 'diagnosis'"),
         ({"id_column": "Image"}, "No column 'Image'"),
         ({"split_by": "patients"}, "No column 'patients'"),
-        ({"group": "aeg"}, "No column 'aeg'"),
+        ({"group": "aeg", "bins": None}, "No column 'aeg'"),
         ({"images": IMAGES[:3]}, "4 rows in the table but 3 images"),
         ({"table": TABLE.iloc[:0]}, "The table has no rows"),
         (
             {"table": TABLE.assign(dx=["nevus", None, "unknown", "x"])},
             "2 of 4 labels in column 'dx' are missing.* row 3",
+        ),
+        (
+            {"table": TABLE.assign(dx=["nevus", None, "nevus", "nevus"]), "classes": ["nevus", "melanoma"]},
+            "1 of 4 labels in column 'dx' are missing.* row 3",
         ),
         ({"classes": ["nevus", "bcc"]}, "Row 3: unknown label 'melanoma'"),
         (
@@ -108,6 +112,14 @@ def test_names_fixed_by_a_trained_model() -> None:
 def test_what_is_refused_is_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(CohortError, match=words):
         build(**changes)
+
+
+def test_a_blank_label_is_unknown_where_that_is_allowed() -> None:
+    table = TABLE.assign(dx=["nevus", None, "unknown", "melanoma"])
+    cohort = build(table=table, classes=["nevus", "melanoma"], allow_unlabelled=True)
+    assert cohort.y.tolist() == [0, -1, -1, 1]
+    with pytest.raises(CohortError, match="unknown label 'naevus'"):
+        build(table=TABLE.assign(dx="naevus"), classes=["nevus", "melanoma"], allow_unlabelled=True)
 
 
 def test_a_label_column_of_free_text_is_refused() -> None:

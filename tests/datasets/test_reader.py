@@ -307,6 +307,13 @@ def test_classes_and_groups_of_a_trained_model(tmp_path: Path) -> None:
     assert cohort.group[:4].tolist() == [1, 0, 0, -1]
     unlabelled = read(path, label=None, **fixed)
     assert (unlabelled.y == -1).all()
+    frame = table()
+    frame.loc[[3, 8], "dx"] = None
+    partly = folder(tmp_path / "partly", frame)
+    with pytest.raises(CohortError, match="2 of 24 rows have no 'dx'"):
+        read(partly, **fixed)
+    blank = read(partly, **fixed, allow_unlabelled=True)
+    assert np.flatnonzero(blank.y < 0).tolist() == [3, 8]
     out = prepare_cohort(path, tmp_path / "out", group="sex", image_size=8)
     assert (read_cohort(out, **fixed).y == -1).all()
     out = prepare_cohort(path, tmp_path / "out2", image_size=8)

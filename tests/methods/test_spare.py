@@ -21,6 +21,37 @@ def fit(split: Split, settings: TrainSettings, store: Store | None = None, **hyp
     return Spare(**hyper).fit(split.train, split.validation, settings=settings, store=store)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "hyper",
+    [
+        {"alpha": "abc"},
+        {"alpha": None},
+        {"alpha": True},
+        {"alpha": float("nan")},
+        {"alpha": [0.5]},
+        {"alpha": {"g0": 0.5, "g1": "x"}},
+        {"alpha": {"g0": 0.5, "g1": False}},
+        {"temperature": "x"},
+        {"temperature": float("inf")},
+        {"cross_fit": "two"},
+        {"cross_fit": 2.5},
+        {"cross_fit": -1},
+        {"min_group": "many"},
+        {"min_group": True},
+        {"pooled": "yes"},
+    ],
+    ids=str,
+)
+def test_words_for_numbers_are_refused(hyper: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(hyper))) as caught:
+        Spare(**hyper)  # type: ignore[arg-type]
+    assert caught.value.fix
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    Spare(alpha=np.float32(0.5), temperature=1, cross_fit=np.int64(2), min_group=np.int32(5))  # type: ignore[arg-type]
+
+
 def weight_of(model: RoutedModel, target: str) -> np.ndarray:
     assert model.weights is not None
     return model.weights.loc[model.weights["target_group"] == target, "weight"].to_numpy()

@@ -15,7 +15,7 @@ from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split
 from everygroup.console import recorded_warnings, say
-from everygroup.methods import RoutedModel, Store, create_method, method_class
+from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
 from everygroup.networks import NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
 from everygroup.settings import TrainSettings
@@ -49,6 +49,14 @@ class Run:
         return pd.concat([a.table for a in self.audits.values()], ignore_index=True)
 
 
+def _build(name: str, main: str, hyperparameters: Mapping[str, Any] | None) -> Method:
+    """Build the main method, or one compared with it: that has its defaults, but treats small groups like the main."""
+    if name == main:
+        return create_method(name, hyperparameters)
+    shared = {"small_groups"} & set(hyperparameters or {}) & set(method_class(name).defaults())
+    return create_method(name, {k: v for k, v in (hyperparameters or {}).items() if k in shared})
+
+
 def preflight(
     split: Split,
     *,
@@ -65,7 +73,7 @@ def preflight(
         For wrong names or values, a device or backbone that does not work, or groups a method cannot be trained on.
     """
     for name in (*compare, method):
-        create_method(name, hyperparameters if name == method else None).check_cohorts(split.train, split.validation)
+        _build(name, method, hyperparameters).check_cohorts(split.train, split.validation)
     resolve_device(settings.device)
     selection_rule(settings.selection)
     shape = split.train.sample_shape
@@ -97,7 +105,8 @@ def run(
     method, hyperparameters : str, mapping
         The main method.
     compare : sequence of str
-        Methods trained beside it with their defaults, the same settings and the same split.
+        Methods trained beside it with their defaults, the same settings and the same split. What the main method does
+        about groups too small for a network (`small_groups`), they do too.
     store : Path, optional
         Folder of trained networks and distances, to be shared between runs; inside the run folder by default.
     n_boot : int
@@ -117,7 +126,7 @@ def run(
     for name in dict.fromkeys([*compare, method]):
         say(f"Training {name}")
         begun = time.perf_counter()
-        built = create_method(name, hyperparameters if name == method else None)
+        built = _build(name, method, hyperparameters)
         models[name] = built.fit(split.train, split.validation, settings=settings, store=keep)
         seconds[name] = round(time.perf_counter() - begun, 1)
     log.draw()

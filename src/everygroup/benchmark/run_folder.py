@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -96,7 +97,7 @@ class RunFolder:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, machine and command."""
+    """Return versions, machine and command (quoted, to be pasted into a shell)."""
     import torch
 
     versions = {}
@@ -106,7 +107,7 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "command": " ".join(["everygroup", *sys.argv[1:]]),
+        "command": shlex.join(["everygroup", *sys.argv[1:]]),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),

@@ -44,20 +44,21 @@ def predict(
 ) -> None:
     """Predict new images with the networks of a run; the route each sample took stands beside its prediction.
 
-    SOURCE is a folder or CSV file as in `fit`, with the columns of the run's config.yaml; the label may be absent. A
-    folder of images without a table works too: every group is then missing.
+    SOURCE is a folder or CSV file as in `fit`, with the columns of the run's config.yaml; the label may be absent
+    or blank. A folder of images without a table works too: every group is then missing.
 
     Example:
 
         everygroup predict runs/spare NEW_IMAGES -o predictions.csv
     """
-    from everygroup.console import say
+    from everygroup.console import clear_warnings, say
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import OutputError
     from everygroup.methods import RoutedModel
     from everygroup.settings import read_config
     from everygroup.training import resolve_device
 
+    clear_warnings()
     target = out or Path(f"{source.with_suffix('')}-predictions.csv")
     if target.is_dir():
         raise OutputError(f"{target} is a folder.", fix="name a CSV file, as in --out predictions.csv")
@@ -71,6 +72,7 @@ def predict(
         bins=dict(model.rule.bins),
         classes=model.classes,
         groups=model.groups,
+        allow_unlabelled=True,
         image_size=model.sample_shape[0],
         on_bad_image=(on_bad_image or c.BadImages.error).value,
         workers=workers,

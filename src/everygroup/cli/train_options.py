@@ -6,12 +6,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from everygroup.errors import SettingsError
-from everygroup.settings import PRESETS, TrainSettings, parse_assignments, read_config
+from everygroup.settings import PRESETS, TrainSettings, build, parse_assignments, read_config
 
 _PANEL = "Training"
 
@@ -43,21 +45,55 @@ SetOption = Annotated[
 ]
 
 
-COHORT_KEYS = (
-    "label",
-    "group",
-    "bins",
-    "split_by",
-    "id_column",
-    "image_column",
-    "images",
-    "image_size",
-    "resize",
-    "on_bad_image",
-    "drop_unlabelled",
-    "sample_limit",
-)
-DEFAULTS: dict[str, Any] = {"method": "spare", "compare": ["erm"], "n_boot": 1000, "split_seed": None}
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _readable_bins(value: Any) -> Any:
+    """Refuse what no rule can be; numbers and sets themselves are read by `everygroup.cohort.Binning`."""
+    rules = list(value.values()) if isinstance(value, dict) else [None]
+    sets = [members for rule in rules if isinstance(rule, dict) for members in rule.values()]
+    if any(rule is None for rule in rules) or not all(isinstance(members, list) for members in sets):
+        raise PydanticCustomError(
+            "bins", "give each column its rule, such as age: 40,60 on a line of its own below bins:"
+        )
+    return value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed)]
+Whole = Annotated[int, Field(ge=1)]
+
+
+class CohortKeys(BaseModel):
+    """What --config and --set may say of the cohort; see `everygroup.read_cohort`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    label: str | None = None
+    group: Names | None = None
+    bins: Annotated[dict[str, Any], BeforeValidator(_readable_bins)] | None = None
+    split_by: str | None = None
+    id_column: str | None = None
+    image_column: str | None = None
+    images: str | None = None
+    image_size: Whole | None = None
+    resize: Literal["crop", "pad", "stretch"] | None = None
+    on_bad_image: Literal["error", "skip"] | None = None
+    drop_unlabelled: bool | None = None
+    sample_limit: Whole | None = None
+
+
+class RunKeys(BaseModel):
+    """What --config and --set may say of the run itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    method: str = "spare"
+    compare: Names = ["erm"]
+    hyperparameters: dict[str, Any] | None = None
+    preset: str = "standard"
+    split_seed: int | None = Field(None, ge=0)
+    n_boot: int = Field(1000, ge=10)
 
 
 @dataclass(frozen=True)
@@ -115,37 +151,24 @@ def resolve(
 
     values: dict[str, Any] = dict(read_config(config)) if config is not None else {}
     values.pop("source", None)
-    preset = preset or values.pop("preset", None) or "standard"
-    values.pop("preset", None)
-    nested = values.pop("hyperparameters", None) or {}
-    if not isinstance(nested, dict):
-        raise SettingsError("'hyperparameters' in the configuration is no mapping.", fix="indent its keys")
     values |= parse_assignments(assignments or ())
-    values |= {k: v for k, v in flags.items() if v is not None}
-    run = {k: values.pop(k, default) for k, default in DEFAULTS.items()}
-    cohort = {k: v for k in COHORT_KEYS if (v := values.pop(k, None)) is not None}
-    known = method_class(run["method"]).defaults()
-    hyper = {**nested, **{k: values.pop(k) for k in list(values) if k in known}}
+    values |= {k: v for k, v in {**flags, "preset": preset}.items() if v is not None}
+    run = build(RunKeys, {k: values.pop(k) for k in RunKeys.model_fields if k in values})
+    cohort = build(CohortKeys, {k: values.pop(k) for k in CohortKeys.model_fields if k in values})
+    known = method_class(run.method).defaults()
+    hyper = {**(run.hyperparameters or {}), **{k: values.pop(k) for k in list(values) if k in known}}
     if unknown := [k for k in values if k not in TrainSettings.model_fields]:
-        near = difflib.get_close_matches(
-            unknown[0], [*TrainSettings.model_fields, *known, *COHORT_KEYS, *DEFAULTS], n=1
-        )
+        names = [*TrainSettings.model_fields, *known, *CohortKeys.model_fields, *RunKeys.model_fields]
+        near = difflib.get_close_matches(unknown[0], names, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise SettingsError(f"Unknown setting {unknown[0]!r}.", fix=f"{hint}See `everygroup list settings`")
-    settings = TrainSettings.make(values, preset=preset)
-    compare = [run["compare"]] if isinstance(run["compare"], str) else list(run["compare"])
+    settings = TrainSettings.make(values, preset=run.preset)
     return Plan(
         settings,
-        run["method"],
+        run.method,
         hyper,
-        [m for m in compare if m not in (run["method"], "none")],
-        cohort,
-        settings.seed if run["split_seed"] is None else _whole("split_seed", run["split_seed"]),
-        _whole("n_boot", run["n_boot"]),
+        [m for m in run.compare if m not in (run.method, "none")],
+        cohort.model_dump(exclude_none=True),
+        settings.seed if run.split_seed is None else run.split_seed,
+        run.n_boot,
     )
-
-
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise SettingsError(f"{name} = {value!r} is no whole number.", fix=f"write {name}: 0 or more")
-    return value

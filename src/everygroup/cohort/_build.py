@@ -15,22 +15,22 @@ MAX_CLASSES = 1000
 
 
 def read_labels(
-    table: pd.DataFrame, label: str | None, classes: Sequence[str] | None
+    table: pd.DataFrame, label: str | None, classes: Sequence[str] | None, *, allow_unlabelled: bool = False
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the class names and each row's index among them."""
+    """Return the class names and each row's index among them; -1 for a missing label, where those are allowed."""
     if label is None:
         if classes is None:
             raise CohortError("Neither a label column nor class names are given.", fix="name the label column")
         return tuple(str(c) for c in classes), np.full(len(table), -1)
     known = set() if classes is None else {str(c) for c in classes}
     names = [text if (text := str(v).strip()) in known else as_category(v) for v in table[label]]
-    if any(v is None for v in names):
+    if not allow_unlabelled and any(v is None for v in names):
         at = [i for i, v in enumerate(names) if v is None]
         raise CohortError(
             f"{len(at)} of {len(names)} labels in column {label!r} are missing, the first in row {at[0] + 2}.",
             fix="fill them in or remove these rows; a diagnosis model cannot learn from an unlabelled image",
         )
-    found = sorted({str(v) for v in names}, key=natural_key)
+    found = sorted({v for v in names if v is not None}, key=natural_key)
     classes = tuple(found) if classes is None else tuple(str(c) for c in classes)
     if unknown := [v for v in found if v not in classes]:
         row = names.index(unknown[0]) + 2
@@ -40,7 +40,7 @@ def read_labels(
     if len(classes) > MAX_CLASSES:
         raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
     position = {name: i for i, name in enumerate(classes)}
-    return classes, np.array([position[str(v)] for v in names])
+    return classes, np.array([-1 if v is None else position[v] for v in names])
 
 
 def read_units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np.ndarray:

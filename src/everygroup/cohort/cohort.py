@@ -34,7 +34,7 @@ class Cohort:
     table : DataFrame, n rows
         All columns the user gave.
     y : ndarray of int64, (n,)
-        Index of each label in `classes`; -1 throughout in a cohort without labels.
+        Index of each label in `classes`; -1 where a cohort to be predicted has none.
     group : ndarray of int64, (n,)
         Index into `groups`; -1 where a sensitive attribute is missing.
     ids, units : ndarray of str, (n,)
@@ -118,6 +118,7 @@ class Cohort:
         groups: Sequence[str] | None = None,
         provenance: Mapping[str, Any] | None = None,
         images_hash: str | None = None,
+        allow_unlabelled: bool = False,
     ) -> Self:
         """Build a cohort from an image array and a table with one row an image.
 
@@ -134,6 +135,8 @@ class Cohort:
             Rules such as ``{"age": "55"}`` or ``{"skin_type": "light:1,2,3|dark:4,5,6"}``.
         classes, groups : sequence of str, optional
             Fixed names (in index order), for cohorts that must match a trained model.
+        allow_unlabelled : bool
+            For prediction only, with `classes`: a missing label is unknown, and y is -1 there.
 
         Raises
         ------
@@ -148,7 +151,7 @@ class Cohort:
         for column in filter(None, (label, id_column, split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)
-        classes, y = read_labels(table, label, classes)
+        classes, y = read_labels(table, label, classes, allow_unlabelled=allow_unlabelled)
         rule = GroupRule.make(group, bins)
         group_names, index = rule.assign(table, groups)
         ids = table[id_column].astype(str).to_numpy() if id_column else np.arange(len(table)).astype(str)

@@ -38,6 +38,7 @@ class Request:
     sample_limit: int | None = None
     classes: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
+    allow_unlabelled: bool = False
 
     @property
     def for_prediction(self) -> bool:
@@ -93,9 +94,7 @@ def gather(request: Request) -> Found:
     position = np.arange(len(table))
     n_unlabelled = 0
     if request.label is not None:
-        position, n_unlabelled = labelled_rows(
-            path, table, request.label, drop=request.drop_unlabelled, classes=request.classes
-        )
+        position, n_unlabelled = labelled_rows(path, table, request.label, request)
     chosen = choose_images(path, request.images, request.image_size, request.resize)
     name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
     id_column = request.id_column or name_column
@@ -131,12 +130,14 @@ def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame
     return table.assign(**{c: pd.Series([None] * len(table), dtype=object, index=table.index) for c in lacking})
 
 
-def labelled_rows(
-    path: Path, table: pd.DataFrame, label: str, *, drop: bool, classes: tuple[str, ...] | None
-) -> tuple[np.ndarray, int]:
-    """Return the positions of the rows that have a label, and how many were dropped."""
-    without = unlabelled_rows(table, label, classes or ())
-    if len(without) and not drop:
+def labelled_rows(path: Path, table: pd.DataFrame, label: str, request: Request) -> tuple[np.ndarray, int]:
+    """Return the positions of the rows that have a label or need none, and how many were dropped."""
+    without = unlabelled_rows(table, label, request.classes or ())
+    if request.allow_unlabelled:
+        if len(without):
+            say(f"{len(without)} of {len(table)} rows have no {label!r}: predicted without it.")
+        return np.arange(len(table)), 0
+    if len(without) and not request.drop_unlabelled:
         raise CohortError(
             f"{path}: {len(without)} of {len(table)} rows have no {label!r} (rows {listed_rows(without)}; row 1 is the "
             "header).",

@@ -47,6 +47,7 @@ def read_cohort(
     sample_limit: int | None = None,
     classes: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    allow_unlabelled: bool = False,
 ) -> Cohort:
     """Read a table and its images.
 
@@ -84,6 +85,8 @@ def read_cohort(
         Names and order fixed by a trained model. With `classes` the label may be left out (to predict only), and so
         may the table: a folder of images will do. With `groups` an attribute's column may be lacking; it then counts
         as missing throughout, aloud.
+    allow_unlabelled : bool
+        For prediction, with `classes`: rows with a blank label are read too, and their label counts as unknown (-1).
 
     Returns
     -------
@@ -115,6 +118,7 @@ def read_cohort(
         sample_limit=sample_limit,
         classes=None if classes is None else tuple(classes),
         groups=None if groups is None else tuple(groups),
+        allow_unlabelled=allow_unlabelled,
     )
     if is_prepared(request.source):
         return _open(request)
@@ -258,6 +262,7 @@ def _finish(request: Request, found: Found, folder: Path, *, overwrite: bool) ->
         groups=request.groups,
         provenance=_provenance(request, found, len(prepared.bad)),
         images_hash=prepared.content_hash,
+        allow_unlabelled=request.allow_unlabelled,
     )
 
 
@@ -296,7 +301,7 @@ def _open(request: Request) -> Cohort:
         )
     position = np.arange(len(table))
     if label is not None:
-        position, _ = labelled_rows(path, table, label, drop=request.drop_unlabelled, classes=request.classes)
+        position, _ = labelled_rows(path, table, label, request)
     position = limited_rows(position, request.sample_limit)
     return Cohort.from_table(
         prepared.images,
@@ -311,4 +316,5 @@ def _open(request: Request) -> Cohort:
         groups=request.groups,
         provenance={**content["provenance"], "sample_limit": request.sample_limit},
         images_hash=prepared.content_hash,
+        allow_unlabelled=request.allow_unlabelled,
     )

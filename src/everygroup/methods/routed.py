@@ -98,7 +98,7 @@ class RoutedModel:
 
     def predict_proba(self, cohort: Cohort, **options: Any) -> np.ndarray:
         """Return probabilities (n, K); options as in `predict`."""
-        return self._answer(cohort, **options)[0]
+        return self._answer(cohort, self._groups(cohort), **options)[0]
 
     def predict(
         self,
@@ -131,14 +131,14 @@ class RoutedModel:
         SettingsError
             If the model has no group predictor and one is asked for.
         """
-        score, route = self._answer(cohort, routing=routing, when_missing=when_missing, device=device)
-        y = self._labels(cohort)
+        group, y = self._groups(cohort), self._labels(cohort)
+        score, route = self._answer(cohort, group, routing=routing, when_missing=when_missing, device=device)
         return Predictions.from_arrays(
             y,
             y_score=score,
             classes=self.classes,
             sensitive_features={a: self.rule.values(cohort.table, a) for a in self.rule.attributes},
-            group=self._groups(cohort),
+            group=group,
             groups=self.groups,
             ids=cohort.ids,
             units=cohort.units,
@@ -150,6 +150,7 @@ class RoutedModel:
     def _answer(
         self,
         cohort: Cohort,
+        group: np.ndarray,
         *,
         routing: Routing = "known",
         when_missing: Missing = "predicted",
@@ -162,7 +163,6 @@ class RoutedModel:
             )
         if routing != "known" and self.group_predictor is None:
             raise SettingsError(f"Method {self.method!r} has no group predictor.", fix="use --routing known")
-        group = self._groups(cohort)
         if routing != "known":
             group = np.full(len(cohort), -1)
             when_missing = routing
@@ -215,13 +215,18 @@ class RoutedModel:
 
     def _groups(self, cohort: Cohort) -> np.ndarray:
         """Index the cohort's groups as at training; a value not seen then is unknown (-1)."""
+        # A cohort read with the model's groups has dropped the other values already: only its table still has them.
+        found, own = self.rule.assign(cohort.table)
+        if new := [name for name in found if name not in self.groups]:
+            n = int(np.isin(own, [found.index(name) for name in new]).sum())
+            listed = ", ".join(map(repr, new[:5])) + (", ..." if len(new) > 5 else "")
+            warn(
+                f"{n} samples belong to groups unknown at training ({listed}); "
+                "they are routed as if their group were missing."
+            )
         if cohort.groups == self.groups and cohort.rule == self.rule:
             return cohort.group
-        _, group = self.rule.assign(cohort.table, self.groups)
-        _, own = self.rule.assign(cohort.table)
-        if new := int(((group < 0) & (own >= 0)).sum()):
-            warn(f"{new} samples belong to groups unknown at training; they are routed as if their group were missing.")
-        return group
+        return self.rule.assign(cohort.table, self.groups)[1]
 
     def _labels(self, cohort: Cohort) -> np.ndarray:
         """Index the cohort's labels among the model's classes; -1 where there are none."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -114,13 +116,28 @@ class Spare(Method):
         self.misclassified, self.min_group = misclassified, min_group
         self.use, self.loss_norm, self.initial = use, loss_norm, initial
         self.small_groups, self.pooled = small_groups, pooled
+        self._check_types()
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise SettingsError(f"{name} = {getattr(self, name)!r}.", fix=f"choose one of {', '.join(allowed)}")
         for value in alpha.values() if isinstance(alpha, Mapping) else [alpha]:
             spare_weights([1.0], [1.0], alpha=value, temperature=temperature)  # refuses impossible values early
-        if cross_fit < 0 or cross_fit == 1:
+        if cross_fit == 1:
             raise SettingsError(f"cross_fit = {cross_fit}.", fix="use 0 for none, or at least 2 folds")
+
+    def _check_types(self) -> None:
+        """Refuse words where numbers belong (and true for 1): they come from the command line and from files."""
+        alphas = self.alpha if isinstance(self.alpha, Mapping) else {"": self.alpha}
+        numbers = {f"alpha[{g}]" if g else "alpha": a for g, a in alphas.items()} | {"temperature": self.temperature}
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+                raise SettingsError(f"{name} = {value!r} is no number.", fix=f"give {name.split('[')[0]} a number")
+        for name in ("cross_fit", "min_group"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+                raise SettingsError(f"{name} = {value!r} is no whole number.", fix=f"give {name} 0, 1, 2, ...")
+        if not isinstance(self.pooled, bool):
+            raise SettingsError(f"pooled = {self.pooled!r}.", fix="write true or false")
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
         """Refuse, besides, groups too small for a network of their own or without an alpha."""
