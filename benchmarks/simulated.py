@@ -33,7 +33,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "erm": ("erm", {}),
     "group_model": ("group_model", {}),
     "spare": ("spare", {}),
-    "spare, scale median": ("spare", {"scale": "median"}),
     "spare, accurate distances": ("spare", {"search_preset": "accurate"}),
 }
 ACCURATE = "spare, accurate distances"
@@ -49,7 +48,7 @@ def one_seed(seed: int, options: argparse.Namespace, epochs: int) -> dict[str, A
         if n != ACCURATE or (seed < options.accurate_seeds and epochs == options.epochs)
     }
     values = {"epochs": epochs, "lr": options.lr, "batch_size": options.batch_size, "seed": seed}
-    tag = hash_json([options.n, options.image_size, values, list(variants), __version__])[:8]
+    tag = hash_json([options.n, options.image_size, values, variants, __version__])[:8]
     path = Path(options.out) / f"seed-{seed}-{tag}.json"
     if path.exists():
         return dict(read_json(path))
