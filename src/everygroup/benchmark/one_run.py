@@ -181,7 +181,9 @@ def _report(
 
     train, weights = split.train, result.model.weights
     audits = dict(result.audits)
-    audits[method] = replace(audits[method], flags=(*audits[method].flags, *recorded_warnings()))
+    main = audits[method].flags
+    audits = {m: replace(a, flags=tuple(f"{m}: {f}" for f in a.flags if f not in main)) for m, a in audits.items()}
+    audits[method] = replace(audits[method], flags=(*main, *recorded_warnings()))
     write_report(
         folder / "report.html",
         title=f"{method} on {train.provenance.get('name', 'the cohort')}",
