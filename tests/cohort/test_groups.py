@@ -205,7 +205,12 @@ sets = st.lists(words, min_size=2, max_size=6, unique=True).map(lambda w: {f"set
 
 @given(st.dictionaries(st.sampled_from(["age", "skin", "site"]), cuts | sets, max_size=3))
 def test_a_rule_survives_json(bins: dict[str, Any]) -> None:
-    rule = GroupRule.make(["age", "sex"], bins)
+    rule = GroupRule.make(["age", "sex", "skin", "site"], bins)
     again = GroupRule.from_dict(json.loads(json.dumps(rule.to_dict())))
     assert again == rule
     assert again.to_dict() == rule.to_dict()
+
+
+def test_bins_of_a_column_that_is_not_grouped_by_are_a_mistake() -> None:
+    with pytest.raises(CohortError, match="Bins are given for 'agee', but groups are made by age"):
+        GroupRule.make("age", {"agee": "55"})
