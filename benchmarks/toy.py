@@ -250,8 +250,8 @@ def page(lines: list[str], notes: list[str], checks: list[str], seeds: int) -> s
         "'SPARE a' has alpha = a and raw distances (0 is similarity only, .5 the paper's, 1 utility only); 'median' "
         "scales the distances; the last column shuffles the weights of 'median .5, tau 1' within each group. 'best "
         "constant' is the best of .03, .1 and .3 as weight of every out-of-group sample, chosen on the test set, "
-        "hence optimistic; so is tau .3, which was chosen on this toy. 'group-balanced' weighs a sample by 1 / n of its "
-        "group.\n"
+        "hence optimistic; so is tau .3, which was chosen on this toy. 'group-balanced' weighs a "
+        "sample by 1 / n of its group.\n"
     )
     compared = (
         "## Against an independent implementation\n\nA cell agrees if it lies within two joint standard errors. A pair "
