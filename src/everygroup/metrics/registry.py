@@ -3,46 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from everygroup.errors import SettingsError
 from everygroup.metrics import lineage, performance, ranking
+from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """A registered metric.
-
-    Attributes
-    ----------
-    name : unique, carries the variant.
-    title : for tables and figures.
-    kind : 'performance' (a value per group) or 'gap' (one value between groups).
-    low, high : range; `high` may be infinite or depend on K (then it is infinite here).
-    optimum : best performance, or the value of equality.
-    higher_is_better : direction.
-    requires : 'y_pred' or 'y_score'.
-    null : what a permutation of group labels keeps fixed: 'label' for metrics that condition on the true class (the
-        groups may differ in prevalence), 'none' otherwise.
-    source : where the definition comes from.
-    function : ``function(y_true, y_pred or y_score, *, sensitive_features=...) -> Measured``.
-    """
-
-    name: str
-    title: str
-    kind: Literal["performance", "gap"]
-    low: float
-    high: float
-    optimum: float
-    higher_is_better: bool
-    requires: Literal["y_pred", "y_score"]
-    null: Literal["label", "none"]
-    source: str
-    function: Callable[..., Measured]
-
 
 _METRICS: dict[str, MetricInfo] = {}
 

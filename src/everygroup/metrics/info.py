@@ -1,0 +1,41 @@
+"""What a metric is, as data: range, fair or best value, direction, inputs, source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from everygroup.metrics.measured import Measured
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A registered metric.
+
+    Attributes
+    ----------
+    name : unique, carries the variant.
+    title : for tables and figures.
+    kind : 'performance' (a value per group) or 'gap' (one value between groups).
+    low, high : range; `high` may be infinite or depend on K (then it is infinite here).
+    optimum : best performance, or the value of equality.
+    higher_is_better : direction; None where closer to the optimum is better from both sides (a bias).
+    requires : 'y_pred', 'y_score' or 'values' (one measured number per sample, such as a Dice score).
+    null : what a permutation of group labels keeps fixed: 'label' for metrics that condition on the true class (the
+        groups may differ in prevalence), 'none' otherwise.
+    source : where the definition comes from.
+    function : ``function(y_true, y_pred or y_score, *, sensitive_features=...) -> Measured``.
+    """
+
+    name: str
+    title: str
+    kind: Literal["performance", "gap"]
+    low: float
+    high: float
+    optimum: float
+    higher_is_better: bool | None
+    requires: Literal["y_pred", "y_score", "values"]
+    null: Literal["label", "none"]
+    source: str
+    function: Callable[..., Measured]
