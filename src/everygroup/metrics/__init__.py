@@ -15,6 +15,7 @@ from everygroup.metrics.disparity import (
     standard_deviation,
     worst_group,
 )
+from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.lineage import VARIANTS, eodds, eopp0, eopp1, lineage_gap
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.performance import (
@@ -27,7 +28,7 @@ from everygroup.metrics.performance import (
 )
 from everygroup.metrics.ranking import Ranking, auc, macro_auc, rankings
 from everygroup.metrics.rates import RATES, accuracy_of, average_rate, class_rates
-from everygroup.metrics.registry import MetricInfo, list_metrics, metric_info
+from everygroup.metrics.registry import list_metrics, metric_info
 from everygroup.metrics.tradeoff import dto, fate, levelling_down
 
 __all__ = [
