@@ -9,6 +9,7 @@ from everygroup.statistics.bootstrap import (
     replicate_blocks,
     weighted_sums,
 )
+from everygroup.statistics.multiple import benjamini_hochberg, holm
 from everygroup.statistics.paired import (
     MannWhitney,
     McNemar,
@@ -33,9 +34,11 @@ __all__ = [
     "McNemar",
     "PairedInterval",
     "SignFlip",
+    "benjamini_hochberg",
     "bootstrap_mean",
     "cluster_index",
     "cluster_strata",
+    "holm",
     "incidence",
     "majority",
     "mann_whitney",
