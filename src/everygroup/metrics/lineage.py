@@ -22,6 +22,7 @@ cancels, and a class whose rate is 0/0 in a group is left out and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Literal, get_args
 
@@ -30,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import SettingsError
 from everygroup.metrics.confusion import OneVsRest
+from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.performance import grouped_counts
 from everygroup.metrics.rates import average_rate, class_rates, max_defined, mean_defined, undefined_rates
@@ -160,3 +162,39 @@ def eodds(
 ) -> Measured:
     """Gap of true and false positive rates between groups, over classes; see `lineage_gap`. 0 is equal."""
     return _measure("eodds", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
+
+
+_SOURCES = {
+    "lab": "public code of FairMoE, FairQuantize and SCP-FairPrune; scale of the SPARE tables",
+    "sum": "Wu et al., FairPrune, MICCAI 2022",
+    "fairadabn": "public code of FairAdaBN, Xu et al., MICCAI 2023",
+    "strict": "everygroup: no cancelling, 0/0 left out",
+    "max": "everygroup: largest term over classes",
+}
+
+
+def _info(title: str, function: Callable[..., Measured], variant: str) -> MetricInfo:
+    name = title.lower()
+    high = float("inf") if variant == "sum" else 2.0 if (name, variant) == ("eodds", "fairadabn") else 1.0
+    measure = partial(function, variant=variant)
+    return MetricInfo(
+        f"{name}_{variant}",
+        f"{title} ({variant})",
+        "gap",
+        0.0,
+        high,
+        0.0,
+        False,
+        "y_pred",
+        "label",
+        _SOURCES[variant],
+        measure,
+    )
+
+
+METRICS: tuple[MetricInfo, ...] = tuple(
+    _info(title, function, variant)
+    for title, function in (("EOpp0", eopp0), ("EOpp1", eopp1), ("EOdds", eodds))
+    for variant in VARIANTS
+)
+"""Records of all variants."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.metrics._inputs import class_codes, group_codes
 from everygroup.metrics.confusion import Array, OneVsRest, confusion_counts, one_vs_rest
+from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import Absent, Average, accuracy_of, average_rate, class_rates, undefined_rates
 
@@ -192,3 +195,43 @@ def rate(
     return measure_counts(
         metric, y_true, y_pred, sensitive_features=sensitive_features, classes=classes, undefined_of=name
     )
+
+
+def one_class_rate(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    name: str,
+    label: str,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Rate `name` of the class whose name, as text, is `label`; a class that nowhere occurs is undefined."""
+    found = sorted({*np.ravel(y_true).tolist(), *np.ravel(y_pred).tolist()})
+    names = list(classes) if classes is not None else [*found, *([] if label in map(str, found) else [label])]
+    positive = next((c for c in names if str(c) == label), label)
+    return rate(y_true, y_pred, name=name, positive=positive, sensitive_features=sensitive_features, classes=names)
+
+
+def _info(
+    name: str, title: str, function: Callable[..., Measured], null: Literal["label", "none"], optimum: float = 1.0
+) -> MetricInfo:
+    return MetricInfo(
+        name, title, "performance", 0.0, 1.0, optimum, optimum == 1.0, "y_pred", null, "standard", function
+    )
+
+
+METRICS: tuple[MetricInfo, ...] = (
+    _info("accuracy", "Accuracy", accuracy, "none"),
+    _info("balanced_accuracy", "Balanced accuracy", balanced_accuracy, "label"),
+    _info("macro_precision", "Precision (macro)", macro_precision, "none"),
+    _info("macro_recall", "Recall (macro)", macro_recall, "label"),
+    _info("macro_f1", "F1 (macro)", macro_f1, "none"),
+    _info("tpr", "True positive rate", partial(rate, name="tpr"), "label"),
+    _info("tnr", "True negative rate", partial(rate, name="tnr"), "label"),
+    _info("fpr", "False positive rate", partial(rate, name="fpr"), "label", 0.0),
+    _info("fnr", "False negative rate", partial(rate, name="fnr"), "label", 0.0),
+    _info("ppv", "Positive predictive value", partial(rate, name="ppv"), "none"),
+    _info("npv", "Negative predictive value", partial(rate, name="npv"), "none"),
+)
+"""Records of the metrics above."""

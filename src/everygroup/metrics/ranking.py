@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_codes
+from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import mean_defined
 
@@ -132,3 +133,21 @@ def auc(
         n_missing=n_missing,
         n_undefined=sum(u for _, u in answers.values()) if parts else undefined,
     )
+
+
+METRICS: tuple[MetricInfo, ...] = (
+    MetricInfo(
+        "auc",
+        "AUC (macro, one-vs-rest)",
+        "performance",
+        0.0,
+        1.0,
+        1.0,
+        True,
+        "y_score",
+        "label",
+        "Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
+        auc,
+    ),
+)
+"""Records of the metrics above."""

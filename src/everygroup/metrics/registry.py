@@ -1,106 +1,135 @@
-"""What every metric is: range, fair or best value, direction, inputs, source. The name carries the variant."""
+"""Find any metric by name. Every metric file holds its records in a tuple `METRICS`; this collects them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from everygroup.errors import SettingsError
-from everygroup.metrics import lineage, performance, ranking
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
+from everygroup.metrics.performance import one_class_rate
+from everygroup.metrics.rates import RATES
 
-_METRICS: dict[str, MetricInfo] = {}
-
-
-def _performance(
-    name: str,
-    title: str,
-    function: Callable[..., Measured],
-    *,
-    null: Literal["label", "none"] = "none",
-    requires: Literal["y_pred", "y_score"] = "y_pred",
-    optimum: float = 1.0,
-    source: str = "standard",
-) -> None:
-    _METRICS[name] = MetricInfo(
-        name, title, "performance", 0.0, 1.0, optimum, optimum == 1.0, requires, null, source, function
-    )
-
-
-def _rate(name: str, title: str, *, null: Literal["label", "none"] = "none", optimum: float = 1.0) -> None:
-    _performance(name, title, partial(performance.rate, name=name), null=null, optimum=optimum)
-
-
-_performance("accuracy", "Accuracy", performance.accuracy)
-_performance("balanced_accuracy", "Balanced accuracy", performance.balanced_accuracy, null="label")
-_performance("macro_precision", "Precision (macro)", performance.macro_precision)
-_performance("macro_recall", "Recall (macro)", performance.macro_recall, null="label")
-_performance("macro_f1", "F1 (macro)", performance.macro_f1)
-_performance(
-    "auc",
-    "AUC (macro, one-vs-rest)",
-    ranking.auc,
-    null="label",
-    requires="y_score",
-    source="Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
+MODULES = (
+    "performance",
+    "ranking",
+    "calibration",
+    "uncertainty",
+    "criteria",
+    "lineage",
+    "skin",
+    "scaled",
+    "pairwise",
+    "regression",
+    "segmentation",
+    "anomaly",
+    "multilabel",
 )
-_rate("tpr", "True positive rate", null="label")
-_rate("tnr", "True negative rate", null="label")
-_rate("fpr", "False positive rate", null="label", optimum=0.0)
-_rate("fnr", "False negative rate", null="label", optimum=0.0)
-_rate("ppv", "Positive predictive value")
-_rate("npv", "Negative predictive value")
+"""The files of this folder that hold metrics, in the order in which they are listed."""
 
-_SOURCES = {
-    "lab": "public code of FairMoE, FairQuantize and SCP-FairPrune; scale of the SPARE tables",
-    "sum": "Wu et al., FairPrune, MICCAI 2022",
-    "fairadabn": "public code of FairAdaBN, Xu et al., MICCAI 2023",
-    "strict": "everygroup: no cancelling, 0/0 left out",
-    "max": "everygroup: largest term over classes",
-}
-_HIGH = {"sum": float("inf"), "fairadabn": 2.0}
-_FUNCTIONS: dict[str, tuple[str, Callable[..., Measured]]] = {
-    "eopp0": ("EOpp0", lineage.eopp0),
-    "eopp1": ("EOpp1", lineage.eopp1),
-    "eodds": ("EOdds", lineage.eodds),
-}
-for _name, (_title, _function) in _FUNCTIONS.items():
-    for _variant, _source in _SOURCES.items():
-        _full = f"{_name}_{_variant}"
-        _high = _HIGH.get(_variant, 1.0) if _name == "eodds" or _variant == "sum" else 1.0
-        _METRICS[_full] = MetricInfo(
-            _full,
-            f"{_title} ({_variant})",
-            "gap",
-            0.0,
-            _high,
-            0.0,
-            False,
-            "y_pred",
-            "label",
-            _source,
-            partial(_function, variant=_variant),
-        )
+_OF_CLASS = re.compile(r"(?P<base>[^\[\]]+)\[(?P<label>.+)\]")
+
+
+@cache
+def _metrics() -> Mapping[str, MetricInfo]:
+    """Every registered metric by name."""
+    found: dict[str, MetricInfo] = {}
+    for module in MODULES:
+        full = f"everygroup.metrics.{module}"
+        if find_spec(full) is None:
+            continue
+        for info in getattr(import_module(full), "METRICS", ()):
+            if info.name in found:
+                raise RuntimeError(f"two metrics are named {info.name!r}")
+            found[info.name] = info
+    return MappingProxyType(found)
 
 
 def list_metrics(kind: Literal["performance", "gap"] | None = None) -> list[str]:
-    """Names of the registered metrics."""
-    return [name for name, info in _METRICS.items() if kind is None or info.kind == kind]
+    """Names of the registered metrics.
+
+    Examples
+    --------
+    >>> [name for name in list_metrics("gap") if name.startswith("eopp1")]
+    ['eopp1_lab', 'eopp1_sum', 'eopp1_fairadabn', 'eopp1_strict', 'eopp1_max']
+    """
+    return [name for name, info in _metrics().items() if kind is None or info.kind == kind]
 
 
 def metric_info(name: str) -> MetricInfo:
     """Look up a metric.
 
+    Parameters
+    ----------
+    name : a registered name, or ``rate[class]`` for the rate of one class against the rest, such as
+        ``recall[melanoma]`` or ``auc[melanoma]``.
+
     Raises
     ------
     SettingsError
         For an unknown name, with the nearest ones.
-    """
-    if name not in _METRICS:
-        import difflib
 
-        near = difflib.get_close_matches(name, _METRICS, n=3) or list(_METRICS)
-        raise SettingsError(f"Unknown metric {name!r}.", fix=f"did you mean {', '.join(near)}?")
-    return _METRICS[name]
+    Examples
+    --------
+    >>> metric_info("macro_f1").optimum
+    1.0
+    >>> info = metric_info("recall[melanoma]")
+    >>> info.title
+    'Recall of melanoma'
+    >>> info.function(["nevus", "melanoma", "melanoma"], ["nevus", "nevus", "melanoma"]).value
+    0.5
+    """
+    metrics = _metrics()
+    if name in metrics:
+        return metrics[name]
+    one_class = _OF_CLASS.fullmatch(name)
+    if one_class:
+        return _of_class(one_class["base"], one_class["label"], name)
+    import difflib
+
+    near = difflib.get_close_matches(name, metrics, n=3) or list(metrics)
+    raise SettingsError(f"Unknown metric {name!r}.", fix=f"did you mean {', '.join(near)}?")
+
+
+def _of_class(base: str, label: str, name: str) -> MetricInfo:
+    """Return the record of a metric of one class against the rest."""
+    info = metric_info(f"macro_{base}" if f"macro_{base}" in _metrics() else base)
+    function: Callable[..., Measured]
+    if base in RATES:
+        function = partial(one_class_rate, name=base, label=label)
+    elif info.kind == "performance" and info.requires == "y_score":
+        function = partial(_score_of_class, metric=info.function, label=label)
+    else:
+        raise SettingsError(f"{base} has no form for one class.", fix=f"choose one of {', '.join(RATES)}, or {base}")
+    title = re.sub(r" \(macro.*\)$", "", info.title)
+    return replace(info, name=name, title=f"{title} of {label}", function=function)
+
+
+def _score_of_class(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    metric: Callable[..., Measured],
+    label: str,
+    classes: Sequence[Hashable] | None = None,
+    **options: object,
+) -> Measured:
+    """Measure the scores of one class, named as text, against the rest."""
+    true, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
+    names = [str(c) for c in (classes if classes is not None else sorted(set(true.tolist())))]
+    if label not in names:
+        raise SettingsError(f"Unknown class {label!r}.", fix=f"classes: {', '.join(names)}")
+    at = names.index(label)
+    if score.ndim == 1:
+        score = np.stack([1.0 - score, score], axis=1)
+    return metric(np.array([str(v) == label for v in true.tolist()]).astype(int), score[:, at], **options)
