@@ -1,0 +1,331 @@
+"""Regression (age, bone age, ejection fraction): errors of every group and differences of the predictions' spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from everygroup.errors import PredictionsError
+from everygroup.metrics._by_group import (
+    between_groups,
+    by_group,
+    groups_of,
+    ks_distance,
+    numbers,
+    record,
+    wasserstein_distance,
+)
+from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import ratio_of
+
+INF = float("inf")
+
+
+def outcomes(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Check outcomes and predictions: (n,) finite numbers each.
+
+    Raises
+    ------
+    PredictionsError
+        For anything else; names the position.
+    """
+    true = numbers("y_true", y_true)
+    return true, numbers("y_pred", y_pred, length=true.size)
+
+
+def error_sums(y_true: FloatArray, y_pred: FloatArray, centre: float | None = None) -> FloatArray:
+    """Sufficient numbers of every row, (n, 6): 1, e, abs(e), e^2, t, t^2 with e = y_pred - y_true, t = y_true - centre.
+
+    MAE, RMSE, bias and R^2 of any set of rows are functions of their sums (`from_sums`). Centring (by the mean of
+    y_true when not given) keeps t^2 accurate where outcomes are far from 0; it leaves R^2 unchanged.
+    """
+    error, t = y_pred - y_true, y_true - (y_true.mean() if centre is None else centre)
+    return np.stack([np.ones_like(error), error, np.abs(error), error**2, t, t**2], axis=1)
+
+
+def from_sums(sums: FloatArray) -> dict[str, FloatArray]:
+    """MAE, RMSE, bias and R^2 (...,) from sums (..., 6) of `error_sums`; undefined (NaN) where there are no rows."""
+    n, e, absolute, square, t, t2 = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
+    spread = t2 - ratio_of(t**2, n)
+    # outcomes that are all equal leave a rounding error of the sums, not a spread
+    spread = np.where(spread > 1e-12 * np.maximum(t2, 1e-300), spread, 0.0)
+    mean_square = np.maximum(ratio_of(square, n), 0.0)
+    return {
+        "mae": ratio_of(absolute, n),
+        "rmse": np.asarray(np.sqrt(mean_square)),
+        "bias": ratio_of(e, n),
+        "r2": 1.0 - ratio_of(square, spread),
+    }
+
+
+def _of_sums(name: str, y_true: ArrayLike, y_pred: ArrayLike, sensitive_features: ArrayLike | None) -> Measured:
+    true, pred = outcomes(y_true, y_pred)
+
+    def one(rows: IntArray) -> float:
+        return float(from_sums(error_sums(true[rows], pred[rows]).sum(axis=0))[name])
+
+    return by_group(one, true.size, sensitive_features)
+
+
+def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+    """Mean absolute error: mean of abs(y_pred - y_true); range [0, inf), best 0, in the unit of the outcome.
+
+    The gap in MAE is the disparity of bounded group loss (Agarwal, Dudik and Wu, ICML 2019).
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) numbers.
+    sensitive_features : (n,) group of every sample; missing ones belong to no group.
+
+    Raises
+    ------
+    PredictionsError
+        For arrays that do not fit together, or values that are no finite numbers.
+
+    Examples
+    --------
+    >>> measured = mae([40, 50, 60, 70], [42, 50, 65, 71], sensitive_features=["a", "a", "b", "b"])
+    >>> measured.value, measured.per_group["a"], measured.per_group["b"], measured.gap
+    (2.0, 1.0, 3.0, 2.0)
+    """
+    return _of_sums("mae", y_true, y_pred, sensitive_features)
+
+
+def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+    """Root mean squared error: sqrt(mean((y_pred - y_true)^2)); range [0, inf), best 0. Parameters as in `mae`.
+
+    Examples
+    --------
+    >>> rmse([0, 0], [3, 4]).value
+    3.5355339059327378
+    """
+    return _of_sums("rmse", y_true, y_pred, sensitive_features)
+
+
+def bias(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+    """Mean error: mean(y_pred - y_true); any number, best 0, positive where predictions are too high.
+
+    Parameters as in `mae`.
+
+    Examples
+    --------
+    >>> measured = bias([40, 50, 60, 70], [42, 50, 65, 71], sensitive_features=["a", "a", "b", "b"])
+    >>> measured.per_group["a"], measured.per_group["b"]
+    (1.0, 3.0)
+    """
+    return _of_sums("bias", y_true, y_pred, sensitive_features)
+
+
+def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+    """Coefficient of determination: 1 - sum(e^2) / sum((y_true - mean)^2), the mean being the group's own.
+
+    Range (-inf, 1], best 1; NaN where all outcomes are equal. A group with a narrow range of outcomes has a low R^2
+    at the same error, so read it beside MAE. Parameters as in `mae`.
+
+    Examples
+    --------
+    >>> r2([1, 2, 3], [1, 2, 4]).value
+    0.5
+    """
+    return _of_sums("r2", y_true, y_pred, sensitive_features)
+
+
+def spearman(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+    """Spearman's rank correlation: Pearson correlation of mid-ranks; range [-1, 1], best 1 (Spearman 1904).
+
+    NaN where outcomes or predictions are all equal. Parameters as in `mae`.
+
+    Examples
+    --------
+    >>> round(spearman([1, 2, 3, 4], [10, 30, 20, 40]).value, 12)
+    0.8
+    """
+    true, pred = outcomes(y_true, y_pred)
+
+    def one(rows: IntArray) -> float:
+        return float(weighted_spearman(true[rows], pred[rows], np.ones((rows.size, 1)))[0])
+
+    return by_group(one, true.size, sensitive_features)
+
+
+def weighted_spearman(y_true: FloatArray, y_pred: FloatArray, weights: FloatArray) -> FloatArray:
+    """Spearman's correlation (r,) of rows repeated `weights` (n, r) times; NaN without spread or rows."""
+    w = np.asarray(weights, dtype=np.float64)
+    total = w.sum(axis=0)
+    # centred by the mean rank (total + 1)/2 of the replicate; rows of weight 0 take no part
+    a, b = (_mid_ranks(v, w) - (total + 1.0) / 2.0 for v in (y_true, y_pred))
+    products = [np.einsum("ij,ij,ij->j", w, x, y) for x, y in ((a, b), (a, a), (b, b))]
+    # sums of squared half-integers are exact here, so no spread is exactly 0
+    return ratio_of(products[0], np.sqrt(products[1] * products[2]))
+
+
+def _mid_ranks(values: FloatArray, w: FloatArray) -> FloatArray:
+    """Mid-ranks (n, r), from 1, of values repeated w (n, r) times."""
+    levels, at = np.unique(values, return_inverse=True)
+    order = np.argsort(at, kind="stable")
+    if not levels.size:
+        return np.zeros_like(w)
+    starts = np.searchsorted(at[order], np.arange(levels.size))
+    tied = np.add.reduceat(w[order], starts, axis=0)
+    return np.asarray((np.cumsum(tied, axis=0) - tied + (tied + 1.0) / 2.0)[at])
+
+
+def prediction_ks(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
+    """Statistical parity of regression: largest Kolmogorov-Smirnov distance between two groups' predictions.
+
+    max over pairs g, h and over t of abs(F_g(t) - F_h(t)); range [0, 1], equal 0. Groups whose true outcomes differ
+    should differ here, too; the distance of the outcomes themselves is ``prediction_ks(y_true, y_true, ...)``.
+    `per_group` is the distance of a group to all others together. Parameters as in `mae`.
+
+    References
+    ----------
+    Agarwal, Dudik and Wu, Fair regression, ICML 2019.
+
+    Examples
+    --------
+    >>> prediction_ks([1, 2, 3, 4], [1, 2, 2, 4], sensitive_features=["a", "a", "b", "b"]).value
+    0.5
+    """
+    return between_groups(ks_distance, outcomes(y_true, y_pred)[1], sensitive_features)
+
+
+def prediction_wasserstein(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
+    """Largest Wasserstein-1 distance between two groups' predictions, in the unit of the outcome.
+
+    max over pairs of the area between the distribution functions; range [0, inf), equal 0 (Chzhen et al., Fair
+    regression with Wasserstein barycenters, NeurIPS 2020). `per_group` is the distance of a group to all others
+    together. Parameters as in `mae`.
+
+    Examples
+    --------
+    >>> prediction_wasserstein([1, 2, 3, 4], [1, 2, 3, 4], sensitive_features=["a", "a", "b", "b"]).value
+    2.0
+    """
+    return between_groups(wasserstein_distance, outcomes(y_true, y_pred)[1], sensitive_features)
+
+
+def outcome_bins(y_true: FloatArray, bins: int | Sequence[float]) -> tuple[IntArray, list[str]]:
+    """Bin (n,) of every outcome, and the names of the bins ('<=40', '(40,60]', '>60').
+
+    `bins` is a number of equally full bins, or the inner edges. Bins that would be empty by ties are dropped.
+
+    Raises
+    ------
+    PredictionsError
+        For fewer than one bin, or edges that do not rise.
+    """
+    if isinstance(bins, (int, np.integer)):
+        if bins < 1:
+            raise PredictionsError(f"{bins} bins of the outcome.", fix="give at least 1, or the inner edges")
+        edges = np.unique(np.quantile(y_true, np.arange(1, bins) / bins))
+        edges = edges[edges < y_true.max()]
+    else:
+        edges = numbers("bins", bins)
+        if (np.diff(edges) <= 0).any():
+            raise PredictionsError(f"The edges {edges.tolist()} of the bins do not rise.", fix="sort them")
+    texts = [f"{e:g}" for e in edges]
+    names = [f"<={texts[0]}"] if texts else ["all"]
+    names += [f"({a},{b}]" for a, b in pairwise(texts)]
+    names += [f">{texts[-1]}"] if texts else []
+    return np.searchsorted(edges, y_true, side="left").astype(np.int64), names
+
+
+def residuals_by_outcome(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike, bins: int | Sequence[float] = 4
+) -> pd.DataFrame:
+    """Mean error of every group within bins of the true outcome: who is over- and underestimated, and where.
+
+    Returns
+    -------
+    DataFrame with the columns bin, group, bias (NaN where the group has no sample) and n, one row per bin and group.
+
+    Examples
+    --------
+    >>> table = residuals_by_outcome([1, 2, 8, 9], [2, 2, 8, 6], sensitive_features=["a", "b", "a", "b"], bins=[5])
+    >>> table["bias"].tolist()
+    [1.0, 0.0, 0.0, -3.0]
+    """
+    true, pred = outcomes(y_true, y_pred)
+    group, names = groups_of(sensitive_features, true.size)
+    which, labels = outcome_bins(true, bins)
+    rows: list[dict[str, Any]] = []
+    for b, label in enumerate(labels):
+        for g, name in enumerate(names):
+            inside = (which == b) & (group == g)
+            value = float((pred - true)[inside].mean()) if inside.any() else float("nan")
+            rows.append({"bin": label, "group": name, "bias": value, "n": int(inside.sum())})
+    return pd.DataFrame(rows, columns=["bin", "group", "bias", "n"])
+
+
+def conditional_residual_gap(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike, bins: int | Sequence[float] = 4
+) -> Measured:
+    """Gap in the mean error between groups of the same true outcome, averaged over bins of the outcome.
+
+    Within every bin the largest minus the smallest group mean of y_pred - y_true, then the mean over bins weighted by
+    their n; range [0, inf), equal 0. Unlike the gap in bias it does not vanish where a group is overestimated at low
+    and underestimated at high outcomes. Bins in which a group has no sample are left out and counted in
+    `n_undefined`; NaN when none is left. Parameters as in `mae`; `bins` as in `residuals_by_outcome`.
+
+    Source: the regression form of separation (equalized odds), by mean residuals within bins.
+
+    Examples
+    --------
+    >>> conditional_residual_gap([1, 2, 8, 9], [2, 2, 8, 6], sensitive_features=["a", "b", "a", "b"], bins=[5]).value
+    2.0
+    """
+    table = residuals_by_outcome(y_true, y_pred, sensitive_features=sensitive_features, bins=bins)
+    group, names = groups_of(sensitive_features, len(np.asarray(y_true)))
+    shape = (-1, max(len(names), 1))
+    values, counts = table["bias"].to_numpy().reshape(shape), table["n"].to_numpy().reshape(shape)
+    gaps = values.max(axis=1) - values.min(axis=1) if len(names) > 1 else np.full(len(values), np.nan)
+    known = ~np.isnan(gaps)
+    n_of = counts.sum(axis=1)
+    return Measured(
+        value=float(ratio_of((gaps[known] * n_of[known]).sum(), n_of[known].sum())),
+        n_per_group={name: int((group == g).sum()) for g, name in enumerate(names)},
+        n=int(group.size),
+        n_missing=int((group < 0).sum()),
+        n_undefined=int((~known).sum()),
+    )
+
+
+METRICS: tuple[MetricInfo, ...] = (
+    record("mae", "Mean absolute error", mae, high=INF, optimum=0.0),
+    record("rmse", "Root mean squared error", rmse, high=INF, optimum=0.0),
+    record("bias", "Bias (mean error)", bias, low=-INF, high=INF, optimum=0.0, two_sided=True),
+    record("r2", "R^2", r2, low=-INF),
+    record("spearman", "Spearman correlation", spearman, low=-1.0, source="Spearman 1904"),
+    record(
+        "prediction_ks",
+        "Distance of predictions (Kolmogorov-Smirnov)",
+        prediction_ks,
+        kind="gap",
+        source="Agarwal, Dudik and Wu, ICML 2019",
+    ),
+    record(
+        "prediction_wasserstein",
+        "Distance of predictions (Wasserstein-1)",
+        prediction_wasserstein,
+        kind="gap",
+        high=INF,
+        source="Chzhen et al., NeurIPS 2020",
+    ),
+    record(
+        "conditional_residual_gap",
+        "Gap in mean error at the same outcome",
+        conditional_residual_gap,
+        kind="gap",
+        high=INF,
+        null="label",
+        source="regression form of equalized odds, by bins",
+    ),
+)
+"""Registry records of this file."""
