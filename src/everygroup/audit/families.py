@@ -1,0 +1,294 @@
+"""Families of metrics: what the engine must sum over the rows of a group, and the metrics those sums give.
+
+A metric that is a function of sums over rows (confusion counts, squared errors, Dice scores) is evaluated for every
+bootstrap replicate and every shuffle from resampled sums alone, whatever the number of rows. A metric that needs ranks
+(AUC) is evaluated from weights of the clusters. Every audit, of classification, regression or segmentation, is a list
+of such families.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from everygroup.errors import SettingsError
+from everygroup.metrics import (
+    RATES,
+    OneVsRest,
+    accuracy_of,
+    average_rate,
+    class_rates,
+    lineage_gap,
+    macro_auc,
+    metric_info,
+    rankings,
+)
+from everygroup.metrics.lineage import Name, Variant
+from everygroup.metrics.rates import ratio_of
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Weights = NDArray[np.float32]
+Sums = dict[str, Array]
+Convention = Literal["skip", "lab"]
+
+STANDARD = ("macro_precision", "macro_recall", "macro_f1", "accuracy", "balanced_accuracy")
+LINEAGE = ("eopp0_lab", "eopp1_lab", "eodds_lab", "eopp0_strict", "eopp1_strict", "eodds_strict")
+
+
+class Family(ABC):
+    """Metrics of one kind over the same n rows.
+
+    Attributes
+    ----------
+    metrics : names of the performance metrics it yields, one value per group.
+    gaps : names of metrics that are one value between groups, such as EOdds.
+    """
+
+    metrics: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    def null(self, metric: str) -> Literal["label", "none"]:
+        """What a shuffle of the groups keeps fixed for this metric: that of its record."""
+        return metric_info(metric).null
+
+
+class SumFamily(Family):
+    """Metrics that are functions of sums of per-row features.
+
+    Attributes
+    ----------
+    features : (n, J) array or sparse matrix of per-row numbers.
+    counts : whether they are small whole numbers with few distinct rows: clusters with the same sums are then counted
+        as one type, and the cost does not depend on n. Otherwise clusters are weighted one by one.
+    """
+
+    features: Array | sparse.csr_matrix
+    counts: bool = False
+
+    @abstractmethod
+    def values(self, sums: Array) -> Sums:
+        """Metrics (...) from sums (..., J) over any rows. Undefined values are NaN."""
+
+    def gap_values(self, sums: Array) -> Sums:
+        """Gap metrics (...) from the sums (..., G, J) of the groups that are compared."""
+        return {}
+
+    def proportions(self, sums: Array) -> dict[str, tuple[Array, Array]]:
+        """Successes and trials (...) of the metrics that are plain proportions; they get a Wilson interval."""
+        return {}
+
+    def take(self, rows: Index) -> sparse.csr_matrix:
+        """Features (m, J) of some rows."""
+        return sparse.csr_matrix(self.features[rows])
+
+    def codes(self) -> Index:
+        """(n,) number of every row's feature row among the distinct ones (`counts` families only)."""
+        features = sparse.csr_matrix(self.features)
+        # random numbers for the columns: rows with the same sum have the same features, short of a 1 in 2^60 accident
+        key = np.random.default_rng(0).integers(-(2**60), 2**60, size=features.shape[1])
+        return np.unique(features.astype(np.int64) @ key, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+class RankFamily(Family):
+    """Metrics that need the order of the rows, evaluated under weights of the units (clusters) they belong to."""
+
+    @abstractmethod
+    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
+        """Prepare some rows.
+
+        Parameters
+        ----------
+        rows : (m,) rows to evaluate over; unit : (m,) the unit of each, of `n_units`.
+
+        Returns
+        -------
+        A function of weights (n_units, r) that gives every metric as (r,), NaN where undefined.
+        """
+
+
+# ---- classification ------------------------------------------------------------------------------------------------
+
+
+def matthews(counts: OneVsRest) -> Array:
+    """Matthews correlation for any number of classes (Gorodkin 2004): (...,) from counts (..., K)."""
+    n = counts.n[..., 0]
+    covariance = counts.tp.sum(axis=-1) * n - (counts.support * counts.predicted).sum(axis=-1)
+    spread = (n**2 - (counts.support**2).sum(axis=-1)) * (n**2 - (counts.predicted**2).sum(axis=-1))
+    return ratio_of(covariance, np.sqrt(spread))
+
+
+def _average(rate: str, average: Literal["macro", "weighted"] = "macro") -> Callable[[OneVsRest, Convention], Array]:
+    def of(counts: OneVsRest, convention: Convention) -> Array:
+        if convention == "lab":
+            return average_rate(counts, rate, average=average, zero_division=0.0, absent="count")
+        return average_rate(counts, rate, average=average)
+
+    return of
+
+
+COUNT_METRICS: dict[str, Callable[[OneVsRest, Convention], Array]] = {
+    "macro_precision": _average("precision"),
+    "macro_recall": _average("recall"),
+    "macro_f1": _average("f1"),
+    "accuracy": lambda counts, _: accuracy_of(counts),
+    "balanced_accuracy": lambda counts, _: average_rate(counts, "recall"),
+    "weighted_precision": _average("precision", "weighted"),
+    "weighted_f1": _average("f1", "weighted"),
+    "matthews": lambda counts, _: matthews(counts),
+}
+"""Count metrics over all classes."""
+CLASS_RATES = ("recall", "precision", "f1", "tnr", "fpr", "ppv", "npv", "specificity", "prevalence", "selection_rate")
+"""Rates of one class, written ``recall[class]``; those that the registry knows are offered."""
+_ALIASES = {"specificity": "tnr"}
+_SAME = {"ppv": "precision", "tnr": "specificity"}
+
+
+def registered(name: str) -> bool:
+    """Whether the registry knows a metric."""
+    try:
+        metric_info(name)
+    except SettingsError:
+        return False
+    return True
+
+
+class Classification(SumFamily):
+    """Every metric of predicted labels, from the counts (support, predicted, right) of every class.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) class index.
+    classes : K names.
+    convention : how macro averages treat 0/0 and absent classes.
+    metrics : 'standard', 'all', or names; the gaps are always the lineage's.
+    """
+
+    counts = True
+
+    def __init__(
+        self,
+        y_true: Index,
+        y_pred: Index,
+        classes: Sequence[str],
+        *,
+        convention: Convention = "skip",
+        metrics: Sequence[str] | Literal["standard", "all"] = "standard",
+    ) -> None:
+        self.y_true, self.y_pred, self.classes, self.convention = y_true, y_pred, tuple(classes), convention
+        self.metrics = wanted_metrics(metrics, self.classes)
+        self.gaps = LINEAGE
+        self._rates: dict[str, list[tuple[str, int]]] = {}
+        for name in self.metrics:
+            if name.endswith("]"):
+                rate, _, label = name[:-1].partition("[")
+                self._rates.setdefault(rate, []).append((name, self.classes.index(label)))
+
+    def take(self, rows: Index) -> sparse.csr_matrix:
+        """Features (m, 3K) of some rows: 1 in the column of the true class, of the answer, and of the right answer."""
+        k, true, pred = len(self.classes), self.y_true[rows], self.y_pred[rows]
+        right = true == pred
+        columns = np.stack([true, k + pred, 2 * k + true], axis=1)
+        kept = np.stack([np.ones_like(right), np.ones_like(right), right], axis=1)
+        start = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+        return sparse.csr_matrix((np.ones(int(start[-1])), columns[kept], start), shape=(rows.size, 3 * k))
+
+    def codes(self) -> Index:
+        """(n,) the (true, predicted) pair."""
+        return np.asarray(self.y_true * len(self.classes) + self.y_pred, dtype=np.int64)
+
+    def counted(self, sums: Array) -> OneVsRest:
+        """One-vs-rest counts (..., K) of sums (..., 3K)."""
+        k = len(self.classes)
+        return OneVsRest(sums[..., 2 * k :], sums[..., :k], sums[..., k : 2 * k])
+
+    def values(self, sums: Array) -> Sums:
+        """Metrics (...) from sums (..., 3K)."""
+        counts = self.counted(sums)
+        out = {m: COUNT_METRICS[m](counts, self.convention) for m in self.metrics if m in COUNT_METRICS}
+        for rate, names in self._rates.items():
+            values = ratio_of(*self._fraction(rate, counts))
+            out |= {name: values[..., k] for name, k in names}
+        return {m: out[m] for m in self.metrics}
+
+    def gap_values(self, sums: Array) -> Sums:
+        """EOpp and EOdds in the variants of `LINEAGE`."""
+        counts = self.counted(sums)
+        split = {m: m.split("_") for m in self.gaps}
+        return {m: lineage_gap(counts, cast(Name, n), variant=cast(Variant, v)) for m, (n, v) in split.items()}
+
+    def proportions(self, sums: Array) -> dict[str, tuple[Array, Array]]:
+        """Accuracy and the one-class rates but F1."""
+        counts = self.counted(sums)
+        out: dict[str, tuple[Array, Array]] = {}
+        if "accuracy" in self.metrics:
+            out["accuracy"] = (counts.tp.sum(axis=-1), counts.n[..., 0])
+        for rate, names in self._rates.items():
+            if rate != "f1":
+                top, bottom = self._fraction(rate, counts)
+                out |= {name: (top[..., k], bottom[..., k]) for name, k in names}
+        return out
+
+    def recall(self, sums: Array) -> Array:
+        """Recall (..., K) of every class."""
+        return class_rates(self.counted(sums), "recall")
+
+    @staticmethod
+    def _fraction(rate: str, counts: OneVsRest) -> tuple[Array, Array]:
+        if rate == "prevalence":
+            return counts.support, np.broadcast_to(counts.n, counts.support.shape)
+        return RATES[_ALIASES.get(rate, rate)](counts)
+
+
+def wanted_metrics(metrics: Sequence[str] | Literal["standard", "all"], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the count metrics meant by 'standard', 'all' or a list of names; a bare rate means that of every class.
+
+    Raises
+    ------
+    SettingsError
+        For a name that is no count metric of these classes.
+    """
+    rates = [r for r in CLASS_RATES if registered(f"{r}[{classes[0]}]")]
+    rates = [r for r in rates if _SAME.get(r) not in rates]
+    per_class = [f"{rate}[{label}]" for rate in rates for label in classes]
+    known = [m for m in COUNT_METRICS if registered(m)]
+    if metrics == "standard":
+        return STANDARD
+    if metrics == "all":
+        return (*known, *per_class)
+    names: list[str] = []
+    for name in metrics:
+        if name in COUNT_METRICS or name in per_class or name in [f"{r}[{c}]" for r in CLASS_RATES for c in classes]:
+            names.append(name)
+        elif name in CLASS_RATES:
+            names += [f"{name}[{label}]" for label in classes]
+        else:
+            raise SettingsError(
+                f"{name!r} is no metric of predicted labels.",
+                fix=f"choose among {', '.join(known)} and {', '.join(rates)} of a class, such as recall[{classes[0]}]",
+            )
+    return tuple(dict.fromkeys(names))
+
+
+class Auc(RankFamily):
+    """Area under the ROC curve, one-vs-rest and averaged over the classes present.
+
+    Parameters
+    ----------
+    y_true : (n,) class index; y_score : (n, K) scores.
+    """
+
+    metrics = ("auc",)
+
+    def __init__(self, y_true: Index, y_score: Array) -> None:
+        self.y_true, self.y_score = y_true, y_score
+
+    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
+        """Rank some rows once for all weights."""
+        ranked = rankings(self.y_true[rows], self.y_score[rows], unit, n_units)
+        return lambda weights: {"auc": macro_auc(ranked, weights)}
