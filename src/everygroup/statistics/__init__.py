@@ -5,9 +5,20 @@ from everygroup.statistics.bootstrap import (
     cluster_index,
     cluster_strata,
     incidence,
-    percentile_interval,
     replicate_blocks,
     weighted_sums,
+)
+from everygroup.statistics.delong import (
+    DeLong,
+    delong,
+    delong_variance,
+)
+from everygroup.statistics.intervals import (
+    bca_interval,
+    expanded_interval,
+    gap_interval,
+    percentile_interval,
+    simultaneous_differences,
 )
 from everygroup.statistics.multiple import benjamini_hochberg, holm
 from everygroup.statistics.paired import (
@@ -28,22 +39,37 @@ from everygroup.statistics.permutation import (
     permutation_units,
     permuted_blocks,
 )
+from everygroup.statistics.proportions import (
+    difference_of_limits,
+    effective_size,
+    newcombe_difference,
+    wilson_interval,
+)
 
 __all__ = [
+    "DeLong",
     "MannWhitney",
     "McNemar",
     "PairedInterval",
     "SignFlip",
+    "bca_interval",
     "benjamini_hochberg",
     "bootstrap_mean",
     "cluster_index",
     "cluster_strata",
+    "delong",
+    "delong_variance",
+    "difference_of_limits",
+    "effective_size",
+    "expanded_interval",
+    "gap_interval",
     "holm",
     "incidence",
     "majority",
     "mann_whitney",
     "mcnemar",
     "mcnemar_counts",
+    "newcombe_difference",
     "paired_interval",
     "percentile_interval",
     "permutation_p",
@@ -52,5 +78,7 @@ __all__ = [
     "permuted_blocks",
     "replicate_blocks",
     "sign_flip",
+    "simultaneous_differences",
     "weighted_sums",
+    "wilson_interval",
 ]
