@@ -8,7 +8,6 @@ from everygroup.statistics import (
     cluster_index,
     cluster_strata,
     incidence,
-    percentile_interval,
     replicate_blocks,
     weighted_sums,
 )
@@ -70,16 +69,6 @@ def test_weighted_sums_equal_a_loop() -> None:
     sums = weighted_sums(incidence(cluster, cell, (6, 5)), weights)
     for r in range(7):
         np.testing.assert_array_equal(sums[r], np.bincount(cell, weights=weights[cluster, r], minlength=5))
-
-
-def test_percentile_interval_leaves_out_undefined_replicates() -> None:
-    replicates = np.stack([np.arange(101.0), np.full(101, np.nan)], axis=1)
-    replicates[:20, 0] = np.nan
-    low, high = percentile_interval(replicates, level=0.9)
-    assert low[0] == pytest.approx(24) and high[0] == pytest.approx(96)
-    assert np.isnan(low[1]) and np.isnan(high[1])
-    replicates[:60, 0] = np.nan
-    assert np.isnan(percentile_interval(replicates)[0][0])
 
 
 def test_intervals_of_clustered_samples_cover_the_truth_about_95_percent() -> None:

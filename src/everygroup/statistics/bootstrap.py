@@ -1,4 +1,4 @@
-"""Cluster bootstrap: replicate weights of patients, sums over them, percentile intervals.
+"""Cluster bootstrap: replicate weights of patients, and sums over them.
 
 A replicate is a column of integer weights, one per cluster (patient, lesion): how often the cluster was drawn.
 Every statistic that is a function of weighted sums is then one sparse matrix product away.
@@ -6,12 +6,13 @@ Every statistic that is a function of weighted sums is then one sparse matrix pr
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+
+from everygroup.statistics.intervals import percentile_interval
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
@@ -98,35 +99,6 @@ def incidence(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> spar
 def weighted_sums(table: sparse.csr_matrix, weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sums of a (C, J) count table under (C, r) replicate weights, as (r, J)."""
     return np.asarray(table.T @ weights, dtype=np.float64).T
-
-
-def percentile_interval(
-    replicates: FloatArray, *, level: float = 0.95, max_undefined: float = 0.5
-) -> tuple[FloatArray, FloatArray]:
-    """Percentile interval over the first axis, leaving out undefined (NaN) replicates.
-
-    Parameters
-    ----------
-    replicates : (R, ...) values of the statistic in every replicate.
-    level : coverage aimed at.
-    max_undefined : with a larger share of undefined replicates the interval is NaN.
-
-    Returns
-    -------
-    low, high : arrays of shape (...).
-
-    References
-    ----------
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
-    """
-    values = np.asarray(replicates, dtype=np.float64)
-    tail = 50.0 * (1.0 - level)
-    undefined = np.isnan(values).mean(axis=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns give NaN, which is what we report
-        low, high = np.nanpercentile(values, [tail, 100.0 - tail], axis=0)
-    keep = undefined <= max_undefined
-    return np.where(keep, low, np.nan), np.where(keep, high, np.nan)
 
 
 def bootstrap_mean(
