@@ -8,6 +8,11 @@ from everygroup.statistics.bootstrap import (
     replicate_blocks,
     weighted_sums,
 )
+from everygroup.statistics.delong import (
+    DeLong,
+    delong,
+    delong_variance,
+)
 from everygroup.statistics.intervals import (
     bca_interval,
     expanded_interval,
@@ -42,6 +47,7 @@ from everygroup.statistics.proportions import (
 )
 
 __all__ = [
+    "DeLong",
     "MannWhitney",
     "McNemar",
     "PairedInterval",
@@ -51,6 +57,8 @@ __all__ = [
     "bootstrap_mean",
     "cluster_index",
     "cluster_strata",
+    "delong",
+    "delong_variance",
     "difference_of_limits",
     "effective_size",
     "expanded_interval",
