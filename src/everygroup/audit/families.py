@@ -8,7 +8,7 @@ of such families.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
@@ -41,7 +41,7 @@ STANDARD = ("macro_precision", "macro_recall", "macro_f1", "accuracy", "balanced
 LINEAGE = ("eopp0_lab", "eopp1_lab", "eodds_lab", "eopp0_strict", "eopp1_strict", "eodds_strict")
 
 
-class Family(ABC):
+class Family:
     """Metrics of one kind over the same n rows.
 
     Attributes
