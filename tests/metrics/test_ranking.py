@@ -1,13 +1,17 @@
 """AUC, plain and under replicate weights."""
 
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from everygroup.errors import PredictionsError
 from everygroup.metrics import Ranking, auc, macro_auc, rankings
+from everygroup.metrics import ranking as module
+from everygroup.metrics.ranking import auprc, macro_average_precision
 
 
 @settings(deadline=None, max_examples=60)
@@ -72,3 +76,38 @@ def test_mistakes_are_named() -> None:
         auc([0, 1, 1], [0.1, 0.2])
     with pytest.raises(PredictionsError, match="3 columns but y_true 2 classes"):
         auc(["a", "b"], [[0.2, 0.3, 0.5]] * 2)
+
+
+def test_the_examples_in_the_documentation_run() -> None:
+    result = doctest.testmod(module)
+    assert result.attempted >= 2 and result.failed == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=30))
+def test_weighted_average_precision_equals_scikit_learn_with_ties(rows: list[tuple[bool, int, int]]) -> None:
+    positive, score, weight = (np.array(c) for c in zip(*rows, strict=True))
+    value = Ranking.of(score, positive).average_precision(weight.astype(np.float32)[:, None])[0]
+    drawn = np.repeat(np.arange(len(rows)), weight)
+    if not positive[drawn].any():
+        assert np.isnan(value)
+    else:
+        assert value == pytest.approx(average_precision_score(positive[drawn], score[drawn]), abs=1e-12)
+
+
+def test_macro_average_precision_equals_scikit_learn_in_every_group() -> None:
+    rng = np.random.default_rng(0)
+    y, group = rng.integers(0, 4, 200), rng.integers(0, 2, 200)
+    score = rng.random((200, 4)).round(1)
+    measured = auprc(y, score, sensitive_features=group)
+    for g in (0, 1):
+        inside = group == g
+        expected = average_precision_score(np.eye(4)[y[inside]], score[inside], average="macro")
+        assert measured.per_group[g] == pytest.approx(expected, abs=1e-12)
+    replicates = macro_average_precision(rankings(y, score), np.ones((200, 3), dtype=np.float32))
+    np.testing.assert_allclose(replicates, measured.value)
+
+
+def test_average_precision_of_constant_scores_is_the_prevalence() -> None:
+    assert auprc([0, 1, 0, 0], [0.5] * 4).value == pytest.approx(0.25)
+    assert np.isnan(auprc([0, 0, 1], [0.1, 0.2, 0.3], sensitive_features=["a", "a", "b"]).per_group["a"])

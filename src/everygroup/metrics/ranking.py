@@ -1,15 +1,16 @@
-"""Area under the ROC curve, also under many replicate weights at once."""
+"""Area under the ROC and the precision-recall curve, also under many replicate weights at once."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_codes
+from everygroup.metrics._grouped import measure_rows
+from everygroup.metrics._inputs import FloatArray, IntArray, score_codes
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import mean_defined
@@ -75,6 +76,25 @@ class Ranking:
         np.divide(wins, pairs, out=out, where=pairs > 0)
         return out
 
+    def average_precision(self, weights: NDArray[np.float32]) -> FloatArray:
+        """Average precision (r,) under weights (C, r) of the units: sum of recall steps times precision.
+
+        Rows of equal score are answered together. NaN where a replicate has no positive weight.
+        """
+        positive, below = (self.positives @ weights).astype(np.float64), (self.between @ weights).astype(np.float64)
+        if self.tied is not None:
+            # those at u_i rank with the positives there, so they lie above u_(i-1) and not below u_i
+            below[1:] += self.tied @ weights
+        total = positive.sum(axis=0)
+        # rows that score at least u_i: the precision there is the share of positives
+        right = np.cumsum(positive[::-1], axis=0)[::-1]
+        wrong = below.sum(axis=0) - np.cumsum(below, axis=0)[:-1]
+        precision = np.zeros_like(positive)
+        np.divide(right, right + wrong, out=precision, where=right > 0)
+        out = np.full(total.shape, np.nan)
+        np.divide((positive * precision).sum(axis=0), total, out=out, where=total > 0)
+        return out
+
 
 def rankings(
     y_true: IntArray, y_score: FloatArray, unit: ArrayLike | None = None, n_units: int | None = None
@@ -88,6 +108,11 @@ def rankings(
 def macro_auc(ranked: Sequence[Ranking], weights: NDArray[np.float32]) -> FloatArray:
     """Mean over the classes present of the one-vs-rest AUC: (r,) under weights (C, r) of the units."""
     return mean_defined(np.stack([r.auc(weights) for r in ranked]), axis=0)
+
+
+def macro_average_precision(ranked: Sequence[Ranking], weights: NDArray[np.float32]) -> FloatArray:
+    """Mean over the classes present of the one-vs-rest average precision: (r,) under weights (C, r) of the units."""
+    return mean_defined(np.stack([r.average_precision(weights) for r in ranked]), axis=0)
 
 
 def auc(
@@ -108,31 +133,59 @@ def auc(
     Returns
     -------
     Measured; a group without two classes is NaN, and `n_undefined` counts the classes that could not be ranked.
-    """
-    index, score = score_codes(y_true, y_score, classes)
-    parts: list[tuple[Hashable, IntArray]] = []
-    n_missing = 0
-    if sensitive_features is not None:
-        group, names = group_codes(sensitive_features)
-        parts = [(name, np.flatnonzero(group == g)) for g, name in enumerate(names)]
-        n_missing = int((group < 0).sum())
 
-    def one(rows: IntArray) -> tuple[float, int]:
-        values = np.stack(
-            [r.auc(np.ones((rows.size, 1), dtype=np.float32)) for r in rankings(index[rows], score[rows])]
-        )
+    References
+    ----------
+    Hanley and McNeil, Radiology 1982; one-vs-rest: Provost and Domingos 2001.
+
+    Examples
+    --------
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
+    0.75
+    """
+    return _measure(Ranking.auc, y_true, y_score, sensitive_features, classes)
+
+
+def auprc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Area under the precision-recall curve as average precision: ``sum_i (recall_i - recall_(i-1)) * precision_i``.
+
+    In [0, 1], 1 is best. Scores without information give the prevalence, so groups of different prevalence differ
+    without any difference in the model: compare with AUC. With more than two classes the mean of one-vs-rest over the
+    classes present. Parameters and result are those of `auc`.
+
+    References
+    ----------
+    Davis and Goadrich, ICML 2006; as a sum of steps: Boyd, Eng and Page, ECML 2013.
+
+    Examples
+    --------
+    >>> round(auprc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 4)
+    0.8333
+    """
+    return _measure(Ranking.average_precision, y_true, y_score, sensitive_features, classes)
+
+
+def _measure(
+    area: Callable[[Ranking, NDArray[np.float32]], FloatArray],
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    sensitive_features: ArrayLike | None,
+    classes: Sequence[Hashable] | None,
+) -> Measured:
+    index, score = score_codes(y_true, y_score, classes)
+
+    def value(rows: IntArray) -> tuple[float, int]:
+        ones = np.ones((rows.size, 1), dtype=np.float32)
+        values = np.stack([area(r, ones) for r in rankings(index[rows], score[rows])])
         return float(mean_defined(values, axis=0)[0]), int(np.isnan(values).sum())
 
-    overall, undefined = one(np.arange(index.size))
-    answers = {name: one(rows) for name, rows in parts}
-    return Measured(
-        value=overall,
-        per_group={name: value for name, (value, _) in answers.items()},
-        n_per_group={name: int(rows.size) for name, rows in parts},
-        n=int(index.size),
-        n_missing=n_missing,
-        n_undefined=sum(u for _, u in answers.values()) if parts else undefined,
-    )
+    return measure_rows(value, index.size, sensitive_features)
 
 
 METRICS: tuple[MetricInfo, ...] = (
@@ -148,6 +201,19 @@ METRICS: tuple[MetricInfo, ...] = (
         "label",
         "Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
         auc,
+    ),
+    MetricInfo(
+        "auprc",
+        "Average precision (macro, one-vs-rest)",
+        "performance",
+        0.0,
+        1.0,
+        1.0,
+        True,
+        "y_score",
+        "none",
+        "Davis and Goadrich 2006; Boyd, Eng and Page 2013",
+        auprc,
     ),
 )
 """Records of the metrics above."""

@@ -76,7 +76,8 @@ def recalibrate(
     0.5
     """
     x, y = log_odds(stated), np.asarray(outcome, dtype=np.float64)
-    undefined = Recalibration(*[float("nan")] * 4, n=int(y.size))
+    nan = float("nan")
+    undefined = Recalibration(nan, nan, nan, nan, int(y.size))
     if not y.size or y.min() == y.max() or (not fixed_slope and _separated(x, y > 0)):
         return undefined
     offset = x if fixed_slope else np.zeros_like(x)
