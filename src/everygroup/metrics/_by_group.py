@@ -130,5 +130,5 @@ def record(
 ) -> MetricInfo:
     """Registry record of a metric that needs values of its own, not class answers; a gap's optimum is 0."""
     best = optimum if optimum is not None else (0.0 if kind == "gap" else high)
-    better = None if two_sided else best == high
+    better = None if two_sided else best > low
     return MetricInfo(name, title, kind, low, high, best, better, "values", null, source, function)

@@ -1,0 +1,213 @@
+"""Distance between the outlines of masks: HD95 and boundary F1, in the unit of the spacing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from everygroup.errors import PredictionsError
+from everygroup.metrics._by_group import record
+from everygroup.metrics._inputs import FloatArray
+from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.masks import MaskPairs, Masks, mask_pairs
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import mean_defined
+from everygroup.metrics.segmentation import mean_by_group
+
+DIAGONAL_SHARE = 0.0075
+"""Tolerance of boundary F1 as a share of the image's diagonal (Csurka et al., BMVC 2013)."""
+
+Bool = NDArray[np.bool_]
+
+
+def image_hd95(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    spacing: ArrayLike,
+    classes: Sequence[int] | None = None,
+    percentile: float = 95.0,
+    empty: float = 0.0,
+    one_empty: float | None = None,
+) -> FloatArray:
+    """HD95 (n,) of every image: per class, then the mean over the defined classes; see `hd95`."""
+    pairs = mask_pairs(y_true, y_pred, classes=classes)
+    steps = _spacing(spacing, pairs)
+    if not 0 <= percentile <= 100:
+        raise PredictionsError(f"The percentile {percentile:g} is not in [0, 100].", fix="95 is usual")
+    out = np.empty((len(pairs), len(pairs.classes)))
+    for i, true in enumerate(pairs.true):
+        for k, label in enumerate(pairs.classes):
+            there = _between(true == label, pairs.pred[i] == label, steps[i])
+            if there is None:
+                any_mask = (true == label).any() or (pairs.pred[i] == label).any()
+                far = _diagonal(true.shape, steps[i]) if one_empty is None else one_empty
+                out[i, k] = far if any_mask else empty
+            else:
+                out[i, k] = max(float(np.percentile(d, percentile)) for d in there)
+    return mean_defined(out)
+
+
+def image_boundary_f1(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    spacing: ArrayLike,
+    classes: Sequence[int] | None = None,
+    tolerance: float | None = None,
+    empty: float = 1.0,
+) -> FloatArray:
+    """Boundary F1 (n,) of every image: per class, then the mean over the defined classes; see `boundary_f1`."""
+    pairs = mask_pairs(y_true, y_pred, classes=classes)
+    steps = _spacing(spacing, pairs)
+    if tolerance is not None and not (np.isfinite(tolerance) and tolerance >= 0):
+        raise PredictionsError(f"The tolerance is {tolerance:g}.", fix="give a distance in the unit of the spacing")
+    out = np.empty((len(pairs), len(pairs.classes)))
+    for i, true in enumerate(pairs.true):
+        near = DIAGONAL_SHARE * _diagonal(true.shape, steps[i]) if tolerance is None else tolerance
+        for k, label in enumerate(pairs.classes):
+            there = _between(true == label, pairs.pred[i] == label, steps[i])
+            if there is None:
+                any_mask = (true == label).any() or (pairs.pred[i] == label).any()
+                out[i, k] = 0.0 if any_mask else empty
+                continue
+            # a distance that is the tolerance but for rounding is within it
+            recall, precision = (float((d <= near * (1 + 1e-12)).mean()) for d in there)
+            out[i, k] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return mean_defined(out)
+
+
+def hd95(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    spacing: ArrayLike,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[int] | None = None,
+    percentile: float = 95.0,
+    empty: float = 0.0,
+    one_empty: float | None = None,
+) -> Measured:
+    """95th percentile of the Hausdorff distance: max(P95 of d(a, B), P95 of d(b, A)); range [0, inf), best 0.
+
+    a and b run over the outlines (pixels of a mask with a neighbour, along an axis, outside it); d is the distance to
+    the nearest pixel of the other outline. The larger of the two directed percentiles is taken; code that pools both
+    directions before taking the percentile gives smaller values.
+
+    Parameters
+    ----------
+    y_true, y_pred, sensitive_features, classes : as in `everygroup.metrics.segmentation.dice`.
+    spacing : size of a pixel along every axis, (2,) or (3,), or one such row per image; distances have its unit.
+    percentile : 100 gives the Hausdorff distance itself.
+    empty : value where both masks are empty; NaN leaves them out.
+    one_empty : value where only one is empty: the diagonal of the image, the largest distance there could be, when not
+        given; NaN leaves such images out, and so hides failures.
+
+    References
+    ----------
+    Huttenlocher et al. 1993; the diagonal for a missed lesion as in the BraTS challenges.
+
+    Examples
+    --------
+    >>> true, pred = [[[1, 0, 0, 0]]], [[[0, 0, 0, 1]]]
+    >>> hd95(true, pred, spacing=[1.0, 0.5]).value
+    1.5
+    """
+    values = image_hd95(
+        y_true, y_pred, spacing=spacing, classes=classes, percentile=percentile, empty=empty, one_empty=one_empty
+    )
+    return mean_by_group(values, sensitive_features)
+
+
+def boundary_f1(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    spacing: ArrayLike,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[int] | None = None,
+    tolerance: float | None = None,
+    empty: float = 1.0,
+) -> Measured:
+    """F1 of outlines: 2 P R / (P + R); range [0, 1], best 1.
+
+    P is the share of the predicted outline within `tolerance` of the true one, R the share of the true outline within
+    it of the predicted one.
+
+    Parameters
+    ----------
+    y_true, y_pred, spacing, sensitive_features, classes : as in `hd95`.
+    tolerance : distance in the unit of the spacing; 0.75 % of the image's diagonal when not given.
+    empty : value where both masks are empty; NaN leaves them out. Where one is empty the value is 0.
+
+    References
+    ----------
+    Csurka, Larlus and Perronnin, What is a good evaluation measure for semantic segmentation?, BMVC 2013.
+
+    Examples
+    --------
+    >>> true, pred = [[[1, 1, 0, 0]]], [[[0, 1, 1, 0]]]
+    >>> [boundary_f1(true, pred, spacing=[1, 1], tolerance=t).value for t in (0, 1)]
+    [0.5, 1.0]
+    """
+    values = image_boundary_f1(y_true, y_pred, spacing=spacing, classes=classes, tolerance=tolerance, empty=empty)
+    return mean_by_group(values, sensitive_features)
+
+
+def _spacing(spacing: ArrayLike, pairs: MaskPairs) -> FloatArray:
+    """(n, d) pixel sizes."""
+    try:
+        steps = np.asarray(spacing, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PredictionsError("spacing is not numbers.", fix="give the pixel size along every axis") from error
+    if steps.shape not in ((pairs.n_dimensions,), (len(pairs), pairs.n_dimensions)):
+        raise PredictionsError(
+            f"spacing has shape {steps.shape} for {len(pairs)} masks with {pairs.n_dimensions} dimensions.",
+            fix="give the pixel size along every axis, for all images or one row per image",
+        )
+    if not (np.isfinite(steps).all() and (steps > 0).all()):
+        raise PredictionsError("spacing holds values that are not positive.", fix="give the pixel size, e.g. in mm")
+    return np.broadcast_to(steps, (len(pairs), pairs.n_dimensions))
+
+
+def _diagonal(shape: Sequence[int], steps: FloatArray) -> float:
+    return float(np.sqrt((((np.asarray(shape) - 1) * steps) ** 2).sum()))
+
+
+def _outline(mask: Bool) -> Bool:
+    from scipy import ndimage
+
+    return np.asarray(mask & ~ndimage.binary_erosion(mask))
+
+
+def _between(a: Bool, b: Bool, steps: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    """Distances of the outline of a to that of b, and the other way; None if a mask is empty."""
+    from scipy import ndimage
+
+    if not a.any() or not b.any():
+        return None
+    # nothing outside the box around both masks matters; outside it both are empty, as erosion assumes
+    box = tuple(
+        slice(int(at.min()), int(at.max()) + 1)
+        for at in (np.flatnonzero((a | b).any(axis=tuple(j for j in range(a.ndim) if j != i))) for i in range(a.ndim))
+    )
+    one, two = _outline(a[box]), _outline(b[box])
+    to_two = ndimage.distance_transform_edt(~two, sampling=steps)
+    to_one = ndimage.distance_transform_edt(~one, sampling=steps)
+    return np.asarray(to_two[one]), np.asarray(to_one[two])
+
+
+METRICS: tuple[MetricInfo, ...] = (
+    record(
+        "hd95",
+        "HD95",
+        hd95,
+        high=float("inf"),
+        optimum=0.0,
+        source="Huttenlocher et al. 1993; larger of two directions",
+    ),
+    record("boundary_f1", "Boundary F1", boundary_f1, source="Csurka, Larlus and Perronnin, BMVC 2013"),
+)
+"""Registry records of this file."""
