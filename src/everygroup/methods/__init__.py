@@ -1,22 +1,30 @@
 """Methods by the name of their paper: one file, one class, one reference each."""
 
 from everygroup.methods.base import Method, MethodInfo
+from everygroup.methods.domain_independent import DomainIndependent
 from everygroup.methods.erm import ERM
+from everygroup.methods.group_dro import GroupDRO
 from everygroup.methods.group_model import GroupModel
 from everygroup.methods.registry import METHODS, create_method, list_methods, method_class, register
+from everygroup.methods.resampling import Resampling
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.spare import Spare
 from everygroup.methods.store import Store
+from everygroup.methods.stratified_erm import StratifiedERM
 
 __all__ = [
     "ERM",
     "METHODS",
+    "DomainIndependent",
+    "GroupDRO",
     "GroupModel",
     "Method",
     "MethodInfo",
+    "Resampling",
     "RoutedModel",
     "Spare",
     "Store",
+    "StratifiedERM",
     "create_method",
     "list_methods",
     "method_class",

@@ -6,13 +6,14 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, final
 
 from everygroup.cohort import Cohort
 from everygroup.errors import SettingsError
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
 from everygroup.settings import TrainSettings
+from everygroup.training import Trained
 
 Family = Literal["baseline", "pre-processing", "in-processing", "post-processing", "group-specific"]
 
@@ -57,7 +58,7 @@ class Method(ABC):
 
     info: ClassVar[MethodInfo]
 
-    @abstractmethod
+    @final
     def fit(
         self,
         train: Cohort,
@@ -82,6 +83,25 @@ class Method(ABC):
         TrainingError, SettingsError
             If the cohort or the hyper-parameters do not fit the method.
         """
+        self.check_cohorts(train, validation)
+        return self._fit(train, validation, settings or TrainSettings.make(), store or Store())
+
+    @abstractmethod
+    def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
+        """Train on cohorts that were checked."""
+
+    def _one_network(self, train: Cohort, trained: Trained) -> RoutedModel:
+        """Assemble the model of a method whose one network answers for everybody."""
+        route = dict.fromkeys(train.groups, "pooled")
+        info = {"hyperparameters": self.hyperparameters}
+        return RoutedModel.build(self.info.name, train, {"pooled": trained}, route=route, pooled="pooled", info=info)
+
+    def _network_per_group(self, train: Cohort, trained: Trained) -> RoutedModel:
+        """Assemble the model of a method whose one network takes the group: a network for each, and one without."""
+        parts = {g: trained.answering(i) for i, g in enumerate(train.groups)}
+        route = {g: g for g in train.groups}
+        info = {"hyperparameters": self.hyperparameters}
+        return RoutedModel.build(self.info.name, train, parts, route=route, info=info)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -34,17 +34,6 @@ class ERM(Method):
     def __init__(self) -> None:
         pass
 
-    def fit(
-        self,
-        train: Cohort,
-        validation: Cohort,
-        *,
-        settings: TrainSettings | None = None,
-        store: Store | None = None,
-    ) -> RoutedModel:
+    def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         """Train one network on all samples; see `Method.fit`."""
-        self.check_cohorts(train, validation)
-        trained = train_pooled(train, validation, settings or TrainSettings.make(), store or Store())
-        return RoutedModel.build(
-            self.info.name, train, {"pooled": trained}, route=dict.fromkeys(train.groups, "pooled"), pooled="pooled"
-        )
+        return self._one_network(train, train_pooled(train, validation, settings, store))

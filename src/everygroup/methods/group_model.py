@@ -86,22 +86,13 @@ class GroupModel(Method):
         super().check_cohorts(train, validation)
         pooled_groups(train, validation, self.small_groups)
 
-    def fit(
-        self,
-        train: Cohort,
-        validation: Cohort,
-        *,
-        settings: TrainSettings | None = None,
-        store: Store | None = None,
-    ) -> RoutedModel:
+    def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         """Train one network per group; see `Method.fit`."""
-        self.check_cohorts(train, validation)
-        settings, store = settings or TrainSettings.make(), store or Store()
         left_out = pooled_groups(train, validation, self.small_groups)
         trained: dict[str, Trained] = {}
         for g in train.groups:
             if g not in left_out:
-                trained[g] = train_in_group(g, train, validation, settings, store, train_size=len(train))
+                trained[g] = self._train_group(g, train, validation, settings, store)
         if left_out:
             trained["pooled"] = train_pooled(train, validation, settings, store)
         return RoutedModel.build(
@@ -112,3 +103,8 @@ class GroupModel(Method):
             pooled="pooled" if left_out else None,
             info={"hyperparameters": self.hyperparameters},
         )
+
+    def _train_group(
+        self, group: str, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store
+    ) -> Trained:
+        return train_in_group(group, train, validation, settings, store, train_size=len(train))

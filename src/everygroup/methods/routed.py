@@ -15,7 +15,7 @@ from everygroup.cohort import Cohort, GroupRule
 from everygroup.console import warn
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import read_json, write_json
-from everygroup.networks import Classifier, NetworkSpec
+from everygroup.networks import Adapted, Classifier, NetworkSpec
 from everygroup.predictions import Predictions
 from everygroup.training import Trained, build_from, predict_logits
 from everygroup.training.checkpoint import copy_state, load_network, save_network
@@ -33,7 +33,7 @@ class RoutedModel:
     ----------
     method : str
         Name of the method that made it.
-    networks : dict of str to Classifier
+    networks : dict of str to Classifier or Adapted
         By network name.
     specs : dict of str to NetworkSpec
         How to build each network.
@@ -55,7 +55,7 @@ class RoutedModel:
     """
 
     method: str
-    networks: dict[str, Classifier]
+    networks: dict[str, Classifier | Adapted]
     specs: dict[str, NetworkSpec]
     route: dict[str, str]
     classes: tuple[str, ...]

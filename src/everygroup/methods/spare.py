@@ -146,17 +146,8 @@ class Spare(Method):
         for g in train.groups:
             self._alpha(g)
 
-    def fit(
-        self,
-        train: Cohort,
-        validation: Cohort,
-        *,
-        settings: TrainSettings | None = None,
-        store: Store | None = None,
-    ) -> RoutedModel:
+    def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         """Run Algorithm 1; see `Method.fit`. The result's `weights` holds every distance and weight."""
-        self.check_cohorts(train, validation)
-        settings, store = settings or TrainSettings.make(), store or Store()
         alphas = {g: self._alpha(g) for g in train.groups}
         left_out = pooled_groups(train, validation, self.small_groups)
         targets = [g for g in train.groups if g not in left_out]

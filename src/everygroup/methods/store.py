@@ -37,13 +37,14 @@ class Store:
         n_budget: int,
         objective: Objective = weighted_cross_entropy,
         initial: StateDict | None = None,
+        adapter: dict[str, Any] | None = None,
     ) -> Trained:
         """Return the network of a task, trained now, earlier, or from where a killed run stopped.
 
         `n_budget` is the size of the whole training cohort; see `everygroup.training.train`.
         """
         n_updates, per_epoch = settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)
-        key = training_key(task, settings, n_updates, per_epoch, objective, initial)
+        key = training_key(task, settings, n_updates, per_epoch, objective, initial, adapter)
         if key not in self._networks:
             folder = self.folder / "networks" / f"{_slug(task.name)}-{key[:12]}" if self.folder is not None else None
             self._networks[key] = train(
@@ -53,6 +54,7 @@ class Store:
                 n_budget=n_budget,
                 objective=objective,
                 initial=initial,
+                adapter=adapter,
                 on_epoch=self.log.update,
             )
         trained = self._networks[key]

@@ -1,12 +1,29 @@
-"""Networks: backbones by name, with input scaling inside."""
+"""Networks: backbones by name, with input scaling inside, and what methods make of them."""
 
+from everygroup.networks.adapted import ADAPTERS, Adapted, adapter_record, logits_of, register_adapter
 from everygroup.networks.backbones import (
     OWN,
-    Classifier,
     NetworkSpec,
     build_network,
     list_backbones,
     resolve_backbone,
 )
+from everygroup.networks.classifier import Classifier
+from everygroup.networks.domain_heads import DomainHeads
+from everygroup.networks.group_weights import GroupWeights
 
-__all__ = ["OWN", "Classifier", "NetworkSpec", "build_network", "list_backbones", "resolve_backbone"]
+__all__ = [
+    "ADAPTERS",
+    "OWN",
+    "Adapted",
+    "Classifier",
+    "DomainHeads",
+    "GroupWeights",
+    "NetworkSpec",
+    "adapter_record",
+    "build_network",
+    "list_backbones",
+    "logits_of",
+    "register_adapter",
+    "resolve_backbone",
+]

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from everygroup.errors import SettingsError
+from everygroup.networks.adapted import Adapted, adapt
+from everygroup.networks.classifier import Classifier
 from everygroup.networks.small import SmallCNN, VectorNetwork
 from everygroup.networks.vision_library import timm
 
@@ -39,55 +40,25 @@ class NetworkSpec:
         Shape of a stored image, (H, W, C), or (D,) for vectors.
     small_stem : bool
         3x3 stride-1 stem without pooling (ResNets).
+    adapter : dict, optional
+        Name and options of what was made of the backbone, see `everygroup.networks.adapted`.
     """
 
     backbone: str
     n_outputs: int
     sample_shape: tuple[int, ...]
     small_stem: bool = False
+    adapter: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values."""
-        return asdict(self)
+        record = asdict(self)
+        return record if self.adapter is not None else {k: v for k, v in record.items() if k != "adapter"}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> NetworkSpec:
         """Rebuild from `to_dict`."""
         return cls(**{**value, "sample_shape": tuple(value["sample_shape"])})
-
-
-class Classifier(nn.Module):
-    """A backbone with the input scaling inside: takes images in [0, 1] and returns logits.
-
-    Distances to its decision boundary are therefore in the units of [0, 1] pixels.
-    """
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(
-        self, body: nn.Module, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
-    ) -> None:
-        super().__init__()
-        self.body = body
-        self.scaled = mean is not None
-        if mean is not None and std is not None:
-            self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-            self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits (N, K) of images (N, C, H, W) in [0, 1], or of vectors (N, D)."""
-        logits: torch.Tensor = self.body(self._scale(x))
-        return logits
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return penultimate features (N, q)."""
-        body: Any = self.body
-        features: torch.Tensor = body.forward_features(self._scale(x))
-        return body.forward_head(features, pre_logits=True) if features.ndim > 2 else features
-
-    def _scale(self, x: torch.Tensor) -> torch.Tensor:
-        return (x - self.mean) / self.std if self.scaled else x
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
@@ -104,7 +75,7 @@ def resolve_backbone(name: str, sample_shape: Sequence[int]) -> str:
     return "small_cnn" if max(sample_shape[:2]) <= SMALL_IMAGE else "resnet18"
 
 
-def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier:
+def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier | Adapted:
     """Build a network with initial weights from torch's current random state.
 
     Raises
@@ -112,6 +83,11 @@ def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier:
     SettingsError
         For an unknown name (with the nearest ones), images too small for it, or a mismatch of vectors and images.
     """
+    plain = _plain(spec, pretrained)
+    return plain if spec.adapter is None else adapt(plain, spec.adapter)
+
+
+def _plain(spec: NetworkSpec, pretrained: bool) -> Classifier:
     name, shape = spec.backbone, spec.sample_shape
     if name in ("linear", "mlp"):
         if len(shape) != 1:

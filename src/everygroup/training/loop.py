@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ from everygroup.console import progress as progress_bar
 from everygroup.errors import OutputError, TrainingError
 from everygroup.files import hash_json
 from everygroup.imaging.augment import AUGMENTATIONS
-from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
+from everygroup.networks import (
+    Adapted,
+    Classifier,
+    NetworkSpec,
+    adapter_record,
+    build_network,
+    logits_of,
+    resolve_backbone,
+)
 from everygroup.settings import TrainSettings
 from everygroup.training.batches import PixelSource, index_batches
 from everygroup.training.checkpoint import (
@@ -40,7 +48,7 @@ _ALGORITHM = 1  # raise it when the same task and settings train another network
 
 @dataclass(frozen=True)
 class Batch:
-    """One update's samples: targets (B,), loss weights (B,), group (B,) and sample index (B,)."""
+    """One update's samples: targets (B,), loss weights (B,) or (B, G), group (B,) and sample index (B,)."""
 
     y: torch.Tensor
     weight: torch.Tensor
@@ -51,9 +59,15 @@ class Batch:
 Objective = Callable[[nn.Module, torch.Tensor, Batch, TrainSettings], torch.Tensor]
 
 
+def sample_losses(network: nn.Module, x: torch.Tensor, batch: Batch, settings: TrainSettings) -> torch.Tensor:
+    """CE(f(x_i), y_i) of every sample of the batch, (B,)."""
+    logits = logits_of(network, x, batch.group)
+    return F.cross_entropy(logits, batch.y, reduction="none", label_smoothing=settings.label_smoothing)
+
+
 def weighted_cross_entropy(network: nn.Module, x: torch.Tensor, batch: Batch, settings: TrainSettings) -> torch.Tensor:
     """(1/B) sum_i w_i CE(f(x_i), y_i)."""
-    losses = F.cross_entropy(network(x), batch.y, reduction="none", label_smoothing=settings.label_smoothing)
+    losses = sample_losses(network, x, batch, settings)
     return (losses * batch.weight).mean()
 
 
@@ -61,7 +75,7 @@ def batch_normalised_cross_entropy(
     network: nn.Module, x: torch.Tensor, batch: Batch, settings: TrainSettings
 ) -> torch.Tensor:
     """sum_i w_i CE(f(x_i), y_i) / sum_i w_i over the batch."""
-    losses = F.cross_entropy(network(x), batch.y, reduction="none", label_smoothing=settings.label_smoothing)
+    losses = sample_losses(network, x, batch, settings)
     return (losses * batch.weight).sum() / batch.weight.sum().clamp_min(1e-12)  # a batch may hold weights 0 only
 
 
@@ -71,7 +85,7 @@ class Trained:
 
     Attributes
     ----------
-    network : Classifier
+    network : Classifier or Adapted
         In eval mode, on the CPU, with the weights of the chosen epoch.
     spec : NetworkSpec
         How to build it again.
@@ -85,12 +99,19 @@ class Trained:
         Content hash of task, settings and initial weights.
     """
 
-    network: Classifier
+    network: Classifier | Adapted
     spec: NetworkSpec
     log: list[dict[str, Any]]
     selected_epoch: int
     updates: int
     key: str
+
+    def answering(self, group: int | None = None) -> Trained:
+        """Return the plain network that answers for a group (None: unknown), of a network that takes groups."""
+        if not isinstance(self.network, Adapted):
+            return self
+        network = self.network.answering(group).eval()
+        return replace(self, network=network, spec=replace(self.spec, adapter=adapter_record(network)))
 
 
 def train(
@@ -101,6 +122,7 @@ def train(
     n_budget: int | None = None,
     objective: Objective = weighted_cross_entropy,
     initial: StateDict | None = None,
+    adapter: dict[str, Any] | None = None,
     on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Trained:
     """Train one network.
@@ -118,9 +140,12 @@ def train(
         Number of training samples that sets the number of updates (default: the task's own). Methods pass the size of
         the whole training cohort, so that a model of one group gets the same number of updates.
     objective : callable
-        (network, x, batch, settings) -> scalar loss.
+        (network, x, batch, settings) -> scalar loss. A function, or a frozen dataclass whose fields are its
+        hyper-parameters.
     initial : state dict, optional
         Weights to start from (warm start) instead of the seed's.
+    adapter : dict, optional
+        Name and options of what is made of the backbone, see `everygroup.networks.Adapted`.
     on_epoch : callable, optional
         Called with the log after every epoch.
 
@@ -139,8 +164,9 @@ def train(
         len(task.outputs),
         task.train.sample_shape,
         settings.small_stem,
+        adapter,
     )
-    key = training_key(task, settings, n_updates, per_epoch, objective, initial)
+    key = training_key(task, settings, n_updates, per_epoch, objective, initial, adapter)
     if folder is not None and (folder / "network.safetensors").exists():
         trained = load_trained(folder)
         _check_key(trained.key, key, folder)
@@ -191,8 +217,9 @@ def train(
                     probabilities=probabilities,
                 )
                 for update, (index, stored) in enumerate(source.stream(indices), start=first):
-                    for param_group in optimiser.param_groups:
-                        param_group["lr"] = learning_rate(update, n_updates, settings)
+                    rate = learning_rate(update, n_updates, settings)
+                    for part in optimiser.param_groups:
+                        part["lr"] = rate * part.get("lr_scale", 1.0)
                     x = augment(source.floats(stored)).contiguous(memory_format=layout)
                     where = torch.from_numpy(index).to(device)
                     batch = Batch(y[where], weight[where], group[where], index)
@@ -205,6 +232,8 @@ def train(
                         nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
                     scaler.step(optimiser)
                     scaler.update()
+                    if isinstance(network, Adapted):
+                        network.constrain()
                     total += loss.detach()
                     advance(1)
 
@@ -276,7 +305,7 @@ def load_trained(folder: Path) -> Trained:
     )
 
 
-def build_from(spec: NetworkSpec, weights: StateDict) -> Classifier:
+def build_from(spec: NetworkSpec, weights: StateDict) -> Classifier | Adapted:
     """Build a network in eval mode with given weights, leaving torch's random state alone."""
     with torch.random.fork_rng(devices=[]):
         network = build_network(spec)
@@ -291,16 +320,20 @@ def training_key(
     per_epoch: int,
     objective: Objective = weighted_cross_entropy,
     initial: StateDict | None = None,
+    adapter: dict[str, Any] | None = None,
 ) -> str:
     """Hash everything the trained network depends on, and nothing else (not the device, not the name)."""
     values = settings.model_dump(exclude={"device", "epochs", "updates"})
-    name = f"{objective.__module__}.{getattr(objective, '__qualname__', repr(objective))}"
+    # a dataclass shows its hyper-parameters
+    name = repr(objective) if is_dataclass(objective) else getattr(objective, "__qualname__", "")
+    name = f"{objective.__module__}.{name}"
     start = None
     if initial is not None:
         from everygroup.files import hash_array
 
         start = [hash_array(v.numpy()) for v in initial.values()]
-    return hash_json([_ALGORITHM, task.hash, values, n_updates, per_epoch, name, start])
+    more = [] if adapter is None else [adapter]
+    return hash_json([_ALGORITHM, task.hash, values, n_updates, per_epoch, name, start, *more])
 
 
 def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray, np.ndarray | None]:
@@ -310,7 +343,8 @@ def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray
     count = np.bincount(task.y_train, minlength=len(task.outputs)).astype(float)[task.y_train]
     if settings.class_weighting != "none":
         by_class = 1 / count if settings.class_weighting == "balanced" else count**-0.5
-        weights = weights * by_class / by_class.mean()
+        scale = by_class / by_class.mean()
+        weights = weights * (scale if weights.ndim == 1 else scale[:, None])
     probabilities = {"shuffle": None, "replacement": np.ones(n), "class_balanced": 1 / count}[settings.sampler]
     if task.probabilities is not None:
         probabilities = task.probabilities * (1.0 if probabilities is None else probabilities)

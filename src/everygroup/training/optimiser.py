@@ -7,12 +7,21 @@ import math
 import torch
 from torch import nn
 
+from everygroup.networks import Adapted
 from everygroup.settings import TrainSettings
 
 
 def build_optimiser(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return SGD or AdamW over all parameters that require a gradient."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    """Return SGD or AdamW over all parameters that require a gradient.
+
+    An adapted network may part them into groups; the learning rate of a group is `lr_scale` (1 by default) times the
+    schedule's.
+    """
+    own = network.parameter_groups() if isinstance(network, Adapted) else None
+    parameters = [
+        {"lr_scale": 1.0, **part, "params": [p for p in part["params"] if p.requires_grad]}
+        for part in own or [{"params": network.parameters()}]
+    ]
     if settings.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,

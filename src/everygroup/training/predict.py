@@ -7,6 +7,7 @@ from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.imaging.tensors import to_input
+from everygroup.networks import logits_of
 
 PREDICT_BATCH = 512
 
@@ -24,7 +25,8 @@ def predict_logits(
         with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False):
             for start in range(0, len(cohort), batch_size):
                 stored = torch.from_numpy(np.ascontiguousarray(cohort.batch(slice(start, start + batch_size))))
-                parts.append(network(to_input(stored.to(device))).float().cpu())
+                group = torch.from_numpy(cohort.group[start : start + batch_size]).to(device)
+                parts.append(logits_of(network, to_input(stored.to(device)), group).float().cpu())
     finally:
         network.train(was_training)
     return torch.cat(parts).clone() if parts else torch.empty(0, 0)

@@ -25,8 +25,8 @@ class Task:
         Targets: diagnosis labels, or groups for a group predictor.
     outputs : tuple of str
         Names of the targets' values.
-    weights : ndarray of float, (n_train,), optional
-        Sample weights in the loss.
+    weights : ndarray of float, (n_train,) or (n_train, G), optional
+        Sample weights in the loss; a column per group for objectives that weigh every head by itself.
     probabilities : ndarray of float, (n_train,), optional
         Relative probabilities of being drawn (with replacement) into a batch; None passes through the data in order.
     """
