@@ -1,57 +1,21 @@
-"""One contract over every registered metric."""
+"""Finding metrics by name."""
+
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import matthews_corrcoef, precision_score, roc_auc_score
 
+import everygroup.metrics
 from everygroup.errors import SettingsError
-from everygroup.metrics import list_metrics, metric_info
+from everygroup.metrics import RATES, accuracy, list_metrics, metric_info
+from everygroup.metrics.performance import ONE_CLASS
+from everygroup.metrics.registry import MODULES, _metrics
 
-K = 3
-
-
-def _data(seed: int, *, perfect: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    y = np.concatenate([np.arange(K), np.arange(K), rng.integers(0, K, 40)])
-    group = np.concatenate([np.zeros(K), np.ones(K), rng.integers(0, 2, 40)]).astype(int)
-    score = np.eye(K)[y] if perfect else rng.dirichlet(np.ones(K), y.size)
-    return y, score, group
-
-
-def _measure(name: str, y: np.ndarray, score: np.ndarray, group: np.ndarray):
-    info = metric_info(name)
-    answer = score if info.requires == "y_score" else score.argmax(axis=1)
-    return info.function(y, answer, sensitive_features=group, classes=list(range(K)))
-
-
-@pytest.mark.parametrize("name", list_metrics())
-def test_contract(name: str) -> None:
-    info = metric_info(name)
-    assert info.name == name and info.title and info.source
-    for seed in range(4):
-        y, score, group = _data(seed, perfect=False)
-        measured = _measure(name, y, score, group)
-        values = [measured.value, *(measured.per_group.values() if info.kind == "performance" else ())]
-        assert all(info.low <= v <= info.high for v in values)
-        swapped = _measure(name, y, score, 1 - group)
-        assert swapped.value == pytest.approx(measured.value)
-        assert swapped.per_group[0] == pytest.approx(measured.per_group[1])
-        order = np.random.default_rng(seed).permutation(y.size)
-        assert _measure(name, y[order], score[order], group[order]).value == pytest.approx(measured.value)
-        with_missing = _measure(name, np.append(y, 0), np.vstack([score, score[:1]]), np.append(group, -1))
-        assert with_missing.n_missing == 1
-        assert dict(with_missing.per_group) == pytest.approx(dict(measured.per_group))
-    y, score, group = _data(0, perfect=True)
-    assert _measure(name, y, score, group).value == pytest.approx(info.optimum)
-    assert info.higher_is_better == (info.optimum == info.high) or info.optimum == 0
-
-
-@pytest.mark.parametrize("name", [n for n in list_metrics("performance") if n not in ("accuracy", "fpr", "tnr", "npv")])
-def test_a_group_without_what_the_metric_needs_is_undefined(name: str) -> None:
-    # group 1 has one class, never answered: no AUC, no precision; recall is defined
-    y, score = np.array([0, 1, 2, 0]), np.eye(K)[[0, 1, 2, 1]]
-    measured = _measure(name, y, score, np.array([0, 0, 0, 1]))
-    assert np.isnan(measured.per_group[1]) == (name in ("auc", "macro_precision", "ppv"))
-    assert measured.n_undefined > 0 or name == "accuracy"
+Y = np.array(["mel", "nv", "nv", "bcc", "mel", "nv"])
+ANSWERS = np.array(["mel", "nv", "mel", "nv", "nv", "nv"])
+GROUP = np.array(["a", "a", "a", "b", "b", "b"])
 
 
 def test_kinds_and_unknown_names() -> None:
@@ -60,3 +24,58 @@ def test_kinds_and_unknown_names() -> None:
         metric_info("eopp1_labb")
     with pytest.raises(SettingsError, match="accuracy"):
         metric_info("zzzz")
+
+
+def test_every_metric_file_is_collected() -> None:
+    folder = Path(next(iter(everygroup.metrics.__path__)))
+    holding = {p.stem for p in folder.glob("*.py") if "\nMETRICS" in p.read_text(encoding="utf-8")}
+    assert holding <= set(MODULES)
+    for name in holding:
+        assert import_module(f"everygroup.metrics.{name}").METRICS
+
+
+def test_two_metrics_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everygroup.metrics.registry.MODULES", ("performance", "performance"))
+    with pytest.raises(RuntimeError, match="two metrics are named 'accuracy'"):
+        _metrics.__wrapped__()
+
+
+def test_rates_of_one_class() -> None:
+    assert {info.name for info in ONE_CLASS} == set(RATES)
+    info = metric_info("recall[mel]")
+    assert (info.name, info.title, info.higher_is_better, info.null) == ("recall[mel]", "Recall of mel", True, "label")
+    measured = info.function(Y, ANSWERS, sensitive_features=GROUP)
+    assert measured.value == 0.5 and dict(measured.per_group) == {"a": 1.0, "b": 0.0}
+    for rate, expected in (("precision", 0.5), ("specificity", 0.75), ("prevalence", 1 / 3), ("selection_rate", 1 / 3)):
+        assert metric_info(f"{rate}[mel]").function(Y, ANSWERS).value == pytest.approx(expected)
+    assert metric_info("prevalence[mel]").higher_is_better is None
+    assert metric_info("fpr[mel]").optimum == 0.0
+    assert metric_info("recall[1]").function([0, 1, 1], [0, 1, 0]).value == 0.5
+    assert np.isnan(metric_info("recall[absent]").function(Y, ANSWERS).value)
+
+
+def test_scores_of_one_class() -> None:
+    score = np.random.default_rng(0).dirichlet(np.ones(3), 6)
+    info = metric_info("auc[mel]")
+    assert info.title == "AUC of mel"
+    expected = roc_auc_score(Y == "mel", score[:, 1])
+    assert info.function(Y, score, classes=["bcc", "mel", "nv"]).value == pytest.approx(expected)
+    assert info.function(Y, score).value == pytest.approx(expected)
+    assert metric_info("auc[1]").function([0, 1, 1], [0.2, 0.9, 0.1]).value == 0.5
+    with pytest.raises(SettingsError, match="Unknown class 'scc'"):
+        metric_info("auc[scc]").function(Y, score)
+
+
+@pytest.mark.parametrize("name", ["eopp1_lab[mel]", "matthews[mel]", "mae[mel]"])
+def test_what_has_no_form_for_one_class_says_so(name: str) -> None:
+    with pytest.raises(SettingsError, match="has no form for one class"):
+        metric_info(name)
+
+
+def test_matthews_and_weighted_precision_equal_scikit_learn() -> None:
+    y, answer = np.random.default_rng(1).integers(0, 4, (2, 80))
+    assert metric_info("matthews").function(y, answer).value == pytest.approx(matthews_corrcoef(y, answer), abs=1e-12)
+    weighted = metric_info("weighted_precision").function(y, answer).value
+    assert weighted == pytest.approx(precision_score(y, answer, average="weighted"), abs=1e-12)
+    assert np.isnan(metric_info("matthews").function([0, 1], [1, 1]).value)
+    assert accuracy(y, y).value == 1

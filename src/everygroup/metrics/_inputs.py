@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,27 @@ def group_codes(sensitive_features: ArrayLike) -> tuple[IntArray, list[Hashable]
     names: list[Hashable] = sorted(known, key=lambda v: (isinstance(v, str), v))
     position = {v: i for i, v in enumerate(names)}
     return np.array([position.get(v, -1) for v in items], dtype=np.int64), names
+
+
+def combined_codes(sensitive_features: Any) -> tuple[IntArray, list[Hashable]]:
+    """Like `group_codes`, and the intersections of several columns: a table, a mapping of columns or (n, m) values.
+
+    A row that misses one of the columns is missing.
+    """
+    if isinstance(sensitive_features, Mapping):
+        sensitive_features = pd.DataFrame(dict(sensitive_features))
+    values = np.asarray(sensitive_features, dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 2:
+        return group_codes(values)
+    columns = [group_codes(values[:, j]) for j in range(values.shape[1])]
+    codes = np.stack([c for c, _ in columns], axis=1)
+    known = (codes >= 0).all(axis=1)
+    found, at = np.unique(codes[known], axis=0, return_inverse=True)
+    index = np.full(len(values), -1, dtype=np.int64)
+    index[known] = at.reshape(-1)
+    return index, [tuple(names[i] for (_, names), i in zip(columns, row, strict=True)) for row in found.tolist()]
 
 
 def class_codes(

@@ -13,7 +13,15 @@ from everygroup.metrics._inputs import class_codes, group_codes
 from everygroup.metrics.confusion import Array, OneVsRest, confusion_counts, one_vs_rest
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
-from everygroup.metrics.rates import Absent, Average, accuracy_of, average_rate, class_rates, undefined_rates
+from everygroup.metrics.rates import (
+    Absent,
+    Average,
+    accuracy_of,
+    average_rate,
+    class_rates,
+    matthews_of,
+    undefined_rates,
+)
 
 CountMetric = Callable[[OneVsRest], Array]
 
@@ -158,6 +166,27 @@ def macro_f1(
     )
 
 
+def matthews(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Matthews correlation between labels and answers; range -1..1, 1 is best, undefined if either never varies.
+
+    References
+    ----------
+    Gorodkin, Computational Biology and Chemistry 2004, for more than two classes.
+
+    Examples
+    --------
+    >>> matthews([0, 0, 1, 1], [0, 0, 1, 1]).value
+    1.0
+    """
+    return measure_counts(matthews_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
+
+
 def rate(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -174,7 +203,7 @@ def rate(
 
     Parameters
     ----------
-    name : 'tpr', 'tnr', 'fpr', 'fnr', 'ppv', 'npv', 'precision', 'recall', 'f1', 'ovr_accuracy', 'selection_rate'.
+    name : a key of `RATES`.
     positive : a class name; the rate of that class alone.
     average, zero_division, absent : as in `average_rate`.
     """
@@ -214,11 +243,16 @@ def one_class_rate(
 
 
 def _info(
-    name: str, title: str, function: Callable[..., Measured], null: Literal["label", "none"], optimum: float = 1.0
+    name: str,
+    title: str,
+    function: Callable[..., Measured],
+    null: Literal["label", "none"],
+    optimum: float = 1.0,
+    low: float = 0.0,
 ) -> MetricInfo:
-    return MetricInfo(
-        name, title, "performance", 0.0, 1.0, optimum, optimum == 1.0, "y_pred", null, "standard", function
-    )
+    better = None if np.isnan(optimum) else optimum == 1.0
+    source = "Gorodkin, Computational Biology and Chemistry 2004" if name == "matthews" else "standard"
+    return MetricInfo(name, title, "performance", low, 1.0, optimum, better, "y_pred", null, source, function)
 
 
 METRICS: tuple[MetricInfo, ...] = (
@@ -227,6 +261,9 @@ METRICS: tuple[MetricInfo, ...] = (
     _info("macro_precision", "Precision (macro)", macro_precision, "none"),
     _info("macro_recall", "Recall (macro)", macro_recall, "label"),
     _info("macro_f1", "F1 (macro)", macro_f1, "none"),
+    _info("weighted_precision", "Precision (weighted)", partial(macro_precision, average="weighted"), "none"),
+    _info("weighted_f1", "F1 (weighted)", partial(macro_f1, average="weighted"), "none"),
+    _info("matthews", "Matthews correlation", matthews, "none", low=-1.0),
     _info("tpr", "True positive rate", partial(rate, name="tpr"), "label"),
     _info("tnr", "True negative rate", partial(rate, name="tnr"), "label"),
     _info("fpr", "False positive rate", partial(rate, name="fpr"), "label", 0.0),
@@ -235,3 +272,24 @@ METRICS: tuple[MetricInfo, ...] = (
     _info("npv", "Negative predictive value", partial(rate, name="npv"), "none"),
 )
 """Records of the metrics above."""
+
+ONE_CLASS: tuple[MetricInfo, ...] = tuple(
+    _info(name, title, partial(one_class_rate, name=name), null, optimum)
+    for name, title, null, optimum in (
+        ("recall", "Recall", "label", 1.0),
+        ("precision", "Precision", "none", 1.0),
+        ("f1", "F1", "none", 1.0),
+        ("specificity", "Specificity", "label", 1.0),
+        ("ovr_accuracy", "One-vs-rest accuracy", "none", 1.0),
+        ("prevalence", "Prevalence", "none", float("nan")),
+        ("selection_rate", "Share answered", "none", float("nan")),
+        ("tpr", "True positive rate", "label", 1.0),
+        ("tnr", "True negative rate", "label", 1.0),
+        ("fpr", "False positive rate", "label", 0.0),
+        ("fnr", "False negative rate", "label", 0.0),
+        ("ppv", "Positive predictive value", "none", 1.0),
+        ("npv", "Negative predictive value", "none", 1.0),
+    )
+)
+"""Records of the rates of one class against the rest, written ``recall[class]``; without a best value (NaN) where
+neither more nor less is better."""

@@ -38,6 +38,8 @@ RATES: Mapping[str, Fraction] = MappingProxyType(
         "precision": lambda c: (c.tp, c.predicted),
         "recall": lambda c: (c.tp, c.support),
         "f1": lambda c: (2 * c.tp, c.support + c.predicted),
+        "specificity": lambda c: (c.tn, c.n - c.support),
+        "prevalence": lambda c: (c.support, np.broadcast_to(c.n, c.tp.shape)),
         "ovr_accuracy": lambda c: (c.tp + c.tn, np.broadcast_to(c.n, c.tp.shape)),
         "selection_rate": lambda c: (c.predicted, np.broadcast_to(c.n, c.tp.shape)),
     }
@@ -102,3 +104,16 @@ def accuracy_of(counts: OneVsRest) -> Array:
 def undefined_rates(counts: OneVsRest, name: str) -> NDArray[np.int64]:
     """Number of classes whose rate is 0/0: (...,) from counts (..., K)."""
     return np.asarray(np.isnan(class_rates(counts, name)).sum(axis=-1))
+
+
+def matthews_of(counts: OneVsRest) -> Array:
+    """Matthews correlation of any number of classes: (...,) from counts (..., K).
+
+    References
+    ----------
+    Gorodkin, Computational Biology and Chemistry 2004.
+    """
+    n = counts.n[..., 0]
+    covariance = counts.tp.sum(axis=-1) * n - (counts.support * counts.predicted).sum(axis=-1)
+    spread = (n**2 - (counts.support**2).sum(axis=-1)) * (n**2 - (counts.predicted**2).sum(axis=-1))
+    return ratio_of(covariance, np.sqrt(spread))

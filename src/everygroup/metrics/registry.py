@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike
 from everygroup.errors import SettingsError
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
-from everygroup.metrics.performance import one_class_rate
-from everygroup.metrics.rates import RATES
+from everygroup.metrics.performance import ONE_CLASS
 
 MODULES = (
     "performance",
     "ranking",
     "calibration",
+    "recalibration",
     "uncertainty",
     "criteria",
     "lineage",
@@ -32,6 +32,7 @@ MODULES = (
     "pairwise",
     "regression",
     "segmentation",
+    "surface",
     "anomaly",
     "multilabel",
 )
@@ -103,14 +104,18 @@ def metric_info(name: str) -> MetricInfo:
 
 def _of_class(base: str, label: str, name: str) -> MetricInfo:
     """Return the record of a metric of one class against the rest."""
-    info = metric_info(f"macro_{base}" if f"macro_{base}" in _metrics() else base)
     function: Callable[..., Measured]
-    if base in RATES:
-        function = partial(one_class_rate, name=base, label=label)
-    elif info.kind == "performance" and info.requires == "y_score":
-        function = partial(_score_of_class, metric=info.function, label=label)
+    rates = {info.name: info for info in ONE_CLASS}
+    if base in rates:
+        info = rates[base]
+        function = partial(info.function, label=label)
     else:
-        raise SettingsError(f"{base} has no form for one class.", fix=f"choose one of {', '.join(RATES)}, or {base}")
+        info = metric_info(base)
+        function = partial(_score_of_class, metric=info.function, label=label)
+        if info.kind == "gap" or info.requires != "y_score":
+            raise SettingsError(
+                f"{base} has no form for one class.", fix=f"of one class there are {', '.join(rates)} and auc"
+            )
     title = re.sub(r" \(macro.*\)$", "", info.title)
     return replace(info, name=name, title=f"{title} of {label}", function=function)
 
