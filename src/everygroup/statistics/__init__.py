@@ -13,6 +13,9 @@ from everygroup.statistics.delong import (
     delong,
     delong_variance,
 )
+from everygroup.statistics.detectable import (
+    detectable_gap,
+)
 from everygroup.statistics.intervals import (
     bca_interval,
     expanded_interval,
@@ -39,6 +42,16 @@ from everygroup.statistics.permutation import (
     permutation_units,
     permuted_blocks,
 )
+from everygroup.statistics.power import (
+    detectable_difference,
+    detectable_mean,
+    detectable_proportion,
+    n_for_difference,
+    n_for_mean,
+    n_for_means,
+    n_for_proportions,
+    power_of_proportions,
+)
 from everygroup.statistics.proportions import (
     difference_of_limits,
     effective_size,
@@ -59,6 +72,10 @@ __all__ = [
     "cluster_strata",
     "delong",
     "delong_variance",
+    "detectable_difference",
+    "detectable_gap",
+    "detectable_mean",
+    "detectable_proportion",
     "difference_of_limits",
     "effective_size",
     "expanded_interval",
@@ -69,6 +86,10 @@ __all__ = [
     "mann_whitney",
     "mcnemar",
     "mcnemar_counts",
+    "n_for_difference",
+    "n_for_mean",
+    "n_for_means",
+    "n_for_proportions",
     "newcombe_difference",
     "paired_interval",
     "percentile_interval",
@@ -76,6 +97,7 @@ __all__ = [
     "permutation_test",
     "permutation_units",
     "permuted_blocks",
+    "power_of_proportions",
     "replicate_blocks",
     "sign_flip",
     "simultaneous_differences",
