@@ -49,7 +49,7 @@ def test_weighted_tables_equal_counting_every_pair(rows: list[tuple[bool, int, i
     drawn = np.repeat(np.arange(len(rows)), weight)
     p, s, g = positive[drawn], score[drawn].astype(float), group[drawn]
     for a in range(3):
-        np.testing.assert_allclose(against_all[a], slow(s[p & (g == a)], s[~p]))
+        np.testing.assert_allclose(against_all[a], slow(s[p & (g == a)], s[~p & (g >= 0)]))
         np.testing.assert_allclose(across[a], slow(s[p & (g == a)], s[~p & (g >= 0) & (g != a)]))
         for b in range(3):
             np.testing.assert_allclose(table[a, b], slow(s[p & (g == a)], s[~p & (g == b)]))
@@ -95,11 +95,11 @@ def test_two_groups_give_the_disparity_of_the_paper() -> None:
 
 
 def test_a_shift_of_one_group_is_seen_across_groups_only() -> None:
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     y, group = rng.integers(0, 2, 4000), rng.choice(["a", "b"], 4000)
     score = 1 / (1 + np.exp(-(rng.normal(size=4000) + 1.5 * y + 2.0 * (group == "b"))))
     table = xauc_table(y, score, sensitive_features=group)
-    assert abs(table.loc["a", "a"] - table.loc["b", "b"]) < 0.06  # chance
+    assert abs(table.loc["a", "a"] - table.loc["b", "b"]) < 0.03
     assert xauc_difference(y, score, sensitive_features=group).value > 0.4
 
 
@@ -125,7 +125,8 @@ def test_clusters_weigh_all_their_rows() -> None:
 def test_missing_groups_and_undefined_values() -> None:
     y, score = [1, 0, 1, 0, 1], [0.9, 0.2, 0.6, 0.7, 0.1]
     measured = pairwise_fairness(y, score, sensitive_features=["a", "a", "b", "", "b"])
-    assert measured.n_missing == 1 and measured.per_group["b"] == pytest.approx(1 / 4)
+    assert measured.n_missing == 1 and measured.per_group["b"] == pytest.approx(1 / 2)
+    assert measured.value == pytest.approx(roc_auc_score(y, score))
     empty = xauc(y, score, sensitive_features=["a", "a", "a", "a", "b"])
     assert np.isnan(empty.per_group["a"]) and empty.n_undefined == 1
     assert np.isnan(xauc_difference(y, score, sensitive_features=["a"] * 5).value)

@@ -19,6 +19,7 @@ from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_
 from everygroup.metrics.disparity import difference
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
+from everygroup.metrics.ranking import macro_auc, rankings
 from everygroup.metrics.rates import mean_defined, ratio_of
 
 Weights = NDArray[np.float32]
@@ -29,8 +30,8 @@ class GroupRanking:
     """One class's scores against the rest, ordered once over all groups and used for every replicate.
 
     With u_1 < ... < u_m the distinct scores of the positives, `positives[g]` (m, C) counts the positives of group g at
-    u_i by unit, and `below[g]` and `tied[g]` (m, C) the negatives between u_(i-1) and u_i (without the ends) and at
-    u_i. The last entry of `below` and `tied` holds the rows without a group; their positives belong to no pair.
+    u_i by unit, `below[g]` and `tied[g]` (m, C) its negatives between u_(i-1) and u_i (without the ends) and at u_i.
+    Rows without a group belong to no pair.
     """
 
     positives: tuple[sparse.csr_matrix, ...]
@@ -62,20 +63,18 @@ class GroupRanking:
             return sparse.csr_matrix((ones, (at[rows], column[rows])), shape=(n_rows, width))
 
         inside = [g == k for k in range(n_groups)]
-        with_missing = [*inside, g < 0]
-        slot = np.where(g < 0, n_groups, g)
         return cls(
             tuple(count(p & i, lower, levels.size) for i in inside),
-            tuple(count(~p & ~at_level & (lower < levels.size) & i, lower, levels.size) for i in with_missing),
-            tuple(count(~p & at_level & i, lower, levels.size) for i in with_missing),
-            count(~p, slot, n_groups + 1),
+            tuple(count(~p & ~at_level & (lower < levels.size) & i, lower, levels.size) for i in inside),
+            tuple(count(~p & at_level & i, lower, levels.size) for i in inside),
+            count(~p & (g >= 0), g, n_groups),
         )
 
     def wins(self, weights: Weights) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Pairs won under weights (C, r), as (r, G, G + 1), with the positives (r, G) and the negatives (r, G + 1).
+        """Pairs won under weights (C, r), as (r, G, G), with the positives (r, G) and the negatives (r, G).
 
         Entry [g, h] counts the pairs of a positive of g and a negative of h in which the positive scores higher, ties
-        half; the last h are the rows without a group.
+        half.
         """
         lower = []
         for below, tied in zip(self.below, self.tied, strict=True):
@@ -94,16 +93,14 @@ class GroupRanking:
     def across(self, weights: Weights) -> FloatArray:
         """xAUC (r, G): positives of every group against the negatives of all other groups."""
         won, positive, negative = self.wins(weights)
-        n_groups = positive.shape[-1]
-        others = 1.0 - np.eye(n_groups)
-        top = (won[..., :n_groups] * others).sum(axis=-1)
-        return ratio_of(top, positive * (negative[..., :n_groups] @ others))
+        others = 1.0 - np.eye(positive.shape[-1])
+        top = (won * others).sum(axis=-1)
+        return ratio_of(top, positive * (negative @ others))
 
     def table(self, weights: Weights) -> FloatArray:
         """xAUC (r, G, G): positives of group g against the negatives of group h."""
         won, positive, negative = self.wins(weights)
-        n_groups = positive.shape[-1]
-        return ratio_of(won[..., :n_groups], positive[..., :, None] * negative[..., None, :n_groups])
+        return ratio_of(won, positive[..., :, None] * negative[..., None, :])
 
 
 def group_rankings(
@@ -169,8 +166,8 @@ def pairwise_fairness(
     """PF_g: the chance that a positive of group g scores higher than a negative of any group, ties 1/2.
 
     In [0, 1], 1 is best. The overall value is the AUC of all rows: exactly the mean of PF_g weighted by the number of
-    positives, when every row has a group. With more than two classes the mean of one-vs-rest, or one class with
-    `positive`.
+    positives, when every row has a group (rows without one are in no PF_g). With
+    more than two classes the mean of one-vs-rest, or one class with `positive`.
 
     References
     ----------
@@ -182,8 +179,13 @@ def pairwise_fairness(
     >>> pairwise_fairness(y, score, sensitive_features=group).per_group
     {'a': 1.0, 'b': 0.5}
     """
-    _, ranked, _, result = _measure(y_true, y_score, sensitive_features, classes, positive, lambda r, w: r.pairwise(w))
-    return _with(result, float(mean_defined([_auc(r, result.n) for r in ranked])))
+    result = _measure(y_true, y_score, sensitive_features, classes, positive, lambda r, w: r.pairwise(w))[3]
+    index, score = score_codes(y_true, y_score, classes)
+    if positive is not None:
+        at = class_position(positive, y_true, classes, score.shape[1])
+        index, score = (index == at).astype(np.int64), np.stack([1.0 - score[:, at], score[:, at]], axis=1)
+    overall = macro_auc(rankings(index, score), np.ones((index.size, 1), dtype=np.float32))
+    return _with(result, float(overall[0]))
 
 
 def pairwise_fairness_difference(
@@ -241,7 +243,7 @@ def xauc(
     for r in ranked:
         won, up, down = (a[0] for a in r.wins(ones))
         apart = 1.0 - np.eye(up.size)
-        values.append(float(ratio_of((won[:, :-1] * apart).sum(), (np.outer(up, down[:-1]) * apart).sum())))
+        values.append(float(ratio_of((won * apart).sum(), (np.outer(up, down) * apart).sum())))
     return _with(result, float(mean_defined(values)))
 
 
@@ -289,12 +291,6 @@ def xauc_table(
     """
     names, _, values, _ = _measure(y_true, y_score, sensitive_features, classes, positive, lambda r, w: r.table(w))
     return pd.DataFrame(mean_defined(values, axis=0), index=names, columns=names)
-
-
-def _auc(ranked: GroupRanking, n: int) -> float:
-    """Pairs won by all positives that have a group, over all such pairs."""
-    won, up, down = (a[0] for a in ranked.wins(np.ones((n, 1), dtype=np.float32)))
-    return float(ratio_of(won.sum(), up.sum() * down.sum()))
 
 
 _LIN, _KALLUS = "Lin et al., Nature Communications 2023", "Kallus and Zhou, NeurIPS 2019"
