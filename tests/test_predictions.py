@@ -206,8 +206,8 @@ def test_only_answers(tmp_path: Path) -> None:
     ("text", "options", "message", "fix"),
     [
         (FOREIGN, {"y_true": "dxx", "y_pred": "answer"}, "No column 'dxx'", "did you mean 'dx'"),
-        (FOREIGN, {"y_true": "dx"}, "no column 'y_pred'", "--y-pred"),
-        (FOREIGN, {"y_pred": "answer"}, "no column 'y_true'", "--y-true"),
+        ("dx,sex\na,f\n", {}, "no column 'y_pred'", "--y-pred"),
+        ("finding,answer\na,b\n", {}, "no column 'y_true'", "--y-true"),
         (FOREIGN, {"y_true": "dx", "y_score": "q_*"}, "No column of f.csv matches 'q_*'", "the columns are"),
         (FOREIGN, {"y_true": "dx", "y_score": ["p_mel", "p_vn"]}, "No column 'p_vn'", "did you mean 'p_nv'"),
         (FOREIGN, {"y_true": "dx", "y_pred": "answer", "bins": {"Age": "5"}}, "Bins for 'Age'", "--group Age"),

@@ -1,0 +1,6 @@
+"""The hinge between models and audits: one table of predictions, built from arrays or read from anybody's file."""
+
+from everygroup.predictions._coding import group_order
+from everygroup.predictions.predictions import Predictions
+
+__all__ = ["Predictions", "group_order"]

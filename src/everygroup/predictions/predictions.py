@@ -1,0 +1,298 @@
+"""The hinge table: one row a sample, with the true label, the answer, the scores, the groups and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from everygroup.errors import PredictionsError
+from everygroup.files import atomic_path
+from everygroup.predictions._checks import (
+    SCORE,
+    as_scores,
+    attribute_columns,
+    check_scores,
+    class_names,
+    group_index,
+    label_index,
+)
+from everygroup.predictions._coding import (
+    category_column,
+    coded,
+    group_order,
+    one_column,
+    positions,
+    spread,
+    text_column,
+    unit_column,
+)
+from everygroup.predictions._guard import guarded
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of one model for n samples.
+
+    Attributes
+    ----------
+    table : columns id, unit, y_true and y_pred (class names; y_true empty where unknown), score_<class> for every
+        class (or none at all), one column per sensitive attribute, group (name; empty where missing), split, route
+        (which network answered, and why) and model.
+    classes : class names, in the order of the scores.
+    groups : names of the groups used in training; empty when there was no such grouping.
+    sensitive : names of the attribute columns.
+
+    Build it with `from_arrays` or `read`, which check everything.
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+
+    # ---- building ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_arrays(
+        cls,
+        y_true: ArrayLike | None = None,
+        y_score: ArrayLike | None = None,
+        *,
+        y_pred: ArrayLike | None = None,
+        classes: Sequence[Any] | None = None,
+        sensitive_features: Mapping[str, Sequence[Any]] | pd.DataFrame | ArrayLike | None = None,
+        group: ArrayLike | None = None,
+        groups: Sequence[Any] | None = None,
+        ids: ArrayLike | None = None,
+        units: ArrayLike | None = None,
+        split: ArrayLike | str = "",
+        route: ArrayLike | str = "",
+        model: ArrayLike | str = "",
+        _rows: str | None = None,
+    ) -> Self:
+        """Build predictions from arrays.
+
+        Parameters
+        ----------
+        y_true : (n,) class index with -1 for unknown, or class names with '' or None for unknown; None if all are.
+        y_score : (n, K) probabilities, or (n,) those of the second of two classes.
+        y_pred : (n,) class index or names; the class with the highest score when not given.
+        classes : the K class names in the order of the scores; found in the labels when not given.
+        sensitive_features : attribute columns by name, or one sequence (then named 'attribute').
+        group : (n,) group used in training: index with -1 for missing (with `groups`), or names; an attribute named
+            'group' when not given.
+        groups : group names in index order.
+        ids, units : sample id, and patient or lesion; row numbers, and the ids, when not given. A sample whose unit is
+            missing is a unit of its own.
+        split, route, model : one text for all rows, or one per row.
+
+        Raises
+        ------
+        PredictionsError
+            For arrays that do not fit together, unknown labels, or scores that are no probabilities.
+        """
+        score = None if y_score is None else as_scores(y_score)
+        true_values = None if y_true is None else one_column("y_true", y_true)
+        pred_values = None if y_pred is None else one_column("y_pred", y_pred)
+        first = next((a for a in (score, pred_values, true_values) if a is not None), None)
+        if first is None or (score is None and pred_values is None):
+            raise PredictionsError("Predictions need y_pred or y_score.", fix="give at least one of them")
+        n = len(first)
+
+        def where(row: int) -> str:
+            return f"{_rows}, row {row + 2}" if _rows else f"Position {row}"
+
+        names = class_names(classes, score, true_values, pred_values)
+        if score is not None:
+            check_scores(score, len(names), where)
+        true = np.full(n, -1) if true_values is None else label_index("y_true", true_values, names, n, where)
+        if pred_values is None:
+            assert score is not None
+            pred = score.argmax(axis=1)
+        else:
+            pred = label_index("y_pred", pred_values, names, n, where)
+            if (pred < 0).any():
+                raise PredictionsError(f"{where(int((pred < 0).argmax()))}: y_pred is empty.", fix="fill it in")
+        attributes = attribute_columns(sensitive_features)
+        own_group = attributes.pop("group", None)
+        group_names, group_of_row = group_index(own_group if group is None else group, groups, n)
+        id_column = text_column("ids", np.arange(n) if ids is None else ids, n)
+
+        parts = [
+            pd.DataFrame(
+                {
+                    "id": id_column,
+                    "unit": unit_column(id_column, units),
+                    "y_true": spread(names, true),
+                    "y_pred": spread(names, pred),
+                }
+            )
+        ]
+        if score is not None:
+            # one block of numbers, shared with the cache below: n x K doubles are kept once
+            parts.append(pd.DataFrame(score, columns=[SCORE + name for name in names], copy=False))
+        parts.append(
+            pd.DataFrame(
+                {name: category_column(name, values, n) for name, values in attributes.items()}
+                | {"group": spread(group_names, group_of_row)}
+                | {k: text_column(k, v, n) for k, v in (("split", split), ("route", route), ("model", model))}
+            )
+        )
+        made = cls(pd.concat(parts, axis=1), names, group_names, tuple(attributes))
+        made.__dict__.update(y_true=true.astype(np.int64), y_pred=pred.astype(np.int64))
+        if ids is None and units is None:
+            made.__dict__["clustered"] = False
+        return made
+
+    @classmethod
+    def read(cls, path: Path | str, **columns: Any) -> Predictions:
+        """Read predictions from a CSV or parquet file or a run folder: our own layout, or anybody's.
+
+        Parameters
+        ----------
+        path : the file; CSV may be separated by commas, semicolons or tabs, in UTF-8, UTF-16 or Latin-1.
+        **columns : see `everygroup.predictions.read_predictions`: y_true, y_pred, y_score, groups, bins, id, unit,
+            split, classes, positive, model, metadata, metadata_id. What is not named is guessed, and said.
+
+        Raises
+        ------
+        PredictionsError
+            Naming the file, row or column, and what to do.
+        """
+        from everygroup.predictions.reading import read_predictions
+
+        return read_predictions(Path(path), **columns)
+
+    @classmethod
+    def read_csv(cls, path: Path | str, **columns: Any) -> Predictions:
+        """Read predictions from a CSV file; the same as `read`."""
+        return cls.read(path, **columns)
+
+    # ---- using -------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        scores = "" if self.has_scores else ", no scores"
+        return (
+            f"Predictions({len(self)} samples, {len(self.classes)} classes{scores}; groups "
+            f"{', '.join(self.groups) or 'none'}; attributes {', '.join(self.sensitive) or 'none'})"
+        )
+
+    @cached_property
+    def y_true(self) -> NDArray[np.int64]:
+        """(n,) class index, -1 where unknown."""
+        return positions(self.table["y_true"], self.classes)
+
+    @cached_property
+    def y_pred(self) -> NDArray[np.int64]:
+        """(n,) class index of the answer."""
+        return positions(self.table["y_pred"], self.classes)
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether there are score columns."""
+        return SCORE + self.classes[0] in self.table.columns
+
+    @cached_property
+    def y_score(self) -> NDArray[np.float64]:
+        """(n, K) scores.
+
+        Raises
+        ------
+        PredictionsError
+            If the table has none; ask `has_scores` first.
+        """
+        if not self.has_scores:
+            raise PredictionsError("These predictions have no scores.", fix="add one score column per class")
+        return self.table[[SCORE + c for c in self.classes]].to_numpy(np.float64)
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """(n,) index of the group used in training, -1 where missing."""
+        return positions(self.table["group"], self.groups)
+
+    @property
+    def units(self) -> NDArray[Any]:
+        """(n,) patient or lesion of every sample."""
+        return self.table["unit"].to_numpy(dtype=object)
+
+    @cached_property
+    def unit_index(self) -> NDArray[np.int64]:
+        """(n,) units numbered 0..C-1 in order of first appearance."""
+        return coded(self.table["unit"])[0] if self.clustered else np.arange(len(self))
+
+    @cached_property
+    def clustered(self) -> bool:
+        """Whether any patient or lesion has several samples; free where neither ids nor units were given."""
+        return not self.table["unit"].is_unique
+
+    @property
+    def ids(self) -> NDArray[Any]:
+        """(n,) id of every sample."""
+        return self.table["id"].to_numpy(dtype=object)
+
+    def attribute(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Names, in order, and index (-1 missing) of one attribute; 'group' is the grouping used in training."""
+        if name == "group":
+            return self.groups, self.group
+        if name not in self.sensitive:
+            known = [*(("group",) if self.groups else ()), *self.sensitive]
+            raise PredictionsError(f"No sensitive attribute {name!r}.", fix=f"there are: {', '.join(known) or 'none'}")
+        codes, distinct = coded(self.table[name])
+        names = tuple(sorted((v for v in distinct if v), key=group_order))
+        position = {v: i for i, v in enumerate(names)}
+        return names, np.array([*(position.get(v, -1) for v in distinct), -1], dtype=np.int64)[codes]
+
+    def where(self, selection: ArrayLike) -> Self:
+        """Return the rows of a mask or an index, with the same classes, groups and attributes."""
+        chosen = np.asarray(selection)
+        mask = chosen.dtype == bool
+        if mask and chosen.all() and chosen.shape == (len(self),):
+            return self
+        index = np.flatnonzero(chosen) if mask else chosen
+        table = self.table.iloc[index].reset_index(drop=True)
+        part = type(self)(table, self.classes, self.groups, self.sensitive)
+        if mask and self.__dict__.get("clustered") is False:
+            part.__dict__["clustered"] = False  # every row at most once: still one sample a unit
+        return part
+
+    def of_split(self, name: str) -> Self:
+        """Return the rows of one split, such as 'test'."""
+        mask = (self.table["split"] == name).to_numpy(dtype=bool)
+        if not mask.any():
+            found = ", ".join(sorted(s for s in self.table["split"].unique() if s)) or "none"
+            raise PredictionsError(f"No row has the split {name!r}.", fix=f"the splits are: {found}")
+        return self.where(mask)
+
+    def at_threshold(self, threshold: float) -> Self:
+        """Return the same scores of two classes, answered anew: the second class where its score is >= `threshold`.
+
+        Raises
+        ------
+        PredictionsError
+            Without scores, or for more than two classes.
+        """
+        if len(self.classes) != 2:
+            raise PredictionsError(
+                f"A threshold needs two classes, and there are {len(self.classes)}.",
+                fix="leave the threshold out: the class with the highest score answers",
+            )
+        answer = (self.y_score[:, 1] >= threshold).astype(np.int64)
+        return type(self)(
+            self.table.assign(y_pred=spread(self.classes, answer)), self.classes, self.groups, self.sensitive
+        )
+
+    def to_csv(self, path: Path | str) -> Path:
+        """Write the table, atomically; texts that a spreadsheet would run as a formula get an apostrophe in front."""
+        with atomic_path(path) as temporary:
+            guarded(self.table).to_csv(temporary, index=False, float_format="%.9g")
+        return Path(path)

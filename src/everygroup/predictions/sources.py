@@ -1,0 +1,253 @@
+"""Open anybody's table: CSV with any usual separator and encoding, or parquet; only the columns that are needed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.console import say
+from everygroup.errors import PredictionsError
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_HEAD = 1 << 20
+_CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r")
+_SAMPLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table on disk, not yet read.
+
+    Attributes
+    ----------
+    path : the file.
+    columns : its column names.
+    separator : of a CSV file; empty for parquet.
+    encoding : of a CSV file.
+    sample : the first rows, every cell as text.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    separator: str
+    encoding: str
+    sample: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Name of the file, for messages."""
+        return self.path.name
+
+    def read(self, columns: Collection[str], *, numbers: Collection[str] = ()) -> pd.DataFrame:
+        """Read some columns: every cell as it is written, as categories; `numbers` as floats, NaN where empty.
+
+        Raises
+        ------
+        PredictionsError
+            For ragged rows, or text in a column of numbers, naming the row.
+        """
+        wanted = [c for c in self.columns if c in set(columns)]
+        table = self._parquet(wanted) if not self.separator else self._csv(wanted, [c for c in wanted if c in numbers])
+        if not len(table):
+            raise PredictionsError(f"{self.name} has no rows.", fix="check that it holds a header and data")
+        for column in wanted:
+            if column in numbers and not pd.api.types.is_float_dtype(table[column].dtype):
+                table[column] = self._as_numbers(table[column], column)
+        return table
+
+    def _csv(self, columns: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+        types = {c: np.float64 if c in numbers else "category" for c in columns}
+        try:
+            return self._parse(columns, types)
+        except ValueError:  # a cell among the numbers is none: read them as text, to name it or its decimal comma
+            return self._parse(columns, dict.fromkeys(columns, "category"))
+
+    def _parse(self, columns: Sequence[str], types: dict[str, Any]) -> pd.DataFrame:
+        names = list(self.columns)
+        return _parse(
+            self.path, self.separator, self.encoding, names=names, header=0, usecols=list(columns), dtype=types
+        )
+
+    def _parquet(self, columns: Sequence[str]) -> pd.DataFrame:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(self.path, columns=list(columns))
+            return table.to_pandas(strings_to_categorical=True, ignore_metadata=True)
+        except (pa.ArrowException, OSError) as error:
+            raise PredictionsError(f"Cannot read {self.name}: {error}", fix="give an intact parquet file") from error
+
+    def _as_numbers(self, column: pd.Series, name: str) -> np.ndarray:
+        """Turn texts into numbers, with a decimal comma where commas do not separate columns."""
+        if column.dtype.kind in "iufb":
+            return column.to_numpy(np.float64, na_value=np.nan)
+        texts = pd.Series([str(v) for v in column.cat.categories] if hasattr(column, "cat") else column.astype(str))
+        codes = column.cat.codes.to_numpy() if hasattr(column, "cat") else np.arange(len(column))
+        values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
+        if self.separator != "," and np.isnan(values).any():
+            with_point = pd.to_numeric(texts.str.replace(",", ".", n=1, regex=False), errors="coerce").to_numpy(float)
+            if np.isnan(with_point).sum() < np.isnan(values).sum():
+                say(f"{self.name}: the numbers in {name!r} have a decimal comma.")
+                values = with_point
+        wrong = np.isnan(values) & ~texts.str.strip().str.lower().isin(["", "nan", "na"]).to_numpy(dtype=bool)
+        if wrong.any():
+            row = int(np.isin(codes, np.flatnonzero(wrong)).argmax())
+            raise PredictionsError(
+                f"{self.name}, row {row + 2}: {texts[int(codes[row])]!r} in column {name!r} is no score.",
+                fix="give a number in every row",
+            )
+        return np.append(values, np.nan)[codes]
+
+
+def open_table(path: Path | str) -> Source:
+    """Look at a file: its kind, encoding, separator, columns and first rows.
+
+    Parameters
+    ----------
+    path : a CSV or parquet file, or a run folder that holds predictions.csv or predictions.parquet.
+
+    Raises
+    ------
+    PredictionsError
+        If there is no such file, it may not be read, holds no text, no header, or names a column twice.
+    """
+    path = _file_of(Path(path))
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(_HEAD)
+    except OSError as error:
+        raise PredictionsError(f"{path}: cannot be read ({error.strerror}).", fix="check the file's rights") from error
+    if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
+        return _open_parquet(path)
+    if head.startswith(b"PK\x03\x04") or path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        raise PredictionsError(f"{path.name} is a spreadsheet or an archive.", fix="save it as CSV (UTF-8)")
+    if not head.strip(b"\xef\xbb\xbf \r\n\t"):
+        raise PredictionsError(f"Cannot read {path.name}: it is empty.", fix="give a table with a header and rows")
+    encoding = _encoding(path, head)
+    first = re.split(r"[\r\n]", head.decode(encoding, errors="ignore").lstrip("\ufeff").lstrip("\r\n"))[0]
+    if not first.strip():
+        raise PredictionsError(f"Cannot read {path.name}: it has no header.", fix="give a header in the first line")
+    separator = max(_SEPARATORS, key=first.count)
+    if separator != ",":
+        say(f"{path.name}: columns are separated by {_SEPARATORS[separator]}.")
+    _check_header(path, first, separator)
+    sample = _parse(path, separator, encoding, nrows=_SAMPLE_ROWS, dtype=str)
+    sample.columns = pd.Index([str(c).strip() for c in sample.columns])
+    return Source(path, tuple(sample.columns), separator, encoding, sample)
+
+
+def _file_of(path: Path) -> Path:
+    if path.is_dir():
+        for name in ("predictions.csv", "predictions.parquet"):
+            if (path / name).is_file():
+                return path / name
+        raise PredictionsError(
+            f"No file {path}; it is a folder, and it holds no predictions.csv.",
+            fix="give a table of predictions, or the folder of a finished run",
+        )
+    if not path.is_file():
+        raise PredictionsError(f"No file {path}.", fix="give a CSV or parquet file of predictions, or a run folder")
+    return path
+
+
+def _encoding(path: Path, head: bytes) -> str:
+    """Find the encoding; anything but UTF-8 is said aloud."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        say(f"{path.name}: read as UTF-16.")
+        return "utf-16"
+    if b"\0" in head:
+        for name, first in (("utf-16-le", 1), ("utf-16-be", 0)):
+            start = head[: len(head) // 2 * 2][:4000]
+            if start[first::2].count(0) > 0.9 * len(start[first::2]):
+                say(f"{path.name}: read as UTF-16 without a mark.")
+                return name
+    if any(b in head for b in _CONTROL):
+        raise PredictionsError(f"{path.name} holds binary data, not a table.", fix="give a CSV or parquet file")
+    try:
+        head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            line = head.count(b"\n", 0, error.start) + 1
+            say(f"{path.name}: line {line} is not UTF-8 (byte 0x{head[error.start]:02x}); read as Windows-1252.")
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _check_header(path: Path, first: str, separator: str) -> None:
+    """Stop where a column name stands twice: pandas would silently rename the second."""
+    try:
+        written = [h.strip() for h in next(csv.reader(io.StringIO(first), delimiter=separator, skipinitialspace=True))]
+    except (csv.Error, StopIteration):
+        return
+    named = [h for h in written if h]
+    if twice := sorted({h for h in named if named.count(h) > 1}):
+        raise PredictionsError(
+            f"{path.name}: the column {twice[0]!r} stands in the header twice.", fix="rename or remove one of them"
+        )
+
+
+def _parse(path: Path, separator: str, encoding: str, **options: Any) -> pd.DataFrame:
+    """Parse a CSV file; every cell is taken as it is written, and an empty cell stays empty."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            table = pd.read_csv(
+                path,
+                sep=separator,
+                encoding=encoding,
+                encoding_errors="replace" if encoding == "cp1252" else "strict",
+                keep_default_na=False,
+                skipinitialspace=True,
+                index_col=False,
+                low_memory=False,
+                **options,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as error:
+        raise PredictionsError(
+            f"Cannot read {path.name}: {str(error).strip()}",
+            fix="give a table with a header, and in every row as many fields as the header has",
+        ) from error
+    except UnicodeError as error:
+        if encoding == "utf-8-sig":  # its first megabyte was UTF-8
+            say(f"{path.name}: is not UTF-8 throughout; read as Windows-1252.")
+            return _parse(path, separator, "cp1252", **options)
+        raise PredictionsError(f"Cannot read {path.name}: {error}", fix="save it as CSV (UTF-8)") from error
+    short = [c for c in table.columns if table[c].dtype.kind not in "f" and table[c].isna().any()]
+    if short:
+        row = int(table[short[0]].isna().to_numpy().argmax())
+        raise PredictionsError(
+            f"{path.name}, row {row + 2}: has fewer fields than the header.",
+            fix="give every row as many fields as the header has",
+        )
+    return table
+
+
+def _open_parquet(path: Path) -> Source:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise PredictionsError(
+            f"Reading {path.name} needs pyarrow.", fix="pip install 'everygroup[parquet]', or save the table as CSV"
+        ) from None
+    try:
+        file = pq.ParquetFile(path)
+        columns = tuple(file.schema_arrow.names)
+        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS), None)
+        sample = file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+        frame = sample.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError) as error:
+        raise PredictionsError(f"Cannot read {path.name}: {error}", fix="give an intact parquet file") from error
+    if twice := sorted({c for c in columns if columns.count(c) > 1}):
+        raise PredictionsError(f"{path.name}: two columns are named {twice[0]!r}.", fix="rename or remove one of them")
+    return Source(path, columns, "", "", frame.astype(object).where(frame.notna(), "").astype(str))
