@@ -56,9 +56,11 @@ class Joined:
         few = len(self.first.sample)
         return pd.concat([self.first.sample, self._from_second(self.added, (), few).astype(str)], axis=1)
 
-    def read(self, columns: Collection[str], *, numbers: Collection[str] = ()) -> pd.DataFrame:
-        """Read some columns of both tables."""
-        table = self.first.read([c for c in self.first.columns if c in columns], numbers=numbers)
+    def read(
+        self, columns: Collection[str], *, numbers: Collection[str] = (), texts: Collection[str] = ()
+    ) -> pd.DataFrame:
+        """Read some columns of both tables; see `Source.read`."""
+        table = self.first.read([c for c in self.first.columns if c in columns], numbers=numbers, texts=texts)
         added = [c for c in self.added if c in columns]
         return pd.concat([table, self._from_second(added, numbers)], axis=1) if added else table
 

@@ -97,7 +97,7 @@ def _needed(joined: Joined, found: Columns, names: Sequence[str]) -> pd.DataFram
     """Read the columns that are used, and no other; texts that we guarded ourselves are as they were."""
     columns = [found.y_true, found.y_pred, found.id, found.unit, found.split, *names, *found.scores]
     wanted = {c for c in columns if c is not None} | ({"group", "route", "model"} if found.own else set())
-    table = joined.read(wanted, numbers=set(found.scores))
+    table = joined.read(wanted, numbers=found.scores, texts=[c for c in (found.id, found.unit) if c is not None])
     if found.own:
         for name in table.columns:
             if isinstance(table[name].dtype, pd.CategoricalDtype):
@@ -105,6 +105,8 @@ def _needed(joined: Joined, found: Columns, names: Sequence[str]) -> pd.DataFram
                 plain = [unguard(str(v)) for v in given]
                 if len(set(plain)) == len(plain):
                     table[name] = table[name].cat.rename_categories(plain)
+            elif pd.api.types.is_string_dtype(table[name].dtype) and table[name].str.startswith("'").any():
+                table[name] = table[name].map(unguard)
     return table
 
 
@@ -179,6 +181,8 @@ def _positive_last(classes: tuple[str, ...], positive: str | None) -> tuple[str,
 def _check_ids(name: str, table: pd.DataFrame, found: Columns) -> None:
     """A sample may stand in one row of each split (and model) only."""
     ids = table[found.id]
+    if ids.is_unique:
+        return
     keys = [c for c in (found.id, found.split, "model" if found.own else None) if c is not None]
     double = (table[keys] if len(keys) > 1 else ids).duplicated(keep=False).to_numpy()
     double = double & ids.astype(str).str.strip().ne("").to_numpy(dtype=bool)

@@ -47,8 +47,16 @@ class Source:
         """Name of the file, for messages."""
         return self.path.name
 
-    def read(self, columns: Collection[str], *, numbers: Collection[str] = ()) -> pd.DataFrame:
-        """Read some columns: every cell as it is written, as categories; `numbers` as floats, NaN where empty.
+    def read(
+        self, columns: Collection[str], *, numbers: Collection[str] = (), texts: Collection[str] = ()
+    ) -> pd.DataFrame:
+        """Read some columns: every cell as it is written.
+
+        Parameters
+        ----------
+        columns : their names; they come as categories, which few different texts in many rows are kept as best.
+        numbers : those that are wanted as floats, NaN where empty.
+        texts : those that hold a different text in nearly every row, and are no categories.
 
         Raises
         ------
@@ -56,7 +64,10 @@ class Source:
             For ragged rows, or text in a column of numbers, naming the row.
         """
         wanted = [c for c in self.columns if c in set(columns)]
-        table = self._parquet(wanted) if not self.separator else self._csv(wanted, [c for c in wanted if c in numbers])
+        if self.separator:
+            table = self._csv(wanted, set(numbers), set(texts))
+        else:
+            table = self._parquet(wanted, {*numbers, *texts})
         if not len(table):
             raise PredictionsError(f"{self.name} has no rows.", fix="check that it holds a header and data")
         for column in wanted:
@@ -64,12 +75,12 @@ class Source:
                 table[column] = self._as_numbers(table[column], column)
         return table
 
-    def _csv(self, columns: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-        types = {c: np.float64 if c in numbers else "category" for c in columns}
+    def _csv(self, columns: Sequence[str], numbers: set[str], texts: set[str]) -> pd.DataFrame:
+        types = {c: np.float64 if c in numbers else str if c in texts else "category" for c in columns}
         try:
             return self._parse(columns, types)
         except ValueError:  # a cell among the numbers is none: read them as text, to name it or its decimal comma
-            return self._parse(columns, dict.fromkeys(columns, "category"))
+            return self._parse(columns, {c: "category" if c in numbers else types[c] for c in columns})
 
     def _parse(self, columns: Sequence[str], types: dict[str, Any]) -> pd.DataFrame:
         names = list(self.columns)
@@ -77,13 +88,14 @@ class Source:
             self.path, self.separator, self.encoding, names=names, header=0, usecols=list(columns), dtype=types
         )
 
-    def _parquet(self, columns: Sequence[str]) -> pd.DataFrame:
+    def _parquet(self, columns: Sequence[str], uncoded: set[str]) -> pd.DataFrame:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(self.path, columns=list(columns))
-            return table.to_pandas(strings_to_categorical=True, ignore_metadata=True)
+            texts = [f.name for f in table.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+            return table.to_pandas(categories=[c for c in texts if c not in uncoded], ignore_metadata=True)
         except (pa.ArrowException, OSError) as error:
             raise PredictionsError(f"Cannot read {self.name}: {error}", fix="give an intact parquet file") from error
 
