@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["delong", "detectable", "multiple", "power"])
+@pytest.mark.parametrize("name", ["delong", "detectable", "multiple", "power", "ranks", "signed_rank"])
 def test_examples(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"everygroup.statistics.{name}"))
     assert result.attempted > 0

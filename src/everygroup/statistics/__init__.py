@@ -20,6 +20,7 @@ from everygroup.statistics.intervals import (
     bca_interval,
     expanded_interval,
     gap_interval,
+    joint_units,
     percentile_interval,
     simultaneous_differences,
 )
@@ -58,18 +59,37 @@ from everygroup.statistics.proportions import (
     newcombe_difference,
     wilson_interval,
 )
+from everygroup.statistics.ranks import (
+    Friedman,
+    cliques,
+    critical_difference,
+    friedman,
+    nemenyi,
+)
+from everygroup.statistics.signed_rank import (
+    AgainstControl,
+    Wilcoxon,
+    against_control,
+    wilcoxon,
+)
 
 __all__ = [
+    "AgainstControl",
     "DeLong",
+    "Friedman",
     "MannWhitney",
     "McNemar",
     "PairedInterval",
     "SignFlip",
+    "Wilcoxon",
+    "against_control",
     "bca_interval",
     "benjamini_hochberg",
     "bootstrap_mean",
+    "cliques",
     "cluster_index",
     "cluster_strata",
+    "critical_difference",
     "delong",
     "delong_variance",
     "detectable_difference",
@@ -79,9 +99,11 @@ __all__ = [
     "difference_of_limits",
     "effective_size",
     "expanded_interval",
+    "friedman",
     "gap_interval",
     "holm",
     "incidence",
+    "joint_units",
     "majority",
     "mann_whitney",
     "mcnemar",
@@ -90,6 +112,7 @@ __all__ = [
     "n_for_mean",
     "n_for_means",
     "n_for_proportions",
+    "nemenyi",
     "newcombe_difference",
     "paired_interval",
     "percentile_interval",
@@ -102,5 +125,6 @@ __all__ = [
     "sign_flip",
     "simultaneous_differences",
     "weighted_sums",
+    "wilcoxon",
     "wilson_interval",
 ]
