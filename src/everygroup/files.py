@@ -11,11 +11,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from everygroup.errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of a text that a spreadsheet may run as a formula."""
 
 
 @contextmanager
@@ -60,6 +66,28 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Write a JSON file, atomically. NaN is written as null: JSON knows no NaN."""
     write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def safe_csv(frame: pd.DataFrame, path: Path | str) -> Path:
+    """Write a table for people to open, atomically: no text cell or column name starts a spreadsheet formula.
+
+    A text that begins with = + - @, a tab or a line break gets a leading apostrophe, as OWASP recommends against CSV
+    injection. Numbers are left alone.
+    """
+    import pandas as pd
+
+    def guarded(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+    columns = {
+        i: series.map(guarded) if series.dtype.kind == "O" or isinstance(series.dtype, pd.StringDtype) else series
+        for i, (_, series) in enumerate(frame.items())
+    }
+    shown = pd.DataFrame(columns, index=frame.index)
+    shown.columns = pd.Index([guarded(str(name)) for name in frame.columns])
+    with atomic_path(path) as temporary:
+        shown.to_csv(temporary, index=False, lineterminator="\n")
+    return Path(path)
 
 
 def read_json(path: Path | str) -> Any:

@@ -12,7 +12,7 @@ from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics import auc, eodds, eopp1, macro_f1, macro_precision
 
 COLUMNS = ["data_set", "method", "seed", "attribute", "group", "metric", "value", "low", "high", "n", "n_positive"]
-COLUMNS += ["note", "p"]
+COLUMNS += ["note", "p", "chance", "chance_high", "detectable", "interval"]
 
 
 def test_values_are_those_of_the_metrics(make) -> None:
@@ -250,7 +250,7 @@ def test_files_and_summary(make, tmp_path: Path) -> None:
     assert len(back) == len(result.table) and back["data_set"].unique().tolist() == ["toy"]
     assert back["seed"].unique().tolist() == [3] and back["method"].unique().tolist() == ["mine"]
     loaded = json.loads(result.to_json(tmp_path / "a.json").read_text())
-    assert set(loaded) == {"summary", "flags", "settings", "table", "comparison", "cells"}
+    assert {"summary", "flags", "settings", *result.frames()} == set(loaded)
     assert loaded["table"][0]["n_positive"] is None
     assert "macro F1 is lowest in old" in result.summary() and "permutation p = " in result.summary()
 

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from everygroup.audit.attribute import Measurement, Plan, strata_of
-from everygroup.audit.evaluate import GAPS, Array, Evaluator, Index, Sample, Values
+from everygroup.audit.engine import Plan, Resampler, Values
+from everygroup.audit.families import Array, Family, Index
+from everygroup.audit.measurement import Measurement
+from everygroup.audit.partition import MIN_CLUSTERS, Partition
 from everygroup.errors import PredictionsError
 from everygroup.metrics import fate, levelling_down, metric_info
 from everygroup.predictions import Predictions
-from everygroup.statistics import cluster_index, mcnemar, percentile_interval, replicate_blocks, sign_flip
+from everygroup.statistics import cluster_index, mcnemar, percentile_interval, sign_flip
+from everygroup.statistics.delong import delong
+from everygroup.statistics.intervals import bca_interval
 
 FATE_GAPS = ("eopp0_lab", "eopp1_lab", "eodds_lab")
 
 
-def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Sample, Sample, list[str]]:
+@dataclass(frozen=True)
+class Answers:
+    """Answers of one classifier with the truth: (n,) class indices and (n, K) scores or None."""
+
+    y_true: Index
+    y_pred: Index
+    y_score: Array | None
+    n_classes: int
+
+
+MakeFamilies = Callable[[Answers], Sequence[Family]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same rows: values of the method and of the baseline, and the limits (S + 1,) of the change."""
+
+    partition: Partition
+    point: tuple[Values, Values]
+    replicates: tuple[Values, Values]
+    limits: dict[str, tuple[Array, Array]]
+
+
+def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Answers, Answers, list[str]]:
     """Match the rows of two predictions by id.
 
     Returns
@@ -66,90 +95,156 @@ def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Sample, Sam
     scored = method.has_scores and baseline.has_scores
     score = baseline.y_score[other][:, np.argsort(order)] if scored else None
     n_classes = len(method.classes)
-    ours = Sample(truth, method.y_pred[rows], method.y_score[rows] if scored else None, n_classes)
-    return rows, ours, Sample(truth, order[baseline.y_pred[other]], score, n_classes), notes
+    ours = Answers(truth, method.y_pred[rows], method.y_score[rows] if scored else None, n_classes)
+    return rows, ours, Answers(truth, order[baseline.y_pred[other]], score, n_classes), notes
+
+
+def compare_families(
+    method: Sequence[Family], baseline: Sequence[Family], part: Partition, cluster: Index, plan: Plan
+) -> Comparison:
+    """Evaluate two models on the same rows, replicates and jackknife.
+
+    Parameters
+    ----------
+    method, baseline : the same families for either model, in the same order, over the same rows.
+    part, cluster : of these rows.
+    """
+    resampler = Resampler([*method, *baseline], part, cluster, plan)
+    k, points, drawn = len(method), resampler.point(), resampler.replicates()
+    pairs = [(Values.merge(v[:k]), Values.merge(v[k:])) for v in (points, drawn)]
+    limits: dict[str, tuple[Array, Array]] = {}
+    known = part.clusters >= MIN_CLUSTERS
+    left_out = resampler.jackknife() if plan.interval == "auto" else []
+    for i, family in enumerate(method):
+        for m in family.metrics:
+            change = drawn[i].performance[m] - drawn[k + i].performance[m]
+            low, high = percentile_interval(change)
+            if left_out:
+                low, high = bca_interval(
+                    points[i].performance[m][0] - points[k + i].performance[m][0],
+                    change,
+                    left_out[i].performance[m] - left_out[k + i].performance[m],
+                    left_out[i].weight,
+                    n_units=part.clusters.astype(np.float64),
+                )
+            limits[m] = np.where(known, low, np.nan), np.where(known, high, np.nan)
+    return Comparison(part, pairs[0], pairs[1], limits)
+
+
+def comparison_rows(
+    c: Comparison, plan: Plan, *, shown: Sequence[str] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Long rows of the change of every group and gap of one attribute, and levelling-down flags."""
+    part, out, flags = c.partition, [], []
+
+    for metric in c.point[0].performance if shown is None else shown:
+        ours, theirs = (v.performance[metric][0] for v in c.point)
+        low, high = c.limits[metric]
+        sizes = (*part.n.tolist(), int(part.n.sum()))
+        for s, name in [(len(part.names), "overall"), *enumerate(part.names)]:
+            note = part.note(s, plan.min_n) if s < len(part.names) else ""
+            out.append(_row(part, name, metric, (ours[s], theirs[s]), (low[s], high[s]), sizes[s], note))
+        slots = [s for s in part.comparable if not np.isnan(ours[s]) and not np.isnan(theirs[s])]
+        if len(slots) < 2:
+            continue
+        gaps = tuple(v.gap(metric, slots)[0] for v in c.point)
+        moved = percentile_interval(c.replicates[0].gap(metric, slots) - c.replicates[1].gap(metric, slots))
+        better = metric_info(metric).higher_is_better
+        verdict = ""
+        if better is not None:
+            verdict = levelling_down(theirs[slots], ours[slots], higher_is_better=better)
+        out.append(_row(part, "gap", metric, gaps, moved, int(part.n[slots].sum()), verdict))
+        if verdict == "levelled down" and gaps[0] < gaps[1]:
+            flags.append(_levelled(part, metric, slots, gaps, (ours, theirs), (low, high), bool(better)))
+    if len(part.comparable) >= 2:
+        count = int(part.n[list(part.comparable)].sum())
+        for metric in c.point[0].gaps:
+            gaps = tuple(v.gaps[metric][0] for v in c.point)
+            moved = percentile_interval(c.replicates[0].gaps[metric] - c.replicates[1].gaps[metric])
+            out.append(_row(part, "gap", metric, gaps, moved, count, ""))
+    return out, flags
 
 
 def compare(
-    m: Measurement, rows: Index, method: Sample, baseline: Sample, cluster: Index, plan: Plan
+    m: Measurement, rows: Index, method: Answers, baseline: Answers, cluster: Index, families: MakeFamilies
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Long rows of the change of every group and gap of one attribute, and levelling-down flags.
+    """Rows and flags of one attribute for two classifiers; the shown metrics are those of `m`.
 
     Both models are evaluated on the same bootstrap replicates, so the interval is that of the paired difference.
     Groups that are too small, or of one patient, among the paired rows are noted so and have no p.
     """
-    part = m.partition.of_rows(rows, cluster, min_n=plan.min_n)
-    slot, inside, n = part.slot, cluster_index(cluster[rows]), part.n
-    shape = (slot, len(part.names), inside, part.comparable, plan.convention)
-    pair_of = (Evaluator(method, *shape), Evaluator(baseline, *shape))
-    points = tuple(e.point() for e in pair_of)
-    strata = strata_of(part, inside, plan)
-    both = [
-        (pair_of[0].values(w), pair_of[1].values(w))
-        for w in replicate_blocks(strata, plan.n_boot, seed=plan.seed, n_rows=rows.size)
-    ]
-    replicates = (Values.join(b[0] for b in both), Values.join(b[1] for b in both))
-    out: list[dict[str, Any]] = []
-    flags: list[str] = []
-
-    def add(group: str, metric: str, a: float, b: float, interval: tuple[Any, Any], count: int, **more: Any) -> None:
-        low, high = interval
-        out.append(
-            {
-                "attribute": part.attribute,
-                "group": group,
-                "metric": metric,
-                "baseline_value": float(b),
-                "value": float(a),
-                "change": float(a - b),
-                "low": float(low),
-                "high": float(high),
-                "p": float(more.get("p", np.nan)),
-                "n": int(count),
-                "note": more.get("note", ""),
-            }
-        )
-
+    plan = m.plan
+    part, inside = m.partition.of_rows(rows, cluster, min_n=plan.min_n), cluster_index(cluster[rows])
+    c = compare_families(families(method), families(baseline), part, inside, plan)
+    out, flags = comparison_rows(c, plan)
     right = (method.y_true == method.y_pred, baseline.y_true == baseline.y_pred)
-    for metric in method.metrics:
-        ours, theirs = (p.performance[metric][0] for p in points)
-        change = replicates[0].performance[metric] - replicates[1].performance[metric]
-        low, high = part.interval(change)
-        for s, name in [(len(part.names), "overall"), *enumerate(part.names)]:
-            members = np.flatnonzero(slot == s) if s < len(part.names) else np.arange(slot.size)
-            more: dict[str, Any] = {"note": part.note(s, plan.min_n) if s < len(part.names) else ""}
-            if metric == "accuracy" and not more["note"]:
-                more = _accuracy_test(right[0][members], right[1][members], inside[members], plan)
-            add(name, metric, ours[s], theirs[s], (low[s], high[s]), members.size, **more)
-        slots = [s for s in part.comparable if not np.isnan(ours[s]) and not np.isnan(theirs[s])]
-        if len(slots) < 2:
+    for row in out:
+        if row["group"] == "gap" or row["note"] or row["metric"] not in ("accuracy", "auc"):
             continue
-        a, b = (p.gap(metric, slots)[0] for p in points)
-        gap_change = replicates[0].gap(metric, slots) - replicates[1].gap(metric, slots)
-        verdict = levelling_down(theirs[slots], ours[slots])
-        add("gap", metric, a, b, percentile_interval(gap_change), int(n[slots].sum()), note=verdict)
-        if verdict == "levelled down" and a < b:
-            fell = f"The gap in {metric_info(metric).title} fell from {b:.3f} to {a:.3f}, but"
-            moved = _changes(part.names, slots, theirs, ours)
-            if any(high[s] < 0 for s in slots):
-                flags.append(f"{part.attribute}: levelled down. {fell} no group gained: {moved}.")
-            else:
-                every = "every group fell" if (ours[slots] < theirs[slots]).all() else "some groups fell and none rose"
-                flags.append(f"{part.attribute}: {fell} point estimates of {every}, within the noise: {moved}.")
-    if len(part.comparable) >= 2:
-        count = int(n[list(part.comparable)].sum())
-        for metric in GAPS:
-            a, b = (p.gaps[metric][0] for p in points)
-            gap_change = replicates[0].gaps[metric] - replicates[1].gaps[metric]
-            add("gap", metric, a, b, percentile_interval(gap_change), count)
-        out.extend(_fate_rows(part.attribute, list(part.comparable), points, replicates, count))
+        members = np.arange(part.slot.size)
+        if row["group"] != "overall":
+            members = np.flatnonzero(part.slot == part.names.index(row["group"]))
+        if row["metric"] == "accuracy":
+            row |= _accuracy_test(right[0][members], right[1][members], inside[members], plan)
+        elif method.n_classes == 2 and method.y_score is not None and baseline.y_score is not None:
+            scores = method.y_score[members, 1], baseline.y_score[members, 1]
+            row |= _auc_test(method.y_true[members], scores, inside[members])
+    if len(part.comparable) >= 2 and "macro_f1" in c.point[0].performance:
+        out += _fate_rows(c, list(part.comparable), int(part.n[list(part.comparable)].sum()))
     return out, flags
+
+
+def _row(
+    part: Partition, group: str, metric: str, values: tuple[Any, ...], limits: tuple[Any, Any], n: int, note: str
+) -> dict[str, Any]:
+    return {
+        "attribute": part.attribute,
+        "group": group,
+        "metric": metric,
+        "baseline_value": float(values[1]),
+        "value": float(values[0]),
+        "change": float(values[0] - values[1]),
+        "low": float(limits[0]),
+        "high": float(limits[1]),
+        "p": float("nan"),
+        "n": int(n),
+        "note": note,
+    }
+
+
+def _levelled(
+    part: Partition,
+    metric: str,
+    slots: list[int],
+    gaps: tuple[Any, ...],
+    values: tuple[Array, Array],
+    limits: tuple[Array, Array],
+    higher_is_better: bool,
+) -> str:
+    """Say that a gap fell while no group gained, and whether a group's loss is more than noise."""
+    ours, theirs = values
+    fell = f"The gap in {metric_info(metric).title} fell from {gaps[1]:.3f} to {gaps[0]:.3f}, but"
+    moved = "; ".join(f"{part.names[s]} {theirs[s]:.3f} to {ours[s]:.3f}" for s in slots)
+    lost = limits[1][slots] < 0 if higher_is_better else limits[0][slots] > 0
+    if lost.any():
+        return f"{part.attribute}: levelled down. {fell} no group gained: {moved}."
+    all_fell = ((ours[slots] < theirs[slots]) if higher_is_better else (ours[slots] > theirs[slots])).all()
+    verb = ("fell", "rose") if higher_is_better else ("rose", "fell")
+    every = f"every group {verb[0]}" if all_fell else f"some groups {verb[0]} and none {verb[1]}"
+    return f"{part.attribute}: {fell} point estimates of {every}, within the noise: {moved}."
+
+
+def _auc_test(y_true: Index, scores: tuple[Array, Array], cluster: Index) -> dict[str, Any]:
+    """Return p and note of the change in the AUC: DeLong's test, Obuchowski's form where clusters have rows."""
+    clustered = np.unique(cluster).size < cluster.size
+    test = delong(y_true, *scores, cluster=cluster if clustered else None)
+    return {"p": test.p, "note": "DeLong over patients" if clustered else "DeLong"}
 
 
 def _accuracy_test(
     method_right: NDArray[np.bool_], baseline_right: NDArray[np.bool_], cluster: Index, plan: Plan
 ) -> dict[str, Any]:
-    """p and note of the change in accuracy: McNemar's test, or sign-flips where a cluster has several rows."""
+    """Return p and note of the change in accuracy: McNemar's test, or sign-flips where a cluster has several rows."""
     if np.unique(cluster).size == cluster.size:
         test = mcnemar(method_right, baseline_right)
         b, c, p, name = test.b, test.c, test.p, f"McNemar {test.form}"
@@ -159,35 +254,18 @@ def _accuracy_test(
     return {"p": p, "note": f"{name}: only this model right {b}, only the baseline {c}"}
 
 
-def _fate_rows(
-    attribute: str, slots: list[int], points: tuple[Values, ...], replicates: tuple[Values, Values], n: int
-) -> list[dict[str, Any]]:
+def _fate_rows(c: Comparison, slots: list[int], n: int) -> list[dict[str, Any]]:
     """FATE with the mean macro F1 of the groups as accuracy, as in the SPARE tables, beside its raw pairs."""
-    rows = []
+    rows, every = [], (*c.point, *c.replicates)
     for metric in FATE_GAPS:
-        accuracy = [v.performance["macro_f1"][:, slots].mean(axis=1) for v in (*points, *replicates)]
-        gap = [v.gaps[metric] for v in (*points, *replicates)]
+        accuracy = [v.performance["macro_f1"][:, slots].mean(axis=1) for v in every]
+        gap = [v.gaps[metric] for v in every]
         value = fate(accuracy[0][0], accuracy[1][0], gap[0][0], gap[1][0])
         drawn = [fate(*four) for four in zip(accuracy[2], accuracy[3], gap[2], gap[3], strict=True)]
-        low, high = percentile_interval(np.asarray(drawn))
-        rows.append(
-            {
-                "attribute": attribute,
-                "group": "gap",
-                "metric": f"fate_{metric}",
-                "baseline_value": 0.0,
-                "value": value,
-                "change": value,
-                "low": float(low),
-                "high": float(high),
-                "p": float("nan"),
-                "n": n,
-                "note": f"mean macro F1 of the groups {accuracy[1][0]:.4f} to {accuracy[0][0]:.4f}, "
-                f"{metric} {gap[1][0]:.4f} to {gap[0][0]:.4f}",
-            }
+        note = (
+            f"mean macro F1 of the groups {accuracy[1][0]:.4f} to {accuracy[0][0]:.4f}, "
+            f"{metric} {gap[1][0]:.4f} to {gap[0][0]:.4f}"
         )
+        limits = percentile_interval(np.asarray(drawn))
+        rows.append(_row(c.partition, "gap", f"fate_{metric}", (value, 0.0), limits, n, note))
     return rows
-
-
-def _changes(names: tuple[str, ...], slots: list[int], before: Array, after: Array) -> str:
-    return "; ".join(f"{names[s]} {before[s]:.3f} to {after[s]:.3f}" for s in slots)

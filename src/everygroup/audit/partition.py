@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions
-from everygroup.statistics import cluster_index, percentile_interval
+from everygroup.statistics import cluster_index
+from everygroup.statistics.tables import distinct
 
 MAX_GROUPS = 12
 """Attributes with more values are not audited: bin them first."""
+MAX_NAMED_GROUPS = 100
+"""An attribute that is asked for by name may have this many."""
 MIN_CLUSTERS = 2
 """A group needs as many patients or lesions: the bootstrap of a single one never varies."""
 TOO_SMALL = "n too small"
@@ -41,18 +46,21 @@ class Partition:
     comparable: tuple[int, ...]
 
     @classmethod
-    def of(cls, predictions: Predictions, attribute: str, *, min_n: int) -> Partition:
-        """Partition the rows by an attribute."""
-        names, index = predictions.attribute(attribute)
-        present = [g for g in range(len(names)) if (index == g).any()]
+    def of(
+        cls, attribute: str, names: Sequence[str], index: NDArray[np.int64], cluster: NDArray[np.int64], *, min_n: int
+    ) -> Partition:
+        """Partition the rows by group: `names` of the groups, (n,) `index` into them (-1 missing), (n,) cluster.
+
+        Groups without a row are left out. Clusters are numbered 0..C-1 without gaps.
+        """
+        missing = bool((index < 0).any())
+        present = np.bincount(np.where(index < 0, len(names), index), minlength=len(names) + 1) > 0
+        present[-1] = missing
+        rank = np.cumsum(present) - 1
         # a group that bears the name of one of the audit's own rows is told apart by quotes
-        labels = [f"'{names[g]}'" if names[g] in RESERVED else names[g] for g in present]
-        slot = np.full(index.size, len(present), dtype=np.int64)
-        for s, g in enumerate(present):
-            slot[index == g] = s
-        if (index < 0).any():
-            labels.append("missing")
-        return cls._counted(attribute, tuple(labels), slot, cluster_index(predictions.units.astype(str)), min_n)
+        labels = [f"'{name}'" if name in RESERVED else name for name, here in zip(names, present, strict=False) if here]
+        slot = rank[np.where(index < 0, len(names), index)]
+        return cls._counted(attribute, (*labels, *(["missing"] if missing else [])), slot, cluster, min_n)
 
     def of_rows(self, rows: NDArray[np.int64], cluster: NDArray[np.int64], *, min_n: int) -> Partition:
         """Return the same groups counted over some rows; `cluster` (n,) is that of all rows."""
@@ -63,9 +71,12 @@ class Partition:
         cls, attribute: str, names: tuple[str, ...], slot: NDArray[np.int64], cluster: NDArray[np.int64], min_n: int
     ) -> Partition:
         """Count rows and clusters of every slot, and tell which can be compared."""
-        n = np.bincount(slot, minlength=len(names)).astype(np.int64)
-        inside = [np.unique(cluster[slot == s]).size for s in range(len(names))]
-        clusters = np.array([*inside, np.unique(cluster).size], dtype=np.int64)
+        n_slots = len(names)
+        n = np.bincount(slot, minlength=n_slots).astype(np.int64)
+        size = int(cluster.max(initial=-1)) + 1
+        pairs, _, _ = distinct(slot * size + cluster, n_slots * size)
+        inside = np.bincount(pairs // max(size, 1), minlength=n_slots)
+        clusters = np.array([*inside, size], dtype=np.int64)
         comparable = tuple(
             s for s, name in enumerate(names) if name != "missing" and n[s] >= min_n and clusters[s] >= MIN_CLUSTERS
         )
@@ -77,12 +88,6 @@ class Partition:
             return TOO_SMALL
         return ONE_CLUSTER if self.clusters[slot] < MIN_CLUSTERS else ""
 
-    def interval(self, replicates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Percentile intervals (S + 1,) of (R, S + 1) replicates; NaN where one cluster cannot say how values vary."""
-        known = self.clusters >= MIN_CLUSTERS
-        low, high = percentile_interval(replicates)
-        return np.where(known, low, np.nan), np.where(known, high, np.nan)
-
     @property
     def n_missing(self) -> int:
         """Number of rows without a value."""
@@ -92,7 +97,7 @@ class Partition:
         """Whether both put the same rows together."""
         if len(self.names) != len(other.names) or self.n_missing != other.n_missing:
             return False
-        return len(set(zip(self.slot.tolist(), other.slot.tolist(), strict=True))) == len(self.names)
+        return np.unique(self.slot * len(other.names) + other.slot).size == len(self.names)
 
     def group_index(self) -> NDArray[np.int64]:
         """(n,) slot, -1 for missing."""
@@ -100,25 +105,34 @@ class Partition:
 
 
 def partitions(
-    predictions: Predictions, attributes: tuple[str, ...] | None, *, min_n: int
+    predictions: Predictions, attributes: tuple[str, ...] | None, cluster: NDArray[np.int64], *, min_n: int
 ) -> tuple[list[Partition], list[str]]:
-    """Partitions of the wanted attributes (all when None), and plain sentences about those left out."""
+    """Partitions of the wanted attributes (all when None), and plain sentences about those left out.
+
+    Raises
+    ------
+    PredictionsError
+        For a named attribute of so many values that it is an id rather than a group.
+    """
     notes: list[str] = []
     wanted = attributes
     if wanted is None:
         wanted = (*(("group",) if predictions.groups else ()), *predictions.sensitive)
     found: list[Partition] = []
     for attribute in wanted:
-        part = Partition.of(predictions, attribute, min_n=min_n)
-        n_groups = len(part.names) - (part.n_missing > 0)
-        if attributes is None and n_groups > MAX_GROUPS:
+        names, index = predictions.attribute(attribute)
+        n_groups = np.unique(index[index >= 0]).size
+        if n_groups > (MAX_GROUPS if attributes is None else MAX_NAMED_GROUPS):
+            if attributes is not None:
+                raise PredictionsError(
+                    f"{attribute} has {n_groups:,} different values in {index.size:,} samples: is it an id?",
+                    fix=f"give bins for {attribute}, or audit an attribute of at most {MAX_NAMED_GROUPS} groups",
+                )
             notes.append(f"{attribute} has {n_groups} different values and is left out; give bins to audit it.")
-        elif (
-            attributes is None
-            and found
-            and attribute != "group"
-            and any(p.attribute == "group" and p.same_rows(part) for p in found)
-        ):
+            continue
+        part = Partition.of(attribute, names, index, cluster, min_n=min_n)
+        same = any(p.attribute == "group" and p.same_rows(part) for p in found)
+        if attributes is None and attribute != "group" and same:
             notes.append(f"{attribute} is the grouping used in training; it is shown as 'group'.")
         else:
             found.append(part)

@@ -3,47 +3,66 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
-from everygroup.files import atomic_path, plain, write_json
+from everygroup.files import plain, safe_csv, write_json
+from everygroup.metrics import metric_info
 
+_RUN = ("data_set", "method", "seed")
 COLUMNS = (
-    "data_set",
-    "method",
-    "seed",
-    "attribute",
-    "group",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "n",
-    "n_positive",
-    "note",
-    "p",
+    *_RUN,
+    *("attribute", "group", "metric", "value", "low", "high", "n", "n_positive", "note"),
+    *("p", "chance", "chance_high", "detectable", "interval"),
 )
-CELL_COLUMNS = ("data_set", "method", "seed", "attribute", "label", "group", "metric", "value", "low", "high", "n")
+CELL_COLUMNS = (*_RUN, "attribute", "label", "group", "metric", "value", "low", "high", "n")
 COMPARISON_COLUMNS = (
-    "data_set",
-    "method",
-    "baseline",
-    "seed",
-    "attribute",
-    "group",
-    "metric",
-    "baseline_value",
-    "value",
-    "change",
-    "low",
-    "high",
-    "p",
-    "n",
-    "note",
+    *("data_set", "method", "baseline", "seed", "attribute", "group", "metric"),
+    *("baseline_value", "value", "change", "low", "high", "p", "n", "note"),
 )
+DIFFERENCE_COLUMNS = (
+    *_RUN,
+    *("attribute", "metric", "group_a", "group_b", "difference", "low", "high", "p", "p_holm", "n_a", "n_b"),
+)
+INTERSECTION_COLUMNS = (
+    *_RUN,
+    *("attribute", "order", "group", "metric", "value", "low", "high", "n", "n_positive"),
+    *("difference", "difference_low", "difference_high", "p", "p_adjusted", "shrunken", "violation", "note"),
+)
+CURVE_COLUMNS = (*_RUN, "attribute", "group", "kind", "label", "x", "y", "low", "high", "n")
+CRITERION_COLUMNS = (*_RUN, "attribute", "criterion", "quantity", "gap", "low", "high", "p", "verdict", "note")
+SOURCE_COLUMNS = (*_RUN, "attribute", "source", "group", "quantity", "value", "low", "high", "n", "note")
+FRAMES = MappingProxyType(
+    {
+        "table": COLUMNS,
+        "comparison": COMPARISON_COLUMNS,
+        "cells": CELL_COLUMNS,
+        "differences": DIFFERENCE_COLUMNS,
+        "intersections": INTERSECTION_COLUMNS,
+        "curves": CURVE_COLUMNS,
+        "criteria": CRITERION_COLUMNS,
+        "sources": SOURCE_COLUMNS,
+    }
+)
+"""Every table of an audit and its columns."""
+FILES = MappingProxyType({"table": "summary"})
+"""File names that differ from the table's name."""
+
+
+def frame_of(name: str, rows: Sequence[Mapping[str, Any]], **run: Any) -> pd.DataFrame:
+    """One table of an audit from its rows and what stands in front of all of them; empty without rows."""
+    columns = list(FRAMES[name])
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    frame = pd.DataFrame(list(rows)).assign(**run)[columns]
+    whole = [c for c in ("seed", "n_positive") if c in columns]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
 
 
 @dataclass(frozen=True)
@@ -52,16 +71,20 @@ class Audit:
 
     Attributes
     ----------
-    table : long rows (data_set, method, seed, attribute, group, metric, value, low, high, n, n_positive, note, p).
-        `group` is a group's name, 'missing', 'overall', 'gap' (between the groups, with the permutation p that it is
-        no larger than chance) or 'worst'. `low` and `high` are the 95 % cluster-bootstrap percentile interval.
-        `n_positive` counts the second class of two and is empty otherwise.
-    comparison : long rows of the change against the baseline; empty without one. `p` is for accuracy: McNemar's,
-        or that of a sign-flip test over patients where one has several samples. The note of a 'gap' row is the verdict
-        'improved all', 'unchanged', 'trade' or 'levelled down'.
+    table : long rows. `group` is a group's name, 'missing', 'overall', 'gap' (between the groups) or 'worst'. `low` and
+        `high` are the 95 % interval named in `interval`; `p` of a gap is that chance alone gives one as large
+        (permutation of the groups), `chance` and `chance_high` the mean and the 95th percentile of such gaps,
+        `detectable` the smallest gap that this n would have shown with 80 % power. `n_positive` counts the second class
+        of two and is empty otherwise.
+    comparison : long rows of the change against the baseline; empty without one. `p` is for accuracy (McNemar's, or
+        that of a sign-flip test over patients where one has several samples) and for the AUC of two classes (DeLong).
+        The note of a 'gap' row is the verdict 'improved all', 'unchanged', 'trade' or 'levelled down'.
     cells : long rows of the recall of every (label, group) cell, with interval and n.
     flags : what to heed, as plain sentences.
     settings : how it was computed.
+    differences : signed difference of every two groups, with simultaneous intervals, p and Holm's p.
+    intersections : every subgroup of one or more attributes, smallest n first.
+    curves, criteria, sources : points of curves by group, criteria of fairness with verdicts, sources of unfairness.
     """
 
     table: pd.DataFrame
@@ -69,6 +92,11 @@ class Audit:
     cells: pd.DataFrame
     flags: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    differences: pd.DataFrame = field(default_factory=partial(frame_of, "differences", ()))
+    intersections: pd.DataFrame = field(default_factory=partial(frame_of, "intersections", ()))
+    curves: pd.DataFrame = field(default_factory=partial(frame_of, "curves", ()))
+    criteria: pd.DataFrame = field(default_factory=partial(frame_of, "criteria", ()))
+    sources: pd.DataFrame = field(default_factory=partial(frame_of, "sources", ()))
 
     def value(self, attribute: str, group: str, metric: str) -> float:
         """One value of the table; NaN where there is no such row."""
@@ -79,11 +107,23 @@ class Audit:
         """Two plain sentences: the worst group and the gap, and what changed or should be heeded."""
         return f"{self._first_sentence()} {self._second_sentence()}"
 
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Every table by name, empty ones too."""
+        return {name: getattr(self, name) for name in FRAMES}
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Write every table that has rows as CSV (the long table as summary.csv), and everything as audit.json."""
+        root = Path(folder)
+        written = [
+            safe_csv(frame, root / f"{FILES.get(name, name)}.csv")
+            for name, frame in self.frames().items()
+            if not frame.empty
+        ]
+        return [*written, self.to_json(root / "audit.json")]
+
     def to_csv(self, path: Path | str) -> Path:
         """Write the long table, atomically."""
-        with atomic_path(path) as temporary:
-            self.table.to_csv(temporary, index=False)
-        return Path(path)
+        return safe_csv(self.table, path)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able values; NaN is None."""
@@ -91,9 +131,7 @@ class Audit:
             "summary": self.summary(),
             "flags": list(self.flags),
             "settings": plain(self.settings),
-            "table": _records(self.table),
-            "comparison": _records(self.comparison),
-            "cells": _records(self.cells),
+            **{name: _records(frame) for name, frame in self.frames().items()},
         }
 
     def to_json(self, path: Path | str) -> Path:
@@ -104,17 +142,26 @@ class Audit:
     def _row(self, attribute: str, group: str, metric: str) -> dict[str, Any] | None:
         return _find(self.table, attribute, group, metric)
 
+    @property
+    def headline(self) -> str:
+        """The metric that the two sentences are about."""
+        return str(self.settings.get("headline", "macro_f1"))
+
     def _headline(self) -> str | None:
-        """The first attribute that has a gap in macro F1."""
-        rows = self.table[(self.table["group"] == "gap") & (self.table["metric"] == "macro_f1")].dropna(subset="value")
+        """The first attribute that has a gap in the leading metric."""
+        rows = self.table[(self.table["group"] == "gap") & (self.table["metric"] == self.headline)]
+        rows = rows.dropna(subset="value")
         return None if rows.empty else str(rows["attribute"].iloc[0])
 
     def _first_sentence(self) -> str:
         attribute = self._headline()
         if attribute is None:
             return "No two groups are large enough to be compared."
-        gap, worst = self._row(attribute, "gap", "macro_f1"), self._row(attribute, "worst", "macro_f1")
+        gap, worst = self._row(attribute, "gap", self.headline), self._row(attribute, "worst", self.headline)
         assert gap is not None and worst is not None
+        info = metric_info(self.headline)
+        what = "macro F1" if self.headline == "macro_f1" else info.title
+        place = {True: "lowest", False: "highest", None: "furthest from its best value"}[info.higher_is_better]
         by = "group" if attribute == "group" else attribute
         name = str(worst["note"]).removeprefix("worst group: ")
         p = (
@@ -123,13 +170,13 @@ class Audit:
             else f", permutation p {'< 0.001' if gap['p'] < 0.001 else '= ' + format(gap['p'], '.3f')}"
         )
         return (
-            f"By {by}, macro F1 is lowest in {name} ({_number(worst)}, n = {worst['n']}), and the gap between the "
+            f"By {by}, {what} is {place} in {name} ({_number(worst)}, n = {worst['n']}), and the gap between the "
             f"groups is {_number(gap)}{p}."
         )
 
     def _second_sentence(self) -> str:
         attribute = self._headline()
-        row = None if attribute is None else _find(self.comparison, attribute, "gap", "macro_f1")
+        row = None if attribute is None else _find(self.comparison, attribute, "gap", self.headline)
         if row is not None:
             direction = "rose" if row["change"] > 0 else "fell" if row["change"] < 0 else "stayed, changing"
             return (

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from everygroup.audit.attribute import (
-    Plan,
-    attribute_flags,
-    attribute_rows,
-    cell_rows,
-    chance_flags,
-    measure,
-    overall_values,
-)
-from everygroup.audit.comparison import compare, pair
-from everygroup.audit.evaluate import Convention, Sample
+from everygroup.audit.attribute import cell_rows
+from everygroup.audit.collect import Collector
+from everygroup.audit.comparison import Answers, compare, pair
+from everygroup.audit.engine import Plan
+from everygroup.audit.families import Auc, Classification, Convention, Family
+from everygroup.audit.flags import class_flags, general_flags
+from everygroup.audit.measurement import measure
 from everygroup.audit.partition import partitions
-from everygroup.audit.result import CELL_COLUMNS, COLUMNS, COMPARISON_COLUMNS, Audit
+from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index
+
+Metrics = Literal["standard", "all"] | Sequence[str]
 
 
 def audit(
@@ -37,6 +35,8 @@ def audit(
     attributes: Sequence[str] | None = None,
     convention: Convention = "skip",
     stratify: bool = True,
+    metrics: Metrics = "standard",
+    interval: Literal["auto", "percentile"] = "auto",
     data_set: str = "",
     method: str = "",
     run_seed: int | None = None,
@@ -54,6 +54,10 @@ def audit(
     convention : 'skip' leaves undefined rates and absent classes out of macro averages, 'lab' counts them as 0 like
         the code behind the SPARE tables.
     stratify : whether every replicate keeps each group's number of clusters.
+    metrics : metrics of the predicted labels: 'standard', 'all' (with every rate of every class), or names such as
+        'macro_f1', 'recall' (of every class) and 'recall[melanoma]'.
+    interval : 'auto' gives Wilson's interval to proportions, BCa to other values, and folded simultaneous intervals to
+        gaps; 'percentile' the bootstrap percentile interval to everything.
     data_set, method, run_seed : what to write in the columns data_set, method (the model's name by default) and seed.
 
     Returns
@@ -74,55 +78,59 @@ def audit(
         raise PredictionsError(
             "No sample has a known label (y_true), so nothing can be measured.", fix="name the label with --y-true"
         )
-    flags = _general_flags(predictions, known)
-    used = predictions.where(known)
-    parts, notes = partitions(used, None if attributes is None else tuple(attributes), min_n=min_n)
+    flags = general_flags(predictions, known)
+    used = predictions if known.all() else predictions.where(known)
+    cluster = cluster_index(used.units)
+    parts, notes = partitions(used, None if attributes is None else tuple(attributes), cluster, min_n=min_n)
     flags += notes
     if not parts:
         raise PredictionsError(
             "There is no sensitive attribute to audit.",
             fix="; ".join(notes) or "name at least one column with --group",
         )
-    plan = Plan(n_boot, seed, min_n, convention, stratify)
-    score = used.y_score if used.has_scores else None
-    sample = Sample(used.y_true, used.y_pred, score, len(used.classes))
-    cluster = cluster_index(used.units.astype(str))
-    matched = None if baseline is None else pair(used, baseline)
-    flags += matched[3] if matched else []
+    plan = Plan(n_boot, seed, min_n, stratify, interval)
+    answers = Answers(used.y_true, used.y_pred, used.y_score if used.has_scores else None, len(used.classes))
 
-    rows: list[dict[str, Any]] = []
-    cells: list[dict[str, Any]] = []
-    changes: list[dict[str, Any]] = []
-    overall: dict[str, tuple[float, float, float]] = {}
+    def families(a: Answers, wanted: Metrics = metrics) -> list[Family]:
+        counted = Classification(a.y_true, a.y_pred, used.classes, convention=convention, metrics=wanted)
+        return [counted] if a.y_score is None else [counted, Auc(a.y_true, a.y_score)]
+
+    made = families(answers)
+    shown = tuple(m for f in made for m in f.metrics)
+    # the cells need the recall of every class, shown or not
+    recall = [f"recall[{c}]" for c in used.classes]
+    measured = families(answers, (*dict.fromkeys((*made[0].metrics, *recall)),))
+    matched = None if baseline is None else pair(used, baseline)
+    collector = Collector(
+        plan,
+        headline="macro_f1" if "macro_f1" in shown else shown[0],
+        shown=shown,
+        data_set=data_set,
+        method=method or _model_name(predictions),
+        seed=run_seed,
+        baseline="" if baseline is None else _model_name(baseline) or "baseline",
+    )
+    collector.flags += [*flags, *(matched[3] if matched else [])]
     for part in parts:
-        m = measure(sample, part, cluster, plan)
-        overall = overall or overall_values(m, sample.metrics)
-        rows += attribute_rows(m, sample, overall)
-        cells += cell_rows(m, sample, used.classes)
-        flags += attribute_flags(m, sample, used.classes) + chance_flags(m)
+        m = measure(measured, part, cluster, plan, label=used.y_true)
+        positives = None
+        if len(used.classes) == 2:
+            positives = np.bincount(part.slot[used.y_true == 1], minlength=len(part.names)).astype(np.int64)
+        by_class = class_flags(m, used.y_true, used.y_pred, used.classes, convention)
+        collector.add(m, positives=positives, class_flags=by_class)
+        collector.extend("cells", cell_rows(m, used.y_true, used.classes))
         if matched:
-            new, levelled = compare(m, matched[0], matched[1], matched[2], cluster, plan)
-            changes += new
-            flags += levelled
-    names = {"data_set": data_set, "method": method or _model_name(predictions), "seed": run_seed}
-    table = pd.DataFrame(rows).assign(**names)[list(COLUMNS)].astype({"n_positive": "Int64", "seed": "Int64"})
-    comparison = pd.DataFrame(columns=list(COMPARISON_COLUMNS))
-    if baseline is not None:
-        with_names = pd.DataFrame(changes).assign(**names, baseline=_model_name(baseline) or "baseline")
-        comparison = with_names[list(COMPARISON_COLUMNS)].astype({"seed": "Int64"})
-    settings = {
-        "n_boot": n_boot,
-        "seed": seed,
-        "min_n": min_n,
-        "convention": convention,
-        "stratify": stratify,
-        "interval": "95 % percentile, clusters resampled",
-        "n": int(known.sum()),
-        "n_clusters": int(cluster.max()) + 1,
-        "classes": list(used.classes),
-    }
-    by_cell = pd.DataFrame(cells).assign(**names)[list(CELL_COLUMNS)].astype({"seed": "Int64"})
-    return Audit(table, comparison, by_cell, tuple(dict.fromkeys(flags)), settings)
+            rows, levelled = compare(m, matched[0], matched[1], matched[2], cluster, families)
+            collector.extend("comparison", rows)
+            collector.flags += levelled
+    return collector.finish(
+        {
+            "convention": convention,
+            "n": int(known.sum()),
+            "n_clusters": int(cluster.max()) + 1,
+            "classes": list(used.classes),
+        }
+    )
 
 
 def audit_arrays(
@@ -151,20 +159,5 @@ def audit_arrays(
     return audit(predictions, **options)
 
 
-def _general_flags(predictions: Predictions, known: np.ndarray) -> list[str]:
-    """What to heed before looking at any group."""
-    flags = []
-    if not known.all():
-        flags.append(f"{int((~known).sum())} of {len(predictions)} samples have no known label and are left out.")
-    splits = sorted({s for s in predictions.table["split"] if s})
-    if len(splits) > 1:
-        flags.append(f"The rows mix the splits {', '.join(splits)}; choose one to measure what the model has not seen.")
-    elif splits == ["train"]:
-        flags.append("These are the training samples: the numbers say nothing about new patients.")
-    if not predictions.has_scores:
-        flags.append("There are no scores, so AUC is left out.")
-    return flags
-
-
 def _model_name(predictions: Predictions) -> str:
-    return " + ".join(sorted({m for m in predictions.table["model"] if m}))
+    return " + ".join(sorted({m for m in predictions.table["model"].unique() if m}))

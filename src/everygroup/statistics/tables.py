@@ -180,7 +180,7 @@ def leave_one_out(types: Types, *, max_rows: int = 2000, seed: int = 0) -> tuple
 
 
 def shuffled_weights(
-    types: Types, group: IntArray, n_groups: int, n_perm: int, *, seed: int
+    types: Types, group: IntArray, n_groups: int, n_perm: int, *, seed: int, columns: int = 1
 ) -> Iterator[NDArray[np.float64]]:
     """Yield blocks (r, G, T) of how many units of every type each group gets when the groups are shuffled.
 
@@ -190,13 +190,14 @@ def shuffled_weights(
     group : (U,) group of every unit.
     n_perm : number of shuffles R; every shuffle keeps the number of units of every group in every stratum, and the
         number of units of every type.
+    columns : numbers per group that the caller will make of every shuffle; narrows the blocks.
     """
     slices = _stratum_slices(types)
     of_group = np.zeros((len(slices), n_groups), dtype=np.int64)
     position = np.zeros(int(types.stratum.max(initial=0)) + 1, dtype=np.int64)
     position[types.stratum[[part.start for part in slices]]] = np.arange(len(slices))
     np.add.at(of_group, (position[types.stratum[types.of_cluster]], group), 1)
-    width = max(8, min(1024, _BLOCK // (n_groups * max(len(types), 1))))
+    width = max(8, min(1024, _BLOCK // (4 * n_groups * max(len(types), columns, 1))))
     # a stream for every block, as the order of the draws depends on the block's width
     starts = range(0, n_perm, width)
     for begin, child in zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True):

@@ -1,0 +1,89 @@
+"""Puts measured attributes together into an `Audit`, for any kind of prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from everygroup.audit.attribute import Overall, attribute_rows, difference_rows, overall_values
+from everygroup.audit.engine import Plan
+from everygroup.audit.families import Index
+from everygroup.audit.flags import chance_flags, size_flags, undefined_flags
+from everygroup.audit.measurement import Measurement
+from everygroup.audit.result import FRAMES, Audit, frame_of
+
+
+class Collector:
+    """Collects the rows of one audit.
+
+    Parameters
+    ----------
+    plan : how it was measured.
+    headline : the metric that the summary and the chance flag are about.
+    shown : performance metrics to write; all by default.
+    data_set, method, seed, baseline : what stands in front of every row.
+
+    Examples
+    --------
+    A whole audit is::
+
+        collector = Collector(plan, headline="mae", method="mine")
+        for part in partitions:
+            collector.add(measure(families, part, cluster, plan))
+        result = collector.finish(settings={"n": n})
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        headline: str = "macro_f1",
+        shown: Sequence[str] | None = None,
+        data_set: str = "",
+        method: str = "",
+        seed: int | None = None,
+        baseline: str = "baseline",
+    ) -> None:
+        self.plan, self.headline, self.shown = plan, headline, None if shown is None else tuple(shown)
+        self.flags: list[str] = []
+        self._run = {"data_set": data_set, "method": method, "seed": seed}
+        self._baseline = baseline
+        self._rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in FRAMES}
+        self._overall: Overall = {}
+
+    def add(self, m: Measurement, *, positives: Index | None = None, class_flags: Sequence[str] = ()) -> None:
+        """Take the rows and flags of one attribute.
+
+        Parameters
+        ----------
+        positives : (S,) samples of the second of two classes in every slot.
+        class_flags : what to heed about classes, told before what is undefined.
+        """
+        # the same values and intervals for all rows together, whichever attribute stratified the replicates
+        self._overall = self._overall or overall_values(m)
+        self.extend("table", attribute_rows(m, self._overall, shown=self.shown, positives=positives))
+        self.extend("differences", difference_rows(m, shown=self.shown))
+        shown = m.metrics if self.shown is None else self.shown
+        self.flags += [*size_flags(m), *class_flags, *undefined_flags(m, shown), *chance_flags(m, self.headline)]
+
+    def extend(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take rows of any table of `Audit`."""
+        self._rows[name] += rows
+
+    def finish(self, settings: Mapping[str, Any] | None = None) -> Audit:
+        """Return the audit."""
+        plan = self.plan
+        frames = {name: frame_of(name, rows, **self._run) for name, rows in self._rows.items() if name != "comparison"}
+        frames["comparison"] = frame_of("comparison", self._rows["comparison"], **self._run, baseline=self._baseline)
+        folded = (
+            "percentile of the resampled gap" if plan.interval == "percentile" else "folded simultaneous differences"
+        )
+        how = {
+            "n_boot": plan.n_boot,
+            "seed": plan.seed,
+            "min_n": plan.min_n,
+            "stratify": plan.stratify,
+            "interval": f"95 %, clusters resampled; by metric in the column `interval`; gaps: {folded}",
+            "headline": self.headline,
+        }
+        return Audit(flags=tuple(dict.fromkeys(self.flags)), settings=how | dict(settings or {}), **frames)

@@ -1,0 +1,236 @@
+"""What was measured of one attribute: values, intervals, nulls and pairwise differences of every metric."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from everygroup.audit.engine import Jackknife, Plan, Resampler, Values
+from everygroup.audit.families import Array, Family, Index, SumFamily
+from everygroup.audit.partition import MIN_CLUSTERS, Partition
+from everygroup.audit.shuffles import shuffled_values
+from everygroup.metrics import difference, metric_info
+from everygroup.statistics import percentile_interval, permutation_p
+from everygroup.statistics.detectable import detectable_gap
+from everygroup.statistics.intervals import bca_interval, gap_interval, simultaneous_differences
+from everygroup.statistics.proportions import effective_size, wilson_interval
+
+FloatArray = NDArray[np.floating]
+Limits = tuple[FloatArray, FloatArray]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Values of one attribute.
+
+    Attributes
+    ----------
+    families : what was measured, in order.
+    point, replicates : every metric of the sample (as one replicate) and of its bootstrap replicates.
+    null : every metric under shuffled groups: performance (R, G) over the comparable groups, gaps (R,).
+    limits : metric -> low and high (S + 1,) of every slot and of all rows.
+    method : metric -> which interval `limits` holds: 'wilson', 'bca' or 'percentile'.
+    sums : family -> (S, J) sums of the sample.
+    """
+
+    partition: Partition
+    plan: Plan
+    families: tuple[Family, ...]
+    point: Values
+    replicates: Values
+    null: Values
+    limits: dict[str, Limits]
+    method: dict[str, str]
+    sums: dict[Family, Array] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every performance metric, in the order of the families."""
+        return tuple(self.point.performance)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Every metric that is one value between groups."""
+        return tuple(self.point.gaps)
+
+    def slots(self, metric: str) -> tuple[int, ...]:
+        """Comparable slots in which a performance metric is defined."""
+        values = self.point.performance[metric][0]
+        return tuple(s for s in self.partition.comparable if not np.isnan(values[s]))
+
+    @cached_property
+    def p(self) -> dict[str, float]:
+        """Permutation p of every gap.
+
+        Where a metric is undefined in a comparable group its gap has no p: there is no null with the same groups.
+        """
+        comparable = self.partition.comparable
+        return {m: float(permutation_p(self.point.gap(m, comparable)[0], null)) for m, null in self.null_gaps.items()}
+
+    @cached_property
+    def null_gaps(self) -> dict[str, Array]:
+        """(R,) gaps of every metric under shuffled groups; empty with fewer than two comparable groups."""
+        return {m: difference(values) for m, values in self.null.performance.items()} | self.null.gaps
+
+    def chance(self, metric: str) -> tuple[float, float]:
+        """Mean and 95th percentile of the gap under shuffled groups; NaN where the gap has no null."""
+        null = self.null_gaps.get(metric)
+        if null is None or np.isnan(self.p[metric]) or np.isnan(null).all():
+            return float("nan"), float("nan")
+        return float(np.nanmean(null)), float(np.nanpercentile(null, 95.0))
+
+    @cached_property
+    def _groups(self) -> tuple[Array, Array, Limits]:
+        """Point (M, G), replicates (R, M, G) and limits (M, G) of every performance metric in comparable groups."""
+        at = list(self.partition.comparable)
+        point = np.array([self.point.performance[m][0, at] for m in self.metrics])
+        replicates = np.stack([self.replicates.performance[m][:, at] for m in self.metrics], axis=1)
+        low, high = (np.array([self.limits[m][side][at] for m in self.metrics]) for side in (0, 1))
+        return point, replicates, (low, high)
+
+    @cached_property
+    def gap_limits(self) -> dict[str, tuple[float, float]]:
+        """Interval of every gap: folded from simultaneous ones of the differences; percentile where that is asked for.
+
+        A metric that is itself a gap always has the percentile interval.
+        """
+        out: dict[str, tuple[float, float]] = {}
+        if self.plan.interval == "percentile":
+            for m in self.metrics:
+                low, high = percentile_interval(self.replicates.gap(m, self.slots(m)))
+                out[m] = float(low), float(high)
+        elif len(self.partition.comparable) >= 2:
+            point, replicates, limits = self._groups
+            lows, highs = gap_interval(point, replicates, limits=limits)
+            out = {m: (float(lows[i]), float(highs[i])) for i, m in enumerate(self.metrics)}
+        for m in self.gaps:
+            low, high = percentile_interval(self.replicates.gaps[m])
+            out[m] = float(low), float(high)
+        return out
+
+    @cached_property
+    def pair_limits(self) -> Limits:
+        """Simultaneous intervals (M, G, G) of the differences between comparable groups."""
+        point, replicates, limits = self._groups
+        return simultaneous_differences(point, replicates, limits=limits)
+
+    @cached_property
+    def detectable(self) -> dict[str, float]:
+        """The smallest gap that would have been told from chance with 80 % power at 5 %."""
+        comparable = self.partition.comparable
+        # with fewer shuffles no gap could reach 5 %
+        if len(comparable) < 2 or self.plan.n_boot < 19:
+            return {}
+        _, replicates, _ = self._groups
+        null = np.stack([self.null_gaps[m] for m in self.metrics], axis=1)
+        found = detectable_gap(replicates, null=null)
+        return {m: float(found[i]) for i, m in enumerate(self.metrics) if not np.isnan(self.p[m])}
+
+    def worst(self, metric: str) -> tuple[int, float, float]:
+        """The slot with the worst value, and the percentile interval of the worst value."""
+        slots = list(self.slots(metric))
+        values, replicates = self.point.performance[metric][0], self.replicates.performance[metric][:, slots]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a replicate in which no group is defined is undefined
+            worst = _worst(replicates, metric)
+        low, high = percentile_interval(worst)
+        return slots[int(_badness(values[slots], metric).argmax())], float(low), float(high)
+
+
+def _badness(values: Array, metric: str) -> Array:
+    """Larger is worse, whatever the direction of the metric."""
+    info = metric_info(metric)
+    if info.higher_is_better is None:
+        return np.abs(values - info.optimum)
+    return -values if info.higher_is_better else values
+
+
+def _worst(replicates: Array, metric: str) -> Array:
+    """Worst value (R,) of (R, G)."""
+    badness = _badness(replicates, metric)
+    at = np.where(np.isnan(badness), -np.inf, badness).argmax(axis=1)
+    worst = np.take_along_axis(replicates, at[:, None], axis=1)[:, 0]
+    return np.where(np.isnan(badness).any(axis=1), np.nan, worst)
+
+
+def measure(
+    families: Sequence[Family], partition: Partition, cluster: Index, plan: Plan, label: Index | None = None
+) -> Measurement:
+    """Evaluate the sample, its bootstrap replicates, its jackknife and its permutation nulls.
+
+    Parameters
+    ----------
+    families : what to measure; no two may share the name of a metric.
+    cluster : (n,) index 0..C-1 of the cluster of every row.
+    label : (n,) true class, which some nulls keep fixed; None where there is none.
+    """
+    resampler = Resampler(families, partition, cluster, plan)
+    points, replicates = resampler.point(), resampler.replicates()
+    sums: dict[Family, Array] = {f: resampler.sums(f) for f in families if isinstance(f, SumFamily)}
+    limits: dict[str, Limits] = {}
+    method: dict[str, str] = {}
+    known = partition.clusters >= MIN_CLUSTERS
+    jackknives: Sequence[Jackknife | None] = [None] * len(families)
+    if plan.interval == "auto":
+        jackknives = resampler.jackknife()
+    for f, point, drawn, jackknife in zip(families, points, replicates, jackknives, strict=True):
+        found = _family_limits(f, point, drawn, jackknife, sums.get(f), partition)
+        for metric, (low, high, name) in found.items():
+            limits[metric] = np.where(known, low, np.nan), np.where(known, high, np.nan)
+            method[metric] = name
+    null = shuffled_values(families, partition, cluster, plan, label)
+    merged = Values.merge(points), Values.merge(replicates)
+    return Measurement(partition, plan, tuple(families), *merged, null, limits, method, sums)
+
+
+def _family_limits(
+    family: Family,
+    point: Values,
+    replicates: Values,
+    jackknife: Jackknife | None,
+    sums: Array | None,
+    partition: Partition,
+) -> dict[str, tuple[FloatArray, FloatArray, str]]:
+    """Return low and high (S + 1,) and the interval's name of every performance metric of a family."""
+    out: dict[str, tuple[FloatArray, FloatArray, str]] = {}
+    if jackknife is None:
+        for m, values in replicates.performance.items():
+            out[m] = (*percentile_interval(values), "percentile")
+        return out
+    if isinstance(family, SumFamily) and sums is not None:
+        together = np.concatenate([sums, sums.sum(axis=0, keepdims=True)])
+        n = np.append(partition.n, partition.n.sum())
+        for m, (successes, trials) in family.proportions(together).items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # undefined throughout: NaN
+                variance = np.nanvar(replicates.performance[m], axis=0)
+            # trials are as clustered as the rows they are among
+            worth = effective_size(successes, trials, variance, trials * partition.clusters / np.maximum(n, 1))
+            out[m] = (*wilson_interval(successes, trials, n_effective=worth), "wilson")
+    for bounded in (True, False):
+        names = [m for m in family.metrics if m not in out and _bounded(m) == bounded]
+        if names:
+            low, high = bca_interval(
+                _stacked(point, names)[0],
+                _stacked(replicates, names),
+                _stacked(Values(jackknife.performance, {}), names),
+                jackknife.weight[:, :, None],
+                n_units=partition.clusters[:, None].astype(np.float64),
+                unit_range=bounded,
+            )
+            out |= {m: (low[:, i], high[:, i], "bca") for i, m in enumerate(names)}
+    return out
+
+
+def _bounded(metric: str) -> bool:
+    info = metric_info(metric)
+    return (info.low, info.high) == (0.0, 1.0)
+
+
+def _stacked(values: Values, names: Sequence[str]) -> NDArray[np.float64]:
+    return np.stack([values.performance[m] for m in names], axis=-1)

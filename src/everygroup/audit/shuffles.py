@@ -1,0 +1,125 @@
+"""Evaluates families of metrics under shuffled groups: the permutation null of every gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from everygroup.audit.engine import Plan, Values, dense, joint_codes
+from everygroup.audit.families import Family, Index, RankFamily, SumFamily
+from everygroup.audit.partition import Partition
+from everygroup.statistics import majority, permutation_units, permuted_blocks
+from everygroup.statistics.tables import cluster_types, shuffled_weights
+
+Null = Literal["label", "none"]
+NULLS: tuple[Null, ...] = ("none", "label")
+
+
+def shuffled_values(
+    families: Sequence[Family], partition: Partition, cluster: Index, plan: Plan, label: Index | None = None
+) -> Values:
+    """Every metric (R, G) and gap (R,) under groups shuffled between clusters, within the label where its null says so.
+
+    Parameters
+    ----------
+    partition : its comparable groups are shuffled; with fewer than two there are no values.
+    label : (n,) true class; without it every null is that of a free shuffle.
+    """
+    comparable = partition.comparable
+    if len(comparable) < 2:
+        return Values({}, {})
+    rows = np.flatnonzero(np.isin(partition.slot, comparable))
+    group = np.searchsorted(comparable, partition.slot[rows]).astype(np.int64)
+    unit = permutation_units(cluster[rows], group)
+    labels = majority(unit, group, len(comparable))
+    found = []
+    for null in NULLS:
+        names = {f: _of_null(f, null, label is not None) for f in families}
+        used = [f for f in families if names[f]]
+        if not used:
+            continue
+        strata = np.zeros(labels.size, dtype=np.int64)
+        if null == "label" and label is not None:
+            strata = majority(unit, label[rows], int(label.max()) + 1)
+        counted = [f for f in used if isinstance(f, SumFamily) and f.counts]
+        weighted = [f for f in used if f not in counted]
+        parts: dict[Family, list[Values]] = {f: [] for f in used}
+        if counted:
+            _counted(parts, counted, rows, unit, labels, strata, plan)
+        if weighted:
+            _weighted(parts, weighted, rows, unit, labels, strata, plan)
+        found += [_only(Values.join(parts[f]), names[f]) for f in used]
+    return Values.merge(found)
+
+
+def _of_null(family: Family, null: Null, labelled: bool) -> frozenset[str]:
+    """Metrics of a family with this null."""
+    every = (*family.metrics, *family.gaps)
+    return frozenset(m for m in every if (family.null(m) if labelled else "none") == null)
+
+
+def _only(values: Values, names: frozenset[str]) -> Values:
+    return Values(
+        {m: v for m, v in values.performance.items() if m in names},
+        {m: v for m, v in values.gaps.items() if m in names},
+    )
+
+
+def _counted(
+    parts: dict[Family, list[Values]],
+    families: Sequence[SumFamily],
+    rows: Index,
+    unit: Index,
+    labels: Index,
+    strata: Index,
+    plan: Plan,
+) -> None:
+    """Deal the types of units to the groups."""
+    n_groups = int(labels.max()) + 1
+    code, shown = joint_codes(families, rows)
+    types = cluster_types(unit, code, strata, shown.size)
+    of_type = {f: sparse.csr_matrix(types.counts @ f.take(shown)) for f in families}
+    columns = max(m.shape[1] for m in of_type.values())
+    for block in shuffled_weights(types, labels, n_groups, plan.n_boot, seed=plan.seed + 1, columns=columns):
+        flat = block.reshape(-1, len(types))
+        for f in families:
+            sums = dense(of_type[f].T @ flat.T).T.reshape(len(block), n_groups, -1)
+            parts[f].append(Values(f.values(sums), f.gap_values(sums)))
+
+
+def _weighted(
+    parts: dict[Family, list[Values]],
+    families: Sequence[Family],
+    rows: Index,
+    unit: Index,
+    labels: Index,
+    strata: Index,
+    plan: Plan,
+) -> None:
+    """Shuffle the labels of the units one by one."""
+    n_groups, n_units = int(labels.max()) + 1, labels.size
+    of_unit = {f: _unit_sums(f, rows, unit, n_units) for f in families if isinstance(f, SumFamily)}
+    bound = {f: f.bind(rows, unit, n_units) for f in families if isinstance(f, RankFamily)}
+    for block in permuted_blocks(labels, strata, plan.n_boot, seed=plan.seed + 1, n_rows=rows.size):
+        for f, sums_of in of_unit.items():
+            sums = np.stack([dense(sums_of.T @ w).T for w in _inside(block, n_groups)], axis=1)
+            parts[f].append(Values(f.values(sums), f.gap_values(sums)))
+        for r, evaluate in bound.items():
+            columns = [evaluate(w) for w in _inside(block, n_groups)]
+            parts[r].append(Values({m: np.stack([c[m] for c in columns], axis=1) for m in r.metrics}, {}))
+
+
+def _inside(block: NDArray[np.int16], n_groups: int) -> Iterator[NDArray[np.float32]]:
+    """Weights (U, r) of every group in turn: 1 for the units that were dealt to it."""
+    for g in range(n_groups):
+        yield (block == g).astype(np.float32)
+
+
+def _unit_sums(family: SumFamily, rows: Index, unit: Index, n_units: int) -> sparse.csr_matrix:
+    """(U, J) sums over the rows of every unit."""
+    of_row = sparse.csr_matrix((np.ones(unit.size), (unit, np.arange(unit.size))), shape=(n_units, unit.size))
+    return sparse.csr_matrix(of_row @ family.take(rows))
