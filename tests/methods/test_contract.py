@@ -32,10 +32,15 @@ def test_trains_predicts_survives_saving_and_beats_chance(
 
 
 @pytest.mark.parametrize("name", list(METHODS))
-def test_same_seed_same_model_other_seed_another(name: str, two: Split, vector_settings: TrainSettings) -> None:
+def test_same_seed_same_model_other_seed_another(
+    name: str, two: Split, images: Split, vector_settings: TrainSettings, image_settings: TrainSettings
+) -> None:
+    vectors = method_class(name).info.backbone == "any"
+    split, settings = (two, vector_settings.but(updates=30)) if vectors else (images, image_settings.but(updates=6))
+
     def score(seed: int) -> np.ndarray:
-        model = create_method(name).fit(two.train, two.validation, settings=vector_settings.but(seed=seed, updates=30))
-        return model.predict_proba(two.test)
+        model = create_method(name).fit(split.train, split.validation, settings=settings.but(seed=seed))
+        return model.predict_proba(split.test)
 
     np.testing.assert_array_equal(score(1), score(1))
     assert not np.array_equal(score(1), score(2))

@@ -16,7 +16,7 @@ from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split
 from everygroup.console import recorded_warnings, say
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
-from everygroup.networks import NetworkSpec, build_network, resolve_backbone
+from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
 from everygroup.settings import TrainSettings
 from everygroup.spare import weight_summary
@@ -72,13 +72,16 @@ def preflight(
     EverygroupError
         For wrong names or values, a device or backbone that does not work, or groups a method cannot be trained on.
     """
-    for name in (*compare, method):
-        _build(name, method, hyperparameters).check_cohorts(split.train, split.validation)
     resolve_device(settings.device)
     selection_rule(settings.selection)
     shape = split.train.sample_shape
     backbone = resolve_backbone(settings.backbone, shape)
-    build_network(NetworkSpec(backbone, len(split.train.classes), shape, settings.small_stem))
+    network = build_network(NetworkSpec(backbone, len(split.train.classes), shape, settings.small_stem))
+    assert isinstance(network, Classifier)
+    for name in (*compare, method):
+        built = _build(name, method, hyperparameters)
+        built.check_cohorts(split.train, split.validation)
+        built.check_network(network)
 
 
 def run(

@@ -3,8 +3,10 @@
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.domain_independent import DomainIndependent
 from everygroup.methods.erm import ERM
+from everygroup.methods.fair_adabn import FairAdaBN
 from everygroup.methods.group_dro import GroupDRO
 from everygroup.methods.group_model import GroupModel
+from everygroup.methods.multitask import MultiTask
 from everygroup.methods.registry import METHODS, create_method, list_methods, method_class, register
 from everygroup.methods.resampling import Resampling
 from everygroup.methods.routed import RoutedModel
@@ -16,10 +18,12 @@ __all__ = [
     "ERM",
     "METHODS",
     "DomainIndependent",
+    "FairAdaBN",
     "GroupDRO",
     "GroupModel",
     "Method",
     "MethodInfo",
+    "MultiTask",
     "Resampling",
     "RoutedModel",
     "Spare",

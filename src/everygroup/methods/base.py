@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, final
 
+from torch import nn
+
 from everygroup.cohort import Cohort
 from everygroup.errors import SettingsError
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
+from everygroup.networks import Classifier
 from everygroup.settings import TrainSettings
 from everygroup.training import Trained
 
@@ -36,6 +39,10 @@ class MethodInfo:
         Whether prediction uses the recorded group.
     cost : callable
         Number of groups -> trained networks, in multiples of ERM.
+    tasks : tuple of str
+        What it can be trained for.
+    backbone : {'any', 'batch norm', 'convolutional'}
+        What the backbone must have.
     """
 
     name: str
@@ -47,6 +54,7 @@ class MethodInfo:
     needs_group_at_test: bool
     cost: Callable[[int], float]
     tasks: tuple[str, ...] = ("classification",)
+    backbone: str = "any"
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; the cost for two groups."""
@@ -113,6 +121,22 @@ class Method(ABC):
         """The hyper-parameters and their defaults."""
         signature = inspect.signature(cls.__init__)
         return {p.name: p.default for p in signature.parameters.values() if p.name != "self"}
+
+    def check_network(self, network: Classifier) -> None:
+        """Refuse a backbone the method cannot work with; `network` has untrained weights.
+
+        Raises
+        ------
+        SettingsError
+            If the backbone lacks what `info.backbone` names.
+        """
+        needed = {"any": nn.Module, "batch norm": nn.BatchNorm2d, "convolutional": nn.Conv2d}[self.info.backbone]
+        if not any(isinstance(m, needed) for m in network.modules()):
+            raise SettingsError(
+                f"Method {self.info.name!r} needs a backbone with "
+                f"{'batch norm' if needed is nn.BatchNorm2d else 'convolutions'}.",
+                fix="choose --backbone resnet18 or small_cnn",
+            )
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
         """Refuse cohorts the method cannot be trained on.

@@ -10,6 +10,8 @@ from everygroup.networks.backbones import (
 )
 from everygroup.networks.classifier import Classifier
 from everygroup.networks.domain_heads import DomainHeads
+from everygroup.networks.group_batchnorm import GroupBatchNorm
+from everygroup.networks.group_offsets import GroupOffsets
 from everygroup.networks.group_weights import GroupWeights
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "Adapted",
     "Classifier",
     "DomainHeads",
+    "GroupBatchNorm",
+    "GroupOffsets",
     "GroupWeights",
     "NetworkSpec",
     "adapter_record",
