@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, and every colour comes with a shape. Heavy librarie
 """
 
 from everygroup.figures.cells import cell_heatmap
+from everygroup.figures.critical_difference import critical_difference_diagram
 from everygroup.figures.export import DARK_CSS, html_fragment, inline_svg, save
 from everygroup.figures.groups import change_against_baseline, metric_by_group
 from everygroup.figures.strips import image_strip
@@ -14,6 +15,7 @@ __all__ = [
     "DARK_CSS",
     "cell_heatmap",
     "change_against_baseline",
+    "critical_difference_diagram",
     "html_fragment",
     "image_strip",
     "inline_svg",
