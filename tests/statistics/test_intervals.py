@@ -8,6 +8,7 @@ from everygroup.statistics import (
     bca_interval,
     expanded_interval,
     gap_interval,
+    joint_units,
     newcombe_difference,
     percentile_interval,
     simultaneous_differences,
@@ -196,3 +197,13 @@ def test_gap_interval_covers_where_the_percentile_interval_does_not(n_groups: in
     if true_gap == 0:
         drawn = replicates.max(axis=-1) - replicates.min(axis=-1)
         assert np.mean(percentile_interval(drawn)[0] <= 0) < 0.7
+
+
+def test_joint_units_lie_between_the_smallest_class_and_all() -> None:
+    equal = joint_units([[10, 10, 10], [10, 6, 4], [1000, 1000, 4]])
+    assert equal[0] == pytest.approx(30)
+    assert 4 < equal[1] < 20
+    assert equal[2] == pytest.approx(4, rel=0.02)
+    np.testing.assert_allclose(joint_units([[0, 0, 1], [0, 7, 0]]), [1, 7])
+    assert joint_units([1, 0, 19]) == 2
+    assert np.isnan(joint_units([0, 0]))
