@@ -43,7 +43,7 @@ def table(tmp_path: Path) -> Path:
 def test_anybodys_table(table: Path) -> None:
     text = run(
         *(table, "--y-true", "dx", "--y-score", "p_*", "--group", "sex", "--group", "age", "--bins", "age=50"),
-        *("--cluster", "patient", "--id-column", "image", "--n-boot", "20"),
+        *("--cluster", "patient", "--id", "image", "--split", "all", "--n-boot", "20"),
     )
     assert "By sex" in text and "By age" in text and "missing" in text and "eopp1_lab" in text
     folder = table.parent / "mine-audit"

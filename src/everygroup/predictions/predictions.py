@@ -273,24 +273,6 @@ class Predictions:
             raise PredictionsError(f"No row has the split {name!r}.", fix=f"the splits are: {found}")
         return self.where(mask)
 
-    def at_threshold(self, threshold: float) -> Self:
-        """Return the same scores of two classes, answered anew: the second class where its score is >= `threshold`.
-
-        Raises
-        ------
-        PredictionsError
-            Without scores, or for more than two classes.
-        """
-        if len(self.classes) != 2:
-            raise PredictionsError(
-                f"A threshold needs two classes, and there are {len(self.classes)}.",
-                fix="leave the threshold out: the class with the highest score answers",
-            )
-        answer = (self.y_score[:, 1] >= threshold).astype(np.int64)
-        return type(self)(
-            self.table.assign(y_pred=spread(self.classes, answer)), self.classes, self.groups, self.sensitive
-        )
-
     def to_csv(self, path: Path | str) -> Path:
         """Write the table, atomically; texts that a spreadsheet would run as a formula get an apostrophe in front."""
         with atomic_path(path) as temporary:

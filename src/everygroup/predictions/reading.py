@@ -15,7 +15,7 @@ from everygroup.errors import CohortError, PredictionsError
 from everygroup.predictions._checks import LEADING, SCORE, TRAILING
 from everygroup.predictions._coding import categories, class_order
 from everygroup.predictions._guard import unguard
-from everygroup.predictions.columns import Columns, find_columns, require
+from everygroup.predictions.columns import Columns, columns_are, find_columns, group_candidates, require
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.predictions import Predictions
 from everygroup.predictions.sources import open_table
@@ -37,6 +37,7 @@ def read_predictions(
     model: str = "",
     metadata: Path | str | None = None,
     metadata_id: str | None = None,
+    need_groups: bool = False,
 ) -> Predictions:
     """Read a table of predictions.
 
@@ -54,6 +55,7 @@ def read_predictions(
         second in order when not given.
     model : name of the model, where the file does not say.
     metadata, metadata_id : another table with further columns, and its column that identifies rows of the first.
+    need_groups : whether it is an error, which lists the columns to choose from, to name no sensitive attribute.
 
     What is not named is guessed from the column names, and every guess is said on the console.
 
@@ -85,12 +87,24 @@ def read_predictions(
         say(f"{joined.name}: {sentence}")
     if found.own and groups is None:
         names = [c for c in joined.columns if c not in (*LEADING, *TRAILING) and not c.startswith(SCORE)]
+    if need_groups and not names and not found.own:
+        raise _no_groups(joined, found)
     if stray := sorted(set(bins or {}) - set(names)):
         raise PredictionsError(
             f"Bins for {stray[0]!r}, which is no sensitive attribute.", fix=f"add --group {stray[0]}"
         )
     table = _needed(joined, found, names)
     return _build(joined, table, found, GroupRule.make(names, bins), classes, positive, model)
+
+
+def _no_groups(joined: Joined, found: Columns) -> PredictionsError:
+    """Ask for a sensitive attribute: which columns could be one is said, which one is meant is not guessed."""
+    taken = [found.y_true, found.y_pred, found.id, found.unit, found.split, *found.scores]
+    candidates = group_candidates(joined.sample, [c for c in taken if c is not None])
+    could = f"columns that could be: {'; '.join(candidates)}" if candidates else columns_are(joined.columns)
+    return PredictionsError(
+        f"{joined.name}: there is no sensitive attribute to audit.", fix=f"name at least one with --group; {could}"
+    )
 
 
 def _needed(joined: Joined, found: Columns, names: Sequence[str]) -> pd.DataFrame:

@@ -133,7 +133,7 @@ def open_table(path: Path | str) -> Source:
     PredictionsError
         If there is no such file, it may not be read, holds no text, no header, or names a column twice.
     """
-    path = _file_of(Path(path))
+    path = file_of(Path(path))
     try:
         with path.open("rb") as handle:
             head = handle.read(_HEAD)
@@ -158,7 +158,8 @@ def open_table(path: Path | str) -> Source:
     return Source(path, tuple(sample.columns), separator, encoding, sample)
 
 
-def _file_of(path: Path) -> Path:
+def file_of(path: Path) -> Path:
+    """Return the table itself: the file, or that of a run folder."""
     if path.is_dir():
         for name in ("predictions.csv", "predictions.parquet"):
             if (path / name).is_file():

@@ -1,0 +1,304 @@
+"""Gates: limits on measured values that an audit must keep, written as 'gap(macro_f1,age)>0.10'.
+
+A gate says what must not be: it fails where the comparison is true, and where there is no value to compare.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from everygroup.audit.result import Audit
+from everygroup.errors import SettingsError
+from everygroup.metrics import list_metrics, metric_info
+
+FUNCTIONS = ("gap", "worst", "value")
+ENDS = {"": "value", "_low": "low", "_high": "high"}
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_GRAMMAR = (
+    "write gap(METRIC)>0.10, worst(METRIC,ATTRIBUTE)<0.8, value(METRIC,ATTRIBUTE,GROUP)<0.8, or gap_low(METRIC)>0"
+)
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<quoted>"[^"]*"|'[^']*')
+      | (?P<operator>>=|<=|>|<)
+      | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+      | (?P<name>[A-Za-z_]\w*)
+      | (?P<mark>[(),])
+    )""",
+    re.VERBOSE,
+)
+_BARE = re.compile(r"\s*(?P<text>[^,()\"'\[\]]*(?:\[[^\]]*\])?)")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit, read from text.
+
+    Attributes
+    ----------
+    text : as it was written.
+    function : 'gap', 'worst' or 'value'.
+    end : 'value', or 'low' or 'high' for an end of the interval.
+    metric, attribute, group : what is looked at; without an attribute, every one of the audit.
+    operator, limit : the gate fails where ``measured operator limit``.
+    """
+
+    text: str
+    function: str
+    end: str
+    metric: str
+    attribute: str | None
+    group: str | None
+    operator: str
+    limit: float
+
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """Read a gate.
+
+        Raises
+        ------
+        SettingsError
+            Where the text is no gate (naming the place), or the metric is unknown (naming the nearest).
+
+        Examples
+        --------
+        >>> gate = Gate.parse("gap_low(recall[melanoma], skin_type) > 0.05")
+        >>> gate.metric, gate.attribute, gate.end, gate.limit
+        ('recall[melanoma]', 'skin_type', 'low', 0.05)
+        """
+        reader = _Reader(text)
+        word = reader.take("name")
+        function, end = _function(word, text)
+        reader.take("mark", "(")
+        arguments = [reader.argument()]
+        while reader.take("mark", "),") == ",":
+            arguments.append(reader.argument())
+        sign = reader.take("operator")
+        limit = float(reader.take("number"))
+        reader.end()
+        allowed = {"gap": (1, 2), "worst": (1, 2), "value": (3,)}[function]
+        if len(arguments) not in allowed or not all(arguments):
+            raise SettingsError(f"{text!r} is no gate: {word} does not take {arguments}.", fix=_GRAMMAR)
+        metric, attribute, group = (*arguments, None, None)[:3]
+        assert metric is not None
+        _check_metric(metric)
+        return cls(text.strip(), function, end, metric, attribute, group, sign, limit)
+
+    def fails(self, value: float) -> bool:
+        """Whether a measured value breaks the limit; an undefined one does."""
+        return math.isnan(value) or OPERATORS[self.operator](value, self.limit)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What became of one gate for one attribute.
+
+    Attributes
+    ----------
+    gate : the gate.
+    failed : whether the limit is broken, or there is nothing to compare.
+    attribute, metric, group : what was looked at.
+    measured : the number that was compared; NaN where undefined.
+    value, low, high, n : the measured value with its interval and the samples it rests on.
+    note : the audit's note, or why there is no number.
+    """
+
+    gate: Gate
+    failed: bool
+    attribute: str
+    metric: str
+    group: str
+    measured: float
+    value: float
+    low: float
+    high: float
+    n: int
+    note: str
+
+    def __str__(self) -> str:
+        what = {"gap": f"the gap in {self.metric}", "worst": f"the worst {self.metric}"}.get(
+            self.gate.function, f"{self.metric} of {self.group}"
+        )
+        verdict = "FAILED" if self.failed else "passed"
+        if math.isnan(self.measured):
+            reason = f" ({self.note})" if self.note else ""
+            return f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is undefined{reason}; n = {self.n}."
+        end = "" if self.gate.end == "value" else f"; compared: its {self.gate.end} end"
+        interval = (
+            ", no interval"
+            if math.isnan(self.low)
+            else f", 95 % interval {_rounded(self.low)} to {_rounded(self.high)}"
+        )
+        return (
+            f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is {_rounded(self.value)}"
+            f"{interval}, n = {self.n}{end}."
+        )
+
+
+def gates(result: Audit, wanted: Iterable[str | Gate]) -> list[GateResult]:
+    """Compare an audit with limits.
+
+    Parameters
+    ----------
+    result : of `everygroup.audit`.
+    wanted : gates as text (see `Gate.parse`) or parsed.
+
+    Returns
+    -------
+    list of GateResult
+        One per gate and attribute.
+
+    Raises
+    ------
+    SettingsError
+        For a gate that cannot be read, or about a metric, attribute or group that the audit does not hold.
+    """
+    return [
+        outcome for gate in wanted for outcome in _apply(result, Gate.parse(gate) if isinstance(gate, str) else gate)
+    ]
+
+
+def gate_table(outcomes: Sequence[GateResult]) -> pd.DataFrame:
+    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, note."""
+    columns = ["gate", "failed", "attribute", "metric", "group", "measured", "value", "low", "high", "n", "note"]
+    rows: list[dict[str, Any]] = [{**{c: getattr(o, c) for c in columns[1:]}, "gate": o.gate.text} for o in outcomes]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _apply(result: Audit, gate: Gate) -> list[GateResult]:
+    table = result.table
+    there = list(dict.fromkeys(table["attribute"]))
+    if gate.attribute is not None and gate.attribute not in there:
+        raise _unknown(gate, "attribute", gate.attribute, there)
+    attributes = there if gate.attribute is None else [gate.attribute]
+    metrics = list(dict.fromkeys(table["metric"]))
+    metric = gate.metric
+    if metric not in metrics:
+        # 'recall' of several classes is their macro average
+        if f"macro_{metric}" not in metrics:
+            raise _unknown(gate, "metric", metric, metrics)
+        metric = f"macro_{metric}"
+    outcomes = []
+    for attribute in attributes:
+        rows = table[(table["attribute"] == attribute) & (table["metric"] == metric)]
+        group = gate.group if gate.function == "value" else gate.function
+        found = rows[rows["group"] == group]
+        if found.empty and gate.function == "value":
+            raise _unknown(gate, "group", str(gate.group), list(dict.fromkeys(rows["group"])))
+        if found.empty:
+            note = f"there is no {gate.function} of this metric"
+            outcomes.append(_outcome(gate, attribute, metric, str(group), {"note": note}))
+        else:
+            outcomes.append(_outcome(gate, attribute, metric, str(group), found.iloc[0].to_dict()))
+    return outcomes
+
+
+def _outcome(gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any]) -> GateResult:
+    value, low, high = (_number(row.get(k)) for k in ("value", "low", "high"))
+    measured = {"value": value, "low": low, "high": high}[gate.end]
+    note = str(row.get("note") or "")
+    if math.isnan(measured) and not math.isnan(value):
+        note = "it has no interval"
+    n = row.get("n")
+    return GateResult(
+        gate,
+        gate.fails(measured),
+        attribute,
+        metric,
+        group,
+        measured,
+        value,
+        low,
+        high,
+        0 if n is None or pd.isna(n) else int(n),
+        note,
+    )
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None or pd.isna(value) else float(value)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _function(word: str, text: str) -> tuple[str, str]:
+    for suffix, end in ENDS.items():
+        name = word[: len(word) - len(suffix)] if suffix else word
+        if name in FUNCTIONS and word == name + suffix:
+            return name, end
+    known = [f + suffix for f in FUNCTIONS for suffix in ENDS]
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise SettingsError(f"{text!r} is no gate: unknown function {word!r}.", fix=f"{hint}{_GRAMMAR}")
+
+
+def _check_metric(metric: str) -> None:
+    """Raise for a metric that no audit can hold, before anything is computed."""
+    try:
+        metric_info(metric)
+    except SettingsError:
+        if f"macro_{metric}" not in list_metrics():
+            raise
+
+
+def _unknown(gate: Gate, word: str, name: str, there: Sequence[str]) -> SettingsError:
+    near = difflib.get_close_matches(name, there, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(map(repr, near))}? " if near else ""
+    shown = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
+    return SettingsError(
+        f"The gate {gate.text!r} asks for the {word} {name!r}, which this audit does not have.",
+        fix=f"{hint}It has: {shown}",
+    )
+
+
+class _Reader:
+    """Reads a gate from left to right, token by token."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+
+    def take(self, kind: str, marks: str = "") -> str:
+        """The next token, which has to be of this kind (and one of these marks)."""
+        found = _TOKEN.match(self.text, self.at)
+        token = found.group(kind) if found else None
+        if found is None or token is None or (marks and token not in marks):
+            raise self._error(f"expected {' or '.join(map(repr, marks)) if marks else f'a {kind}'}")
+        self.at = found.end()
+        return token
+
+    def argument(self) -> str:
+        """A quoted text, or everything up to the next comma or bracket; [..] belongs to it."""
+        quoted = _TOKEN.match(self.text, self.at)
+        if quoted and quoted.group("quoted"):
+            self.at = quoted.end()
+            return quoted.group("quoted")[1:-1]
+        found = _BARE.match(self.text, self.at)
+        if not found or not found.group("text").strip():
+            raise self._error("expected a name (in quotes if it holds commas or brackets)")
+        self.at = found.end()
+        return found.group("text").strip()
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self.text[self.at :].strip():
+            raise self._error("expected nothing more")
+
+    def _error(self, what: str) -> SettingsError:
+        rest = self.text[self.at :].strip() or "the end"
+        return SettingsError(f"{self.text!r} is no gate: {what}, found {rest!r}.", fix=_GRAMMAR)

@@ -1,0 +1,152 @@
+"""Before the audit: read the table, answer by a threshold, choose rows, leave groups out that cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from everygroup.console import say, warn
+from everygroup.errors import PredictionsError, SettingsError
+
+if TYPE_CHECKING:
+    from everygroup.metrics.thresholds import Rule
+    from everygroup.predictions import Predictions
+
+ALL_SPLITS = "all"
+TEST_WORDS = ("test", "testing", "holdout", "external")
+MAX_GROUPS = 12
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read both tables of an audit.
+
+    Attributes
+    ----------
+    columns : arguments of `Predictions.read`.
+    groups : columns of the sensitive attributes; None for those of our own layout.
+    bins : rules by column.
+    split : which rows; None for the test rows where there are any.
+    threshold : rule that answers anew; None to leave the answers.
+    """
+
+    columns: dict[str, Any]
+    groups: list[str] | None
+    bins: dict[str, str]
+    split: str | None
+    threshold: Rule | None
+
+    def predictions(self, path: Path) -> Predictions:
+        """Read the table that is audited."""
+        from everygroup.predictions import Predictions
+
+        everything = Predictions.read(path, groups=self.groups, bins=self.bins, need_groups=True, **self.columns)
+        return usable(self._chosen(everything))
+
+    def baseline(self, path: Path) -> Predictions:
+        """Read the table it is compared with: attributes and patients come from the first."""
+        from everygroup.predictions import Predictions
+
+        kept = {k: v for k, v in self.columns.items() if k not in ("unit", "metadata", "metadata_id")}
+        return self._chosen(Predictions.read(path, **kept))
+
+    def _chosen(self, everything: Predictions) -> Predictions:
+        if self.threshold is not None:
+            everything = answered(everything, self.threshold)
+        return choose_split(everything, self.split, chosen_on_validation=self.threshold is not None)
+
+
+def named_groups(group: Sequence[str] | None, groups: Sequence[str] | None) -> list[str] | None:
+    """Columns of --group (as they are) and of --groups (separated by commas), each once; None without any."""
+    listed = [part.strip() for text in groups or () for part in text.split(",")]
+    if "" in listed:
+        raise SettingsError("--groups holds an empty name.", fix="write --groups sex,age")
+    return list(dict.fromkeys([*(group or ()), *listed])) or None
+
+
+def answered(predictions: Predictions, rule: Rule) -> Predictions:
+    """Answer anew by a threshold that is chosen on validation rows alone, and say which one it is."""
+    from everygroup.metrics.thresholds import VALIDATION, Rule, apply_threshold, threshold_of
+
+    if not predictions.has_scores:
+        raise PredictionsError(
+            f"The threshold rule {rule} needs scores, and there are none.", fix="name the scores with --y-score"
+        )
+    if (rule.split or "").lower() in VALIDATION:
+        rule = Rule(rule.name, rule.value)  # 'validation' stands for whatever the file calls these rows
+    chosen = threshold_of(predictions, rule)
+    where = "" if rule.name == "fixed" else f" on {chosen.n} rows of the split {chosen.split!r}"
+    achieved = (
+        ""
+        if rule.name == "fixed"
+        else f" (there: sensitivity {chosen.sensitivity:.3f}, specificity {chosen.specificity:.3f})"
+    )
+    say(
+        f"Threshold {chosen.value:.4g} on the score of {predictions.classes[1]!r}, by {rule}{where}{achieved}; "
+        "one for every group, and it replaces the answers in the file."
+    )
+    return apply_threshold(predictions, chosen)
+
+
+def choose_split(predictions: Predictions, split: str | None, *, chosen_on_validation: bool = False) -> Predictions:
+    """Return the rows that are audited: those of the split, or of the test where there is one."""
+    from everygroup.predictions.columns import VALIDATION_WORDS
+
+    if split == ALL_SPLITS:
+        return predictions
+    if split is not None:
+        return predictions.of_split(split)
+    found = sorted({s for s in predictions.table["split"].unique() if s})
+    test = next((s for word in TEST_WORDS for s in found if s.lower() == word), None)
+    if test is not None and len(found) > 1:
+        say(f"Auditing the rows of split {test!r} (--split all for everything).")
+        return predictions.of_split(test)
+    seen = [s for s in found if s.lower() in VALIDATION_WORDS]
+    if chosen_on_validation and seen and len(found) > len(seen):
+        say(f"The rows of split {', '.join(map(repr, seen))} chose the threshold and are left out.")
+        return predictions.where(~predictions.table["split"].isin(seen).to_numpy(dtype=bool))
+    return predictions
+
+
+def usable(predictions: Predictions) -> Predictions:
+    """Leave attributes out that cannot be compared, each with the reason; stop where nothing is left, or one class."""
+    known = predictions.y_true >= 0
+    labels = np.unique(predictions.y_true[known])
+    if labels.size == 1:
+        raise PredictionsError(
+            f"All {int(known.sum())} rows with a known label are of the class {predictions.classes[labels[0]]!r}.",
+            fix="name the label with --y-true, or choose other rows with --split",
+        )
+    wanted = [*(("group",) if predictions.groups else ()), *predictions.sensitive]
+    reasons = {name: reason for name in wanted if (reason := _why_not(predictions, name, known))}
+    for name, reason in reasons.items():
+        warn(f"{name} is left out: {reason}.")
+    if wanted and len(reasons) == len(wanted):
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise PredictionsError(
+            f"No sensitive attribute can be audited ({told}).",
+            fix="name another column with --group, or make groups of its values with --bins COLUMN=RULE",
+        )
+    if not reasons:
+        return predictions
+    kept = tuple(name for name in predictions.sensitive if name not in reasons)
+    return replace(predictions, sensitive=kept, groups=() if "group" in reasons else predictions.groups)
+
+
+def _why_not(predictions: Predictions, name: str, known: np.ndarray) -> str:
+    """Why an attribute cannot be compared; empty where it can."""
+    names, index = predictions.attribute(name)
+    present = np.unique(index[known & (index >= 0)])
+    n = int(known.sum())
+    if present.size == 0:
+        return "it has no value in any row"
+    if present.size == 1:
+        return f"every row with a value is of one group, {names[int(present[0])]!r}"
+    if present.size > MAX_GROUPS:
+        an_id = " (is it an id?)" if present.size > 0.5 * n else ""
+        return f"it has {present.size:,} different values in {n:,} rows{an_id}; make groups of them with --bins"
+    return ""
