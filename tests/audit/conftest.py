@@ -39,3 +39,13 @@ def make() -> Make:
         return Predictions.from_arrays(y, y_pred=answer, **options)
 
     return build
+
+
+@pytest.fixture
+def changed() -> Callable[[Predictions, str, object], Predictions]:
+    """The same predictions with another column."""
+
+    def build(p: Predictions, column: str, values: object) -> Predictions:
+        return Predictions(p.table.assign(**{column: values}), p.classes, p.groups, p.sensitive)
+
+    return build

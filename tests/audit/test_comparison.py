@@ -6,7 +6,7 @@ import pytest
 from everygroup.audit import audit
 from everygroup.errors import PredictionsError
 from everygroup.metrics import eopp1, fate, macro_f1
-from everygroup.statistics import mcnemar, sign_flip
+from everygroup.statistics import delong, mcnemar, sign_flip
 
 
 def rows_of(result):
@@ -43,6 +43,20 @@ def test_accuracies_of_single_samples_are_compared_by_mcnemar(make) -> None:
     test = mcnemar(method.y_true == method.y_pred, baseline.y_true == baseline.y_pred)
     assert accuracy["p"] == pytest.approx(test.p)
     assert accuracy["note"].startswith(f"McNemar {test.form}: only this model right {test.b}")
+
+
+@pytest.mark.parametrize("units", [None, np.arange(240) // 2])
+def test_aucs_of_two_classes_are_compared_by_delong(make, units) -> None:
+    method, baseline = make(gap=0.2, seed=1, units=units, n_classes=2), make(units=units, n_classes=2)
+    rows = rows_of(audit(method, baseline=baseline, n_boot=20))
+    inside = method.group == 1
+    for group, at in (("overall", slice(None)), ("old", inside)):
+        cluster = None if units is None else units[at]
+        test = delong(method.y_true[at], method.y_score[at, 1], baseline.y_score[at, 1], cluster=cluster)
+        row = rows.loc[("group", group, "auc")]
+        assert row["p"] == pytest.approx(test.p) and row["change"] == pytest.approx(test.difference)
+        assert row["note"] == ("DeLong" if units is None else "DeLong over patients")
+    assert np.isnan(rows_of(audit(make(), baseline=make(), n_boot=5)).loc[("group", "old", "auc"), "p"])
 
 
 def test_groups_too_small_among_the_paired_samples_are_not_compared(make) -> None:
@@ -87,15 +101,14 @@ def test_fate_stands_beside_its_raw_pair(make) -> None:
     )
 
 
-def test_levelling_down_is_flagged(make) -> None:
+def test_levelling_down_is_flagged(make, changed) -> None:
     baseline = make()
-    worse = make()
     # everybody's answers get worse, those of the better group most
     rng = np.random.default_rng(3)
     spoil = rng.random(240) < np.where(baseline.group == 0, 0.45, 0.08)
     answers = baseline.table["y_pred"].to_numpy(copy=True)
     answers[spoil & (baseline.y_true == baseline.y_pred)] = "c0"
-    worse.table["y_pred"] = answers
+    worse = changed(baseline, "y_pred", answers)
     result = audit(worse, baseline=baseline, n_boot=20, attributes=["group"])
     assert rows_of(result).loc[("group", "gap", "accuracy"), "note"] == "levelled down"
     assert any(f.startswith("group: levelled down. The gap in Accuracy fell from") for f in result.flags)
@@ -105,13 +118,13 @@ def test_levelling_down_is_flagged(make) -> None:
 @pytest.mark.parametrize(
     ("spoiled", "words"), [((2, 1), "of every group fell"), ((2, 0), "of some groups fell and none rose")]
 )
-def test_levelling_down_within_the_noise_is_called_so(make, spoiled: tuple[int, int], words: str) -> None:
-    baseline, worse = make(), make()
+def test_levelling_down_within_the_noise_is_called_so(make, changed, spoiled: tuple[int, int], words: str) -> None:
+    baseline = make()
     answers = baseline.table["y_pred"].to_numpy(copy=True)
     for g, count in enumerate(spoiled):
         rows = np.flatnonzero((baseline.group == g) & (baseline.y_true == baseline.y_pred) & (baseline.y_true > 0))
         answers[rows[:count]] = "c0"
-    worse.table["y_pred"] = answers
+    worse = changed(baseline, "y_pred", answers)
     result = audit(worse, baseline=baseline, n_boot=200, attributes=["group"])
     flags = [f for f in result.flags if "The gap in Accuracy fell from" in f]
     assert len(flags) == 1
@@ -140,14 +153,13 @@ def test_too_few_groups_are_not_compared_in_gaps_and_unstratified_works(make) ->
     assert "gap" not in set(result.comparison["group"])
 
 
-def test_mistakes_are_named(make) -> None:
+def test_mistakes_are_named(make, changed) -> None:
     with pytest.raises(PredictionsError, match="stands in several rows of the baseline"):
         audit(make(), baseline=make(ids=["x"] * 240))
     with pytest.raises(PredictionsError, match="No id of the predictions is in the baseline"):
         audit(make(), baseline=make(ids=[f"s{i}" for i in range(240)]))
     with pytest.raises(PredictionsError, match="The classes differ"):
         audit(make(), baseline=make(classes=["a", "b", "c"]))
-    other = make()
-    other.table["y_true"] = np.roll(other.table["y_true"], 1)
+    other = changed(make(), "y_true", np.roll(make().table["y_true"], 1))
     with pytest.raises(PredictionsError, match=r"The label of .* differs"):
         audit(make(), baseline=other)

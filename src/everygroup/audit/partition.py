@@ -74,8 +74,10 @@ class Partition:
         n_slots = len(names)
         n = np.bincount(slot, minlength=n_slots).astype(np.int64)
         size = int(cluster.max(initial=-1)) + 1
-        pairs, _, _ = distinct(slot * size + cluster, n_slots * size)
-        inside = np.bincount(pairs // max(size, 1), minlength=n_slots)
+        inside = n
+        if size < slot.size:
+            pairs, _, _ = distinct(slot * size + cluster, n_slots * size)
+            inside = np.bincount(pairs // max(size, 1), minlength=n_slots)
         clusters = np.array([*inside, size], dtype=np.int64)
         comparable = tuple(
             s for s, name in enumerate(names) if name != "missing" and n[s] >= min_n and clusters[s] >= MIN_CLUSTERS

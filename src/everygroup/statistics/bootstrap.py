@@ -45,6 +45,11 @@ def cluster_strata(cluster: IntArray, group: IntArray) -> IntArray:
     (C,) stratum index 0..S-1.
     """
     n_clusters = int(cluster.max(initial=-1)) + 1
+    if n_clusters == cluster.size:  # one row each
+        kind = np.empty(n_clusters, dtype=np.int64)
+        kind[cluster] = group + 1
+        found = np.bincount(kind) > 0
+        return np.asarray((np.cumsum(found) - 1)[kind], dtype=np.int64)
     present = np.zeros((n_clusters, int(group.max(initial=-1)) + 2), dtype=bool)
     present[cluster, group + 1] = True
     single = present.sum(axis=1) == 1

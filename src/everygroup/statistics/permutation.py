@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.statistics.bootstrap import MAX_BYTES, FloatArray, IntArray
+from everygroup.statistics.tables import distinct
 
 
 def permutation_units(cluster: IntArray, group: IntArray) -> IntArray:
@@ -16,15 +17,19 @@ def permutation_units(cluster: IntArray, group: IntArray) -> IntArray:
     Normally a cluster has one group and the unit is the cluster. Where a patient's rows lie in several groups, the
     rows of each group move together.
     """
-    width = int(group.max(initial=-1)) + 2
-    _, unit = np.unique(cluster * width + group + 1, return_inverse=True)
-    return unit.reshape(-1).astype(np.int64)
+    width, n_clusters = int(group.max(initial=-1)) + 2, int(cluster.max(initial=-1)) + 1
+    _, _, unit = distinct(cluster * width + group + 1, n_clusters * width)
+    return unit
 
 
 def majority(unit: IntArray, value: IntArray, n_values: int) -> IntArray:
     """The most frequent value (ties: the lowest) of every unit: (U,) from (n,) rows."""
-    counts = np.zeros((int(unit.max(initial=-1)) + 1, n_values), dtype=np.int64)
-    np.add.at(counts, (unit, value), 1)
+    n_units = int(unit.max(initial=-1)) + 1
+    if n_units == unit.size:  # one row each
+        alone = np.empty(n_units, dtype=np.int64)
+        alone[unit] = value
+        return alone
+    counts = np.bincount(unit * n_values + value, minlength=n_units * n_values).reshape(n_units, n_values)
     return counts.argmax(axis=1).astype(np.int64)
 
 
