@@ -10,6 +10,7 @@ from sklearn.metrics import matthews_corrcoef, precision_score, roc_auc_score
 import everygroup.metrics
 from everygroup.errors import SettingsError
 from everygroup.metrics import RATES, accuracy, list_metrics, metric_info
+from everygroup.metrics.expected import expected_minus_observed
 from everygroup.metrics.performance import ONE_CLASS
 from everygroup.metrics.registry import MODULES, _metrics
 
@@ -62,6 +63,9 @@ def test_scores_of_one_class() -> None:
     assert info.function(Y, score, classes=["bcc", "mel", "nv"]).value == pytest.approx(expected)
     assert info.function(Y, score).value == pytest.approx(expected)
     assert metric_info("auc[1]").function([0, 1, 1], [0.2, 0.9, 0.1]).value == 0.5
+    expected = score[:, 1].mean() - 1 / 3
+    assert metric_info("expected_minus_observed[mel]").function(Y, score).value == pytest.approx(expected)
+    assert expected_minus_observed(Y, score, positive="mel").value == pytest.approx(expected)
     with pytest.raises(SettingsError, match="Unknown class 'scc'"):
         metric_info("auc[scc]").function(Y, score)
 

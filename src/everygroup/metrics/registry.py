@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import SettingsError
+from everygroup.metrics import expected, performance
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
-from everygroup.metrics.performance import ONE_CLASS
 
 MODULES = (
     "performance",
@@ -105,17 +105,16 @@ def metric_info(name: str) -> MetricInfo:
 def _of_class(base: str, label: str, name: str) -> MetricInfo:
     """Return the record of a metric of one class against the rest."""
     function: Callable[..., Measured]
-    rates = {info.name: info for info in ONE_CLASS}
-    if base in rates:
-        info = rates[base]
+    rates = {info.name: info for info in (*performance.ONE_CLASS, *expected.ONE_CLASS)}
+    info = rates[base] if base in rates else metric_info(base)
+    if info.requires == "y_score" and info.kind == "performance":
+        function = partial(_score_of_class, metric=info.function, label=label)
+    elif base in rates:
         function = partial(info.function, label=label)
     else:
-        info = metric_info(base)
-        function = partial(_score_of_class, metric=info.function, label=label)
-        if info.kind == "gap" or info.requires != "y_score":
-            raise SettingsError(
-                f"{base} has no form for one class.", fix=f"of one class there are {', '.join(rates)} and auc"
-            )
+        raise SettingsError(
+            f"{base} has no form for one class.", fix=f"of one class there are {', '.join(rates)} and auc"
+        )
     title = re.sub(r" \(macro.*\)$", "", info.title)
     return replace(info, name=name, title=f"{title} of {label}", function=function)
 

@@ -1,0 +1,218 @@
+"""The group-fairness criteria of one attribute: which hold, which are violated, which cannot hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from everygroup.audit.engine import Plan
+from everygroup.audit.families import Array, Classification, Family, Index, SumFamily, Sums
+from everygroup.audit.measurement import Measurement, measure
+from everygroup.audit.partition import Partition
+from everygroup.metrics.rates import ratio_of
+from everygroup.statistics import permutation_p
+
+HOLDS, VIOLATED, UNDECIDED = "holds within the interval", "violated", "undecided"
+TOLERANCE = 0.05
+LEVEL = 0.95
+HEALTHY = ("no finding", "healthy", "normal")
+"""Names of the class whose false positives are the ill who are called healthy."""
+
+RATES_OF = {
+    "demographic parity": ("selection_rate",),
+    "accuracy parity": ("accuracy",),
+    "equal opportunity": ("recall",),
+    "equalized odds": ("recall", "fpr"),
+    "predictive parity": ("precision",),
+    "underdiagnosis": ("fpr",),
+    "calibration": ("expected_minus_observed",),
+}
+"""The rates that each criterion asks to be equal."""
+
+
+class Expectation(SumFamily):
+    """Mean score minus share of some classes, from the sums of both.
+
+    Parameters
+    ----------
+    y_true : (n,) class index; y_score : (n, K) probabilities.
+    wanted : index of the classes.
+    """
+
+    def __init__(self, y_true: Index, y_score: Array, classes: Sequence[str], wanted: Sequence[int]) -> None:
+        self.metrics = tuple(f"expected_minus_observed[{classes[k]}]" for k in wanted)
+        error = np.stack([y_score[:, k] - (y_true == k) for k in wanted], axis=1)
+        self.features = np.column_stack([np.ones(len(error)), error])
+
+    def values(self, sums: Array) -> Sums:
+        """Mean errors (...) from sums (..., 1 + K)."""
+        return {m: ratio_of(sums[..., j], sums[..., 0]) for j, m in enumerate(self.metrics, start=1)}
+
+    def take(self, rows: Index) -> sparse.csr_matrix:
+        """Features (m, 1 + K) of some rows."""
+        return sparse.csr_matrix(np.asarray(self.features)[rows])
+
+
+@dataclass(frozen=True)
+class _Gaps:
+    """Gaps of some quantities, with limits that hold for all of them together."""
+
+    names: list[str]
+    gap: Array
+    low: Array
+    high: Array
+
+
+def criteria_rows(
+    y_true: Index,
+    y_pred: Index,
+    y_score: Array | None,
+    classes: Sequence[str],
+    partition: Partition,
+    cluster: Index,
+    plan: Plan,
+    *,
+    tolerance: float = TOLERANCE,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Measure every criterion between the comparable groups of an attribute.
+
+    With two classes the second one counts, with more the class with the largest gap. The limits of several quantities
+    (classes; true and false positive rates) are widened so that they hold together (Bonferroni), and p is that of the
+    largest gap under shuffled groups; it does not depend on the tolerance.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) class index; y_score : (n, K) probabilities or None, which leaves calibration out.
+    partition, cluster, plan : as for `measure`.
+    tolerance : the largest gap that still counts as equal: 'violated' if the interval of the largest gap lies above
+        it, 'holds within the interval' if it lies at or below it, else 'undecided'.
+
+    Returns
+    -------
+    rows : attribute, criterion, quantity, gap, low, high, p, verdict, note; one row per criterion.
+    flags : plain sentences on criteria that cannot hold together.
+
+    Notes
+    -----
+    With fewer than two classes there are no criteria.
+
+    References
+    ----------
+    Chouldechova, Big Data 2017; Kleinberg, Mullainathan, Raghavan 2016: Inherent trade-offs.
+    """
+    if len(classes) < 2:
+        return [], []
+    wanted = [len(classes) - 1] if len(classes) == 2 else list(range(len(classes)))
+    names_of = {
+        criterion: ["accuracy"] if rates == ("accuracy",) else [f"{r}[{classes[k]}]" for r in rates for k in wanted]
+        for criterion, rates in RATES_OF.items()
+    }
+    names_of["underdiagnosis"] = [f"fpr[{c}]" for c in classes if c.lower() in HEALTHY]
+    families: list[Family] = []
+    if y_score is not None:
+        families.append(Expectation(y_true, y_score, classes, wanted))
+    else:
+        del names_of["calibration"]
+    counted = dict.fromkeys(n for c, names in names_of.items() if c != "calibration" for n in names)
+    prevalence = [f"prevalence[{classes[k]}]" for k in wanted]
+    families.append(Classification(y_true, y_pred, tuple(classes), metrics=(*counted, *prevalence)))
+    m = measure(families, partition, cluster, plan, y_true)
+    rows = [_row(m, criterion, names, tolerance) for criterion, names in names_of.items() if names]
+    return rows, _conflict(m, rows, prevalence)
+
+
+def _gaps(m: Measurement, names: Sequence[str]) -> _Gaps:
+    """Gaps of the quantities that are defined in two comparable groups."""
+    used = [n for n in names if len(m.slots(n)) >= 2]
+    if not used:
+        return _Gaps([], np.empty(0), np.empty(0), np.empty(0))
+    at, quantile = [m.metrics.index(n) for n in used], NormalDist().inv_cdf
+    widen = quantile(0.5 + (1 - (1 - LEVEL) / len(used)) / 2) / quantile(0.5 + LEVEL / 2)
+    values = np.array([m.point.performance[n][0, list(m.partition.comparable)] for n in used])
+    difference = values[:, :, None] - values[:, None, :]
+    low, high = (difference + widen * (side[at] - difference) for side in m.pair_limits)
+    most = 2.0 if any(n.startswith("expected") for n in used) else 1.0
+    other = ~np.eye(values.shape[1], dtype=bool)
+
+    def largest(side: Array) -> Array:
+        return np.where(other & ~np.isnan(side), side, -np.inf).max(axis=(1, 2))
+
+    lows, highs = largest(low), largest(high)
+    unknown = np.isinf(lows)
+    return _Gaps(
+        used,
+        np.nanmax(values, axis=1) - np.nanmin(values, axis=1),
+        np.where(unknown, np.nan, np.clip(lows, 0.0, most)),
+        np.where(unknown, np.nan, np.clip(highs, 0.0, most)),
+    )
+
+
+def _row(m: Measurement, criterion: str, names: Sequence[str], tolerance: float) -> dict[str, Any]:
+    """Judge one criterion."""
+    row: dict[str, Any] = {"attribute": m.partition.attribute, "criterion": criterion, "quantity": names[0]}
+    nothing = {"gap": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "verdict": UNDECIDED}
+    found = _gaps(m, names)
+    if not found.names:
+        few = len(m.partition.comparable) < 2
+        note = "fewer than two groups can be compared" if few else "undefined in all groups but one"
+        return row | nothing | {"note": note}
+    worst = int(found.gap.argmax())
+    name = found.names[worst]
+    unknown = bool(np.isnan(found.low).any())
+    low, high = (float("nan"), float("nan")) if unknown else (float(found.low.max()), float(found.high.max()))
+    verdict = VIOLATED if low > tolerance else HOLDS if high <= tolerance else UNDECIDED
+    tested = [n for n in found.names if not np.isnan(m.p.get(n, np.nan))]
+    p = float("nan")
+    if tested:
+        observed = max(float(found.gap[found.names.index(n)]) for n in tested)
+        p = float(permutation_p(observed, np.max([m.null_gaps[n] for n in tested], axis=0)))
+    most, least = _ends(m, name, 3)
+    notes = [f"highest {most}, lowest {least}"]
+    comparable = set(m.partition.comparable)
+    left_out = [n for n in names if set(m.slots(n)) < comparable]
+    if left_out:
+        more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+        notes.append(f"undefined in a group: {', '.join(left_out[:3])}{more}")
+    if unknown:
+        notes.append("no interval")
+    return row | {
+        "quantity": name,
+        "gap": float(found.gap[worst]),
+        "low": low,
+        "high": high,
+        "p": p,
+        "verdict": verdict,
+        "note": "; ".join(notes),
+    }
+
+
+def _conflict(m: Measurement, rows: Sequence[dict[str, Any]], prevalence: Sequence[str]) -> list[str]:
+    """Say which criteria cannot hold together, where prevalence differs and predictions err."""
+    found = _gaps(m, prevalence)
+    accuracy = m.point.performance["accuracy"][0, list(m.slots("accuracy"))]
+    if not found.names or not (found.low > 0).any() or (accuracy == 1).all():
+        return []
+    worst = int(np.where(found.low > 0, found.gap, -1).argmax())
+    name = found.names[worst]
+    most, least = _ends(m, name, 2)
+    verdict = {r["criterion"]: r["verdict"] for r in rows}
+    label = name.partition("[")[2][:-1]
+    return [
+        f"{m.partition.attribute}: {label} is not equally frequent in the groups ({most}, {least}) and the answers are "
+        f"imperfect, so predictive parity ({verdict['predictive parity']}) and equalized odds "
+        f"({verdict['equalized odds']}) cannot both hold (Chouldechova 2017; Kleinberg et al. 2016); nor can "
+        f"demographic parity ({verdict['demographic parity']}) and equalized odds, unless answers ignore the label; "
+        "which one matters is a clinical choice."
+    ]
+
+
+def _ends(m: Measurement, name: str, digits: int) -> tuple[str, str]:
+    """Name and value of the groups with the highest and the lowest value."""
+    slots, values = m.slots(name), m.point.performance[name][0]
+    top, bottom = max(slots, key=lambda s: values[s]), min(slots, key=lambda s: values[s])
+    return tuple(f"{m.partition.names[s]} {round(float(values[s]), digits) + 0.0:.{digits}f}" for s in (top, bottom))  # type: ignore[return-value]
