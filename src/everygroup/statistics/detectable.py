@@ -110,12 +110,15 @@ def _own_limit(centred: FloatArray, alpha: float) -> FloatArray:
 
 
 def _limit(null: FloatArray, alpha: float) -> FloatArray:
-    """Return the gap that a declared one exceeds: p = (1 + #{null >= gap}) / (1 + R) <= alpha."""
+    """Return the gap from which on p = (1 + #{null >= gap}) / (1 + R) <= alpha."""
     ordered = np.sort(null, axis=0)  # undefined ones last
     defined = (~np.isnan(ordered)).sum(axis=0)
     above = np.floor(alpha * (1 + defined) - 1 + 1e-9).astype(np.int64)
     at = np.clip(defined - 1 - above, 0, len(null) - 1)
     limit = np.take_along_axis(ordered, at[None], axis=0)[0]
+    # gaps of counts come in steps: the middle of the step between this gap and the next, which is declared
+    following = np.where(ordered > limit + 1e-12, ordered, np.inf).min(axis=0)
+    limit = np.where(np.isfinite(following), (limit + following) / 2, limit)
     return np.asarray(np.where((above >= 0) & (defined > 0), limit, np.nan))
 
 
