@@ -1,0 +1,108 @@
+"""Families of metrics of scores: calibration and losses from sums over rows, areas under curves from ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import sparse
+
+from everygroup.audit.families import Array, Index, RankFamily, SumFamily, Sums, Weights
+from everygroup.errors import SettingsError
+from everygroup.metrics.calibration import N_BINS, confidence, log_losses, squared_errors, width_bins
+from everygroup.metrics.ranking import Ranking, rankings
+from everygroup.metrics.rates import mean_defined, ratio_of
+from everygroup.metrics.uncertainty import predictive_entropy
+
+LOSSES = ("brier", "nll", "ece", "mean_entropy")
+RANKED = ("auc", "auprc", "entropy_error_auc")
+
+
+class Losses(SumFamily):
+    """Brier score, log loss, calibration error and mean entropy, from sums over the rows of a group.
+
+    A row adds 1, its squared error, its log loss, its entropy, and its stated probability's excess over the outcome in
+    one of 15 bins of equal width; the calibration error is the sum over bins of the absolute excess, over n.
+
+    Parameters
+    ----------
+    y_true : (n,) class index; y_score : (n, K) probabilities.
+    metrics : which of `LOSSES`.
+    """
+
+    counts = False
+
+    def __init__(
+        self, y_true: Index, y_score: Array, *, metrics: Sequence[str] = LOSSES[:3], n_bins: int = N_BINS
+    ) -> None:
+        self.metrics = _known(metrics, LOSSES)
+        stated, outcome = confidence(y_true, y_score)
+        ones = np.ones(y_true.size)
+        means = [ones, squared_errors(y_true, y_score), log_losses(y_true, y_score), predictive_entropy(y_score)]
+        data = np.stack([*means, stated - outcome], axis=1)
+        columns = np.empty(data.shape, dtype=np.int64)
+        columns[:, :4] = np.arange(4)
+        columns[:, 4] = 4 + width_bins(stated, n_bins)
+        start = np.arange(y_true.size + 1) * data.shape[1]
+        self.features = sparse.csr_matrix((data.reshape(-1), columns.reshape(-1), start), (y_true.size, 4 + n_bins))
+
+    def values(self, sums: Array) -> Sums:
+        """Metrics (...) from sums (..., 4 + bins)."""
+        n = sums[..., 0]
+        top = {
+            "brier": sums[..., 1],
+            "nll": sums[..., 2],
+            "mean_entropy": sums[..., 3],
+            "ece": np.abs(sums[..., 4:]).sum(axis=-1),
+        }
+        return {name: ratio_of(top[name], n) for name in self.metrics}
+
+
+class Ranks(RankFamily):
+    """AUC, average precision and the AUC of the entropy for the error, from one ordering of the rows.
+
+    Parameters
+    ----------
+    y_true : (n,) class index; y_score : (n, K) scores; classes : K names.
+    metrics : which of `RANKED`; 'auc' and 'auprc' are the mean of one-vs-rest over the classes present, and can be
+        asked of one class: 'auc[melanoma]'.
+    """
+
+    def __init__(
+        self, y_true: Index, y_score: Array, classes: Sequence[str], *, metrics: Sequence[str] = RANKED[:2]
+    ) -> None:
+        of_class = {f"{m}[{c}]": (m, k) for m in RANKED[:2] for k, c in enumerate(classes)}
+        self.metrics = _known(metrics, (*RANKED, *of_class))
+        self.y_true, self.y_score = y_true, y_score
+        self._of_class = {m: of_class[m] for m in self.metrics if m in of_class}
+
+    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
+        """Rank some rows once for all weights."""
+        true, score = self.y_true[rows], self.y_score[rows]
+        wanted = [m for m in self.metrics if m in RANKED[:2]]
+        ranked = rankings(true, score, unit, n_units) if wanted else []
+        # of two classes only the second was ranked; one class alone may be the first
+        single = {k: Ranking.of(score[:, k], true == k, unit, n_units) for k in {k for _, k in self._of_class.values()}}
+        error = None
+        if "entropy_error_auc" in self.metrics:
+            wrong = score.argmax(axis=1) != true
+            error = Ranking.of(predictive_entropy(score).round(12), wrong, unit, n_units)
+
+        def one(ranking: Ranking, metric: str, weights: Weights) -> Array:
+            return ranking.auc(weights) if metric == "auc" else ranking.average_precision(weights)
+
+        def evaluate(weights: Weights) -> Sums:
+            out = {m: mean_defined(np.stack([one(r, m, weights) for r in ranked]), axis=0) for m in wanted}
+            out |= {name: one(single[k], m, weights) for name, (m, k) in self._of_class.items()}
+            if error is not None:
+                out["entropy_error_auc"] = error.auc(weights)
+            return {m: out[m] for m in self.metrics}
+
+        return evaluate
+
+
+def _known(metrics: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    wrong = [m for m in metrics if m not in known]
+    if wrong:
+        raise SettingsError(f"{wrong[0]!r} is no metric of this family.", fix=f"choose among {', '.join(known[:8])}")
+    return tuple(metrics)
