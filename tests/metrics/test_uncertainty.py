@@ -5,11 +5,14 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics.conformal import conformal_coverage, conformal_quantile, split_conformal
+from everygroup.metrics.selective import Selective
 from everygroup.metrics.uncertainty import (
     METRICS,
     accuracy_at_coverage,
@@ -159,3 +162,29 @@ def test_mistakes_are_named() -> None:
         split_conformal(y, p, sensitive_features=["a"])
     with pytest.raises(SettingsError, match="by group"):
         split_conformal(y, p, sensitive_features=group).sets(p)
+
+
+# ---- under replicate weights ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=30))
+def test_weighted_selective_risk_equals_that_of_the_drawn_rows(rows: list[tuple[bool, int, int]]) -> None:
+    wrong, sure, weight = (np.array(c) for c in zip(*rows, strict=True))
+    order = Selective.of(wrong, sure)
+    w = weight.astype(np.float32)[:, None]
+    drawn = np.repeat(np.arange(len(rows)), weight)
+    if not drawn.size:
+        assert np.isnan(order.aurc(w)[0]) and np.isnan(order.accuracy(w)[0])
+        return
+    risk = selective_risk(wrong[drawn], sure[drawn])
+    assert order.aurc(w)[0] == pytest.approx(risk.mean(), abs=1e-9)
+    for share in (0.3, 0.8, 1.0):
+        kept = int(np.ceil(share * drawn.size - 1e-9))
+        assert order.accuracy(w, share)[0] == pytest.approx(1 - risk[kept - 1], abs=1e-9)
+
+
+def test_selective_risk_without_rows_is_undefined() -> None:
+    empty = Selective.of([], [], [], 3)
+    ones = np.ones((3, 2), dtype=np.float32)
+    assert np.isnan(empty.aurc(ones)).all() and np.isnan(empty.accuracy(ones)).all()

@@ -12,10 +12,11 @@ from everygroup.errors import SettingsError
 from everygroup.metrics.calibration import N_BINS, confidence, log_losses, squared_errors, width_bins
 from everygroup.metrics.ranking import Ranking, rankings
 from everygroup.metrics.rates import mean_defined, ratio_of
+from everygroup.metrics.selective import Selective
 from everygroup.metrics.uncertainty import predictive_entropy
 
 LOSSES = ("brier", "nll", "ece", "mean_entropy")
-RANKED = ("auc", "auprc", "entropy_error_auc")
+RANKED = ("auc", "auprc", "entropy_error_auc", "aurc", "accuracy_at_80")
 
 
 class Losses(SumFamily):
@@ -59,7 +60,7 @@ class Losses(SumFamily):
 
 
 class Ranks(RankFamily):
-    """AUC, average precision and the AUC of the entropy for the error, from one ordering of the rows.
+    """AUC, average precision, the AUC of the entropy for the error, and selective risk, from orderings of the rows.
 
     Parameters
     ----------
@@ -83,10 +84,12 @@ class Ranks(RankFamily):
         ranked = rankings(true, score, unit, n_units) if wanted else []
         # of two classes only the second was ranked; one class alone may be the first
         single = {k: Ranking.of(score[:, k], true == k, unit, n_units) for k in {k for _, k in self._of_class.values()}}
-        error = None
+        wrong = score.argmax(axis=1) != true
+        error = selective = None
         if "entropy_error_auc" in self.metrics:
-            wrong = score.argmax(axis=1) != true
             error = Ranking.of(predictive_entropy(score).round(12), wrong, unit, n_units)
+        if {"aurc", "accuracy_at_80"} & set(self.metrics):
+            selective = Selective.of(wrong, score.max(axis=1), unit, n_units)
 
         def one(ranking: Ranking, metric: str, weights: Weights) -> Array:
             return ranking.auc(weights) if metric == "auc" else ranking.average_precision(weights)
@@ -96,6 +99,8 @@ class Ranks(RankFamily):
             out |= {name: one(single[k], m, weights) for name, (m, k) in self._of_class.items()}
             if error is not None:
                 out["entropy_error_auc"] = error.auc(weights)
+            if selective is not None:
+                out |= {"aurc": selective.aurc(weights), "accuracy_at_80": selective.accuracy(weights)}
             return {m: out[m] for m in self.metrics}
 
         return evaluate
