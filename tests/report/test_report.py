@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import re
 from html.parser import HTMLParser
@@ -20,6 +22,7 @@ from everygroup.report import write as write_module
 
 from .conftest import HOSTILE, FakeAudit, comparison, table
 
+LEAST = ["asked", "answer", "groups", "gaps", "method", "limits", "downloads"]
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 QUESTION = {"cohort": "simulated", "label": "dx", "method": "spare", "baseline": "erm", "seed": 0, "n": 300}
 
@@ -49,7 +52,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if not {"style", "svg"} & set(self.open):
+        if not {"style", "svg", "script"} & set(self.open):
             self.words.append(data)
 
     @property
@@ -113,13 +116,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_whole_report_stands_alone(whole: Path) -> None:
     path, page = whole, Page(whole)
     assert path.stat().st_size <= MAX_BYTES
-    assert not page.all("script") and not page.all("link") and not page.all("iframe")
+    assert page.all("script") == [{}] and not page.all("link") and not page.all("iframe")
     for _, attrs in page.tags:
         for key in ("src", "href", "xlink:href", "action", "srcset"):
             assert str(attrs.get(key) or "#").startswith(("#", "data:"))
     assert not re.search(r"url\((?!#)|@import", page.source)
     policy = next(a for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    assert "default-src 'none'" in str(policy["content"])
+    assert "default-src 'none'" in str(policy["content"]) and "unsafe" not in str(policy["content"])
+    for element, directive in (("script", "script-src"), ("style", "style-src")):
+        text = page.source.split(f"<{element}>")[1].split(f"</{element}>")[0]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in str(policy["content"])
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 
@@ -127,7 +134,7 @@ def test_order_of_the_parts(whole: Path) -> None:
     page = Page(whole)
     ids = [attrs["id"] for attrs in page.all("section")]
     assert " ".join(map(str, ids)) == (
-        "asked answer groups changes gaps cells weights training cohort limits environment"
+        "asked answer groups changes cells tradeoff gaps weights training cohort method limits downloads environment"
     )
     targets = {a["href"] for a in page.all("a") if str(a["href"]).startswith("#")}
     assert targets == {f"#{i}" for i in ids}
@@ -141,7 +148,7 @@ def test_keyboard_and_screen_reader(whole: Path) -> None:
     assert len(ids) == len(set(ids))
     assert all(attrs["aria-labelledby"] in ids for attrs in page.all("section"))
     assert len(page.all("caption")) == len(page.all("table"))
-    assert all(attrs.get("scope") == "col" for attrs in page.all("th"))
+    assert all(attrs.get("scope") in ("col", "row") for attrs in page.all("th"))
     assert all(attrs.get("alt") for attrs in page.all("img"))
     svgs = page.all("svg")
     assert svgs and all(attrs.get("role") == "img" and attrs.get("aria-label") for attrs in svgs)
@@ -150,7 +157,7 @@ def test_keyboard_and_screen_reader(whole: Path) -> None:
 
 def test_names_from_data_cannot_break_out(tmp_path: Path) -> None:
     page = Page(write_report(tmp_path / "r.html", **everything(HOSTILE)))
-    assert not page.all("script")
+    assert page.all("script") == [{}] and page.source.count("</script>") == 1
     assert {attrs["src"][:15] for attrs in page.all("img")} == {"data:image/png;"}  # type: ignore[index]
     assert not any(key.startswith("on") for _, attrs in page.tags for key in attrs)
     assert 'alert("x")' in page.text  # shown, as text
@@ -168,7 +175,7 @@ def test_undefined_values_say_so(tmp_path: Path) -> None:
 
 def test_only_an_audit_is_needed(tmp_path: Path) -> None:
     page = Page(write_report(tmp_path / "r.html", title="", question={}, audit=FakeAudit(table())))
-    assert [a["id"] for a in page.all("section")] == ["asked", "answer", "groups", "gaps", "limits"]
+    assert [a["id"] for a in page.all("section")] == LEAST
     assert "With spare, the group with the lowest F1 (macro) is old of age (n = 100), at 0.700 (0.650 to 0.740)." in (
         page.text
     )
@@ -180,7 +187,7 @@ def test_empty_parts_are_left_out(tmp_path: Path) -> None:
     given |= {"image_strips": [], "methods": [], "environment": {}}
     audit = FakeAudit(table(), pd.DataFrame(), pd.DataFrame())
     page = Page(write_report(tmp_path / "r.html", title="t", question={}, audit=audit, **given))
-    assert [a["id"] for a in page.all("section")] == ["asked", "answer", "groups", "gaps", "limits"]
+    assert [a["id"] for a in page.all("section")] == LEAST
 
 
 def test_downloads_hold_the_numbers(tmp_path: Path) -> None:
@@ -199,7 +206,7 @@ def test_comparison_with_the_change_only(tmp_path: Path) -> None:
     audit = FakeAudit(table(), only.drop(columns="method"))
     page = Page(write_report(tmp_path / "r.html", title="t", question={"baseline": "erm"}, audit=audit))
     assert "a paired change of +0.050 (+0.030 to +0.070), p = 0.030 against erm." in page.text
-    assert "before" not in page.text.split("Change of every group")[1].split("Gaps between")[0]
+    assert "before" not in page.text.split("Change of every group")[1].split("</section>")[0]
 
 
 def test_a_page_that_grows_too_big_is_reduced(tmp_path: Path) -> None:

@@ -30,14 +30,21 @@ DARK = {
 }
 
 
-def _repaint(colours: dict[str, str]) -> str:
+def _repaint(colours: dict[str, str], where: str) -> str:
     rules = []
     for old, new in colours.items():
-        rules.append(f'svg [fill="{old}"]{{fill:{new}}}svg [stroke="{old}"]{{stroke:{new}}}')
+        rules.append(f'{where} svg [fill="{old}"]{{fill:{new}}}{where} svg [stroke="{old}"]{{stroke:{new}}}')
     return "".join(rules)
 
 
-DARK_CSS = "@media screen and (prefers-color-scheme: dark){" + _repaint(DARK) + "}"
+# A page may say data-theme="light" or "dark" on its root element; without that the reader's system decides.
+DARK_CSS = (
+    "@media screen and (prefers-color-scheme: dark){"
+    + _repaint(DARK, ":root:not([data-theme=light])")
+    + "}@media screen{"
+    + _repaint(DARK, ":root[data-theme=dark]")
+    + "}"
+)
 Mode = Literal["auto", "svg", "interactive"]
 _targets = itertools.count(1)
 

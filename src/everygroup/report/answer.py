@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from everygroup.figures.theme import clean_text, estimate
+from everygroup.figures.theme import clean_text, estimate, number
 from everygroup.report.blocks import p_value
 from everygroup.report.reading import GAP, LEVELLING, Reading, comparable, direction, lower_is_better, title_of
 
@@ -49,8 +49,10 @@ def _gaps(reading: Reading) -> str:
             f"the largest measured gap in {title_of(reading.metric)} is over {clean_text(row['attribute'])}, "
             f"{estimate(row['value'], row['low'], row['high'])}"
         )
-        if p_value(row["p"]) != "–":
-            text += f" (permutation p {_equals(p_value(row['p']))})"
+        checks = [f"permutation p {_equals(p_value(row['p']))}"] if p_value(row["p"]) != "–" else []
+        if np.isfinite(row["chance"]):
+            checks.append(f"shuffled groups give {number(row['chance'])} on average")
+        text += f" ({'; '.join(checks)})" if checks else ""
         parts.append(text + _gap_change(reading, str(row["attribute"])))
     changes = comparable(_own(reading.changes(reading.metric), reading))
     if len(changes):

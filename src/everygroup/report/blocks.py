@@ -29,11 +29,24 @@ class Limits:
     points: int = 2_000
     csv_bytes: int = 150_000
     picture_bytes: int = 500_000
-    more_figures: int = 3
+    more_figures: int = 2
+    panels: int = 8
+    curve_points: int = 60
+    narrow: bool = True  # whether forest plots are drawn a second time for phones
 
 
 FULL = Limits()
-LEAN = Limits(rows=40, groups=15, points=400, csv_bytes=20_000, picture_bytes=0, more_figures=0)
+LEAN = Limits(
+    rows=40,
+    groups=15,
+    points=400,
+    csv_bytes=20_000,
+    picture_bytes=0,
+    more_figures=0,
+    panels=4,
+    curve_points=25,
+    narrow=False,
+)
 
 
 @dataclass(frozen=True)
@@ -47,15 +60,27 @@ class Table:
     left_out: int
     csv: str  # data: address, empty when the data are too big to embed
     file_name: str
+    names: int = 0  # the column that names the row
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file inside the page, to be downloaded; without an address it was too big to embed."""
+
+    title: str
+    file_name: str
+    address: str
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with its caption and the table behind it."""
+    """A drawing with its caption and the data behind it, as a table or as a download only."""
 
     svg: Markup
     caption: str
     table: Table | None = None
+    narrow: Markup | None = None  # the same for a phone
+    link: Link | None = None
 
 
 @dataclass
@@ -73,6 +98,8 @@ class Section:
     pictures: list[tuple[str, str]] = field(default_factory=list)  # caption, data: address of a PNG
     more: list[tuple[str, list[Figure], list[Table]]] = field(default_factory=list)  # folded away under a title
     code: str = ""
+    row: list[Figure] = field(default_factory=list)  # small figures that stand side by side
+    links: list[Link] = field(default_factory=list)
 
 
 def table(
@@ -104,6 +131,7 @@ def table(
     shown = shown or {}
     headings = headings or {str(c): str(c).replace("_", " ") for c in data.columns}
     columns, right = [], []
+    names = [i for i, name in enumerate(headings) if name in ("group", "metric", "criterion")][:1]
     for name in headings:
         texts = list(shown[name]) if name in shown else [cell(v, name) for v in data[name].tolist()]
         columns.append(texts)
@@ -117,6 +145,7 @@ def table(
         left_out=max(0, len(rows) - limits.rows),
         csv=csv_address(data, limits.csv_bytes),
         file_name=file_name,
+        names=names[0] if names else 0,
     )
 
 
@@ -161,18 +190,26 @@ def csv_address(data: pd.DataFrame, limit: int) -> str:
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
             safe[column] = [f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for v in safe[column]]
-    text = safe.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
+    return text_address(safe.to_csv(index=False, float_format="%.6g"), "text/csv", limit)
+
+
+def text_address(text: str, kind: str, limit: int) -> str:
+    """Return a data: address of a text of a kind ('text/markdown'), or an empty text if it is longer than `limit`."""
+    data = text.encode("utf-8", "replace")
     coded = [
-        "data:text/csv;charset=utf-8," + quote(text, safe="-_.~,:;/@+()!*"),
-        "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode(),
+        f"data:{kind};charset=utf-8," + quote(data, safe="-_.~,:;/@+()!*"),
+        f"data:{kind};charset=utf-8;base64," + base64.b64encode(data).decode(),
     ]
     address = min(coded, key=len)
     return address if len(address) <= limit else ""
 
 
-def figure(chart: Any, caption: str, behind: Table | None = None) -> Figure:
-    """Draw a chart for the page."""
-    return Figure(Markup(inline_svg(chart, label=caption)), caption, behind)
+def figure(
+    chart: Any, caption: str, behind: Table | None = None, *, narrow: Any = None, link: Link | None = None
+) -> Figure:
+    """Draw a chart for the page; `narrow` is the same chart as a phone shows it."""
+    phone = None if narrow is None else Markup(inline_svg(narrow, label=caption))
+    return Figure(Markup(inline_svg(chart, label=caption)), caption, behind, phone, link)
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:

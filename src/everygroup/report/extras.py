@@ -1,4 +1,4 @@
-"""The parts of the page that do not come from the audit: SPARE, training, cohort, limits, environment."""
+"""The parts of the page that do not come from the audit: SPARE, training, cohort, environment."""
 
 from __future__ import annotations
 
@@ -12,30 +12,6 @@ from everygroup.figures import training_curves, utility_against_similarity, weig
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Limits, Section, Table, facts, figure, table
 
-DEFINITIONS = (
-    ("group", "One value of a sensitive attribute. Missing is its own value and takes no part in gaps."),
-    ("cell", "A pair of label and group."),
-    ("n", "The number of samples a number rests on. Small groups are shown and marked, not hidden."),
-    (
-        "interval",
-        "Where the value plausibly lies, given the size of this sample (95 %; patients, not images, are resampled). "
-        "Intervals are not corrected for the number of groups looked at.",
-    ),
-    ("undefined", "No sample the rate could be computed from. It is not zero, and enters no average."),
-    ("levelled down", "A gap fell and no group gained: fairness bought by harm."),
-    ("sample weight", "How much a sample counts when the model of a target group is trained: exp(−distance)."),
-    (
-        "effective sample size",
-        "(sum of weights)² / sum of squared weights: how many equally weighted samples the weights amount to.",
-    ),
-    ("out-of-group share", "The part of the total weight that samples of other groups carry."),
-)
-LIMITS = (
-    "These numbers describe this cohort and this split. Other scanners, hospitals or populations may differ.",
-    "Attributes that were not recorded, and groups that were not formed, were not examined.",
-    "A gap that was not found is not shown to be absent: look at n and at the width of the intervals.",
-    "The report measures predictions. It does not show that their use helps patients.",
-)
 # What the parts of a cohort's fingerprint are called.
 _CAPTIONS = {
     "cells": "Samples by label and group",
@@ -127,19 +103,6 @@ def cohort(fingerprint: Mapping[str, Any] | None, limits: Limits) -> Section | N
         else:
             plain[str(name)] = value
     section.facts = facts(plain)
-    return section
-
-
-def limits_and_definitions(
-    methods: Sequence[Mapping[str, Any]] | None, settings: Mapping[str, Any] | None, limits: Limits
-) -> Section:
-    """What the numbers do not say, and the words used."""
-    section = Section("limits", "Limits and definitions", list(LIMITS), facts=list(DEFINITIONS))
-    if methods:
-        section.tables.append(table(pd.DataFrame(list(methods)), "Methods", limits, file_name="methods.csv"))
-    if settings:
-        computed = pd.DataFrame(facts(settings), columns=["setting", "value"])
-        section.tables.append(table(computed, "How the numbers were computed", limits, file_name="audit-settings.csv"))
     return section
 
 

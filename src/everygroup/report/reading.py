@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +25,10 @@ LEVELLING = {
 # Rows of an audit that are no group of patients.
 OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
 PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")
+# The further tables an audit may have, each of them possibly empty.
+FRAMES = ("differences", "intersections", "curves", "criteria", "sources")
 _COLUMNS = ("attribute", "group", "metric", "value")
+_NUMBERS = ("value", "low", "high", "n", "n_positive", "p", "chance", "chance_high", "detectable")
 _ALL = (*_COLUMNS, "method", "baseline_value", "change", "low", "high", "p", "n", "note")
 
 
@@ -61,6 +64,7 @@ class Reading:
     methods : in the audit's order; `method` is the one in front, `baseline` what it is compared with (or empty).
     metric : the metric in front.
     metrics : all performance metrics.
+    frames : the audit's further tables by name (`FRAMES`), with a column `method`; those without rows are left out.
     """
 
     table: pd.DataFrame
@@ -71,6 +75,7 @@ class Reading:
     baseline: str
     metric: str
     metrics: list[str]
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def of(cls, audits: Sequence[AuditLike], question: Mapping[str, Any]) -> Reading:
@@ -100,7 +105,14 @@ class Reading:
         cells = _joined([_regular(c.assign(metric="recall"), "cells") for c in found])
         if len(cells):
             cells = _side_by_side(cells, ["attribute", "method"])
-        return cls(table, comparison, cells, methods, method, baseline, metric, metrics)
+        further = {name: _further(audits, name, method) for name in FRAMES}
+        further = {name: rows for name, rows in further.items() if len(rows)}
+        return cls(table, comparison, cells, methods, method, baseline, metric, metrics, further)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """Rows of a further table, of the method in front; no rows where there is none."""
+        rows = self.frames.get(name, pd.DataFrame())
+        return rows[rows["method"] == self.method].reset_index(drop=True) if len(rows) else rows
 
     def groups(self, metric: str) -> pd.DataFrame:
         """Rows of everybody together and of all groups for one metric, methods side by side."""
@@ -131,7 +143,7 @@ def title_of(metric: str) -> str:
 def lower_is_better(metric: str) -> bool:
     """Tell the direction of a metric; unknown ones count as scores."""
     try:
-        return not metric_info(metric).higher_is_better
+        return metric_info(metric).higher_is_better is False
     except SettingsError:
         return False
 
@@ -166,16 +178,32 @@ def _regular(table: pd.DataFrame, what: str) -> pd.DataFrame:
     if missing:
         raise OutputError(f"The audit's {what} lacks the column {', '.join(missing)}.", fix="give an everygroup audit")
     rows = table.copy()
-    for column in ("value", "low", "high", "n", "n_positive", "p"):
+    for column in _NUMBERS:
         values = pd.to_numeric(rows[column], errors="coerce") if column in rows else pd.Series(np.nan, index=rows.index)
         rows[column] = values.astype("float64")
     for column in ("attribute", "group", "metric", "method", "note"):
         rows[column] = rows[column].fillna("").astype(str) if column in rows else ""
-    # Several seeds or data sets in one audit stay apart: they become part of the method's name.
+    return _seeds_apart(rows).reset_index(drop=True)
+
+
+def _seeds_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """Several seeds or data sets in one audit stay apart: they become part of the method's name."""
     for column in ("seed", "data_set"):
         if column in rows and len(rows[column].unique()) > 1:
             rows["method"] = rows["method"] + f" ({column.replace('_', ' ')} " + rows[column].astype(str) + ")"
-    return rows.reset_index(drop=True)
+    return rows
+
+
+def _further(audits: Sequence[AuditLike], name: str, method: str) -> pd.DataFrame:
+    """Join one of the further tables over all audits; a table without names of methods is of the method in front."""
+    found = []
+    for audit in audits:
+        rows = getattr(audit, name, None)
+        if isinstance(rows, pd.DataFrame) and len(rows):
+            named = rows["method"].fillna("").astype(str) if "method" in rows else ""
+            rows = _seeds_apart(rows.assign(method=named))
+            found.append(rows.assign(method=rows["method"].where(rows["method"] != "", method)))
+    return _joined(found) if found else pd.DataFrame()
 
 
 def _comparison(table: pd.DataFrame) -> pd.DataFrame:

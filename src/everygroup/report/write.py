@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -9,16 +11,19 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from everygroup.console import warn
 from everygroup.errors import OutputError
 from everygroup.figures import DARK_CSS
 from everygroup.figures.theme import clean_text
 from everygroup.files import write_text
-from everygroup.report import extras, sections
+from everygroup.report import cells, criteria, curves, extras, gaps, notes, sections
 from everygroup.report.answer import answer
 from everygroup.report.blocks import FULL, LEAN, Limits, facts
+from everygroup.report.model_card import model_card
 from everygroup.report.reading import AuditLike, Reading
+from everygroup.report.tables import gaps_table, groups_table
 
 MAX_BYTES = 2_000_000
 _COMMANDS = ("command", "how_to_reproduce")
@@ -40,8 +45,9 @@ def write_report(
 ) -> Path:
     """Write a report as one self-contained HTML file of at most 2 MB.
 
-    The file holds no scripts and loads nothing, so it opens offline and behind a strict content policy. What comes
-    from data is escaped. If everything does not fit, figures and downloads are reduced, which the page then says.
+    The file loads nothing, so it opens offline. Its one script sorts tables and switches between light and dark; all
+    is readable without it, and the page's content policy names its hash, so that no other can run. What comes from
+    data is escaped. If everything does not fit, figures and downloads are reduced, which the page then says.
 
     Parameters
     ----------
@@ -95,15 +101,30 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
     reading = Reading.of(audits, question)
     environment = given["environment"] or {}
     command = next((str(m[k]) for m in (environment, question) for k in _COMMANDS if m.get(k)), "")
+    card = {"title": title, "question": question} | {k: given[k] for k in ("fingerprint", "methods", "environment")}
+    texts = {
+        "model-card.md": ("Model card, Markdown", model_card(audits, **card)),
+        "groups.tex": ("Results by group, LaTeX", groups_table(reading, form="latex")),
+        "groups.md": ("Results by group, Markdown", groups_table(reading)),
+        "gaps.tex": ("Gaps, LaTeX", gaps_table(reading, form="latex")),
+        "gaps.md": ("Gaps, Markdown", gaps_table(reading)),
+    }
     parts = [
         sections.by_group(reading, limits),
         sections.changes(reading, limits),
-        sections.gaps(reading, limits),
-        sections.cells(reading, limits),
+        curves.curves(reading, limits),
+        cells.cells(reading, limits),
+        cells.intersections(reading, limits),
+        criteria.criteria(reading, limits),
+        criteria.sources(reading, limits),
+        gaps.tradeoff(reading, limits),
+        gaps.gaps(reading, limits),
         extras.spare(given["weights"], given["weight_summary"], given["image_strips"], limits),
         extras.training(given["log"], limits),
         extras.cohort(given["fingerprint"], limits),
-        extras.limits_and_definitions(given["methods"], getattr(audits[-1], "settings", None), limits),
+        notes.method_notes(reading, given["methods"], getattr(audits[-1], "settings", None), limits),
+        notes.limits_and_definitions(),
+        notes.downloads(reading, texts, limits),
         extras.environment({k: v for k, v in environment.items() if k not in _COMMANDS}, command),
     ]
     folder = files("everygroup.report") / "templates"
@@ -111,6 +132,9 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
     templates = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    # The style sheet and the script are this package's own texts; nothing from data goes in.
+    style = Markup((folder / "report.css").read_text(encoding="utf-8") + DARK_CSS)
+    script = Markup((folder / "report.js").read_text(encoding="utf-8"))
     return templates.get_template("report.html.j2").render(
         title=clean_text(title) or "Report",
         asked=facts({k: v for k, v in question.items() if k not in _COMMANDS}),
@@ -119,12 +143,13 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         summaries=[clean_text(audit.summary()) for audit in audits],
         parts=[part for part in parts if part is not None],
         lean=limits is LEAN,
-        style=_style(folder),
+        style=style,
+        style_hash=_digest(style),
+        script=script,
+        script_hash=_digest(script),
     )
 
 
-def _style(folder: Any) -> Any:
-    from markupsafe import Markup
-
-    # The two style sheets are this package's own text; nothing from data goes in.
-    return Markup((folder / "report.css").read_text(encoding="utf-8") + DARK_CSS)
+def _digest(text: str) -> str:
+    """Return a text's hash as a content policy writes it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,140 @@
+"""ROC, precision-recall, calibration and risk-coverage curves, one line per group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.figures.frames import counts, in_order, numeric, require, top_level
+from everygroup.figures.theme import SOFT, number, series_style, short_names
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MAX_CURVES = 7  # as many as the palette has colours
+_SIDE = 250
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What one kind of curve shows."""
+
+    title: str
+    x: str
+    y: str
+    points: bool = False  # points of bins instead of a step through all thresholds
+    diagonal: bool = False
+    whole: bool = True  # the y axis runs from 0 to 1
+
+
+_KINDS = {
+    "roc": _Kind("ROC curve", "false positive rate", "true positive rate", diagonal=True),
+    "precision_recall": _Kind("Precision-recall curve", "recall", "precision"),
+    "calibration": _Kind("Calibration", "mean predicted probability", "observed share", points=True, diagonal=True),
+    "risk_coverage": _Kind("Risk-coverage curve", "share of samples answered", "error among them", whole=False),
+}
+
+
+def roc_by_group(curves: pd.DataFrame, *, points: int = 80) -> alt.TopLevelMixin:
+    """Draw ROC curves, one per group; see `curves_by_group`."""
+    return curves_by_group(curves, "roc", points=points)
+
+
+def calibration_by_group(curves: pd.DataFrame, *, points: int = 80) -> alt.TopLevelMixin:
+    """Draw the observed share against the predicted probability in bins, one line per group, with intervals."""
+    return curves_by_group(curves, "calibration", points=points)
+
+
+def curves_by_group(curves: pd.DataFrame, kind: str, *, points: int = 80) -> alt.TopLevelMixin:
+    """Draw one kind of curve for every group, a panel per attribute and label.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame
+        Rows of points with `group`, `kind`, `x`, `y`; and, where known, `attribute`, `label`, `low`, `high`, `n`.
+    kind : {"roc", "precision_recall", "calibration", "risk_coverage"}
+        Which rows to draw, and how.
+    points : int
+        Curves of more points are thinned to about this many, evenly along the curve.
+
+    Returns
+    -------
+    altair chart
+        At most seven groups, the largest, in every panel. Calibration shows its intervals as bars.
+
+    Raises
+    ------
+    EverygroupError
+        If a column is missing, or there is no curve of this kind.
+    """
+    import altair as alt
+
+    what = f"{kind} by group"
+    require(curves, ["group", "kind", "x", "y"], what)
+    look = _KINDS[kind]
+    rows = numeric(curves[curves["kind"].astype(str) == kind], ["x", "y", "low", "high", "n"]).dropna(subset=["x", "y"])
+    require(rows, ["x"], what)
+    for column in ("attribute", "label"):
+        rows[column] = rows[column].fillna("").astype(str) if column in rows else ""
+    rows["group"] = rows["group"].astype(str)
+    panels = []
+    for keys, part in rows.groupby(["attribute", "label"], sort=False):
+        words = [short_names([text])[str(text)] for text in keys if text]
+        panels.append(_panel(part, look, " · ".join(words), points))
+    resolve = alt.Resolve(scale={"color": "independent", "shape": "independent", "strokeDash": "independent"})
+    description = f"{look.title} of every group: {look.y} against {look.x}."
+    return alt.concat(*panels, columns=3, resolve=resolve, **top_level(description))
+
+
+def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Any:
+    import altair as alt
+
+    size = rows.groupby("group", sort=False)["n"].max()
+    largest = size.fillna(0).nlargest(MAX_CURVES).index
+    rows = rows[rows["group"].isin(largest)]
+    names = short_names(rows["group"], 24)
+    parts = [(str(group), part) for group, part in rows.groupby("group", sort=False)]
+    known = {group: counts(part["n"]) for group, part in parts}
+    words = {group: f"{names[group]} ({n})" if n else names[group] for group, n in known.items()}
+    drawn = pd.concat([thinned(part, points) for _, part in parts])
+    drawn["series"] = drawn["group"].map(words)
+    drawn["say"] = [f"{s}: {number(y, 2)} at {number(x, 2)}" for s, x, y in drawn[["series", "x", "y"]].to_numpy()]
+    drawn["step"] = np.arange(len(drawn))
+    series = in_order(drawn["series"])
+    colours, shapes = series_style(series)
+    dashes = [[1, 0] if i % 2 == 0 else [6, 3] for i in range(len(series))]
+    legend = alt.Legend(columns=1, symbolStrokeWidth=2, symbolOpacity=1)
+    colour = alt.Color("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=colours))
+    dash = alt.StrokeDash("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=dashes))
+    shape = alt.Shape("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=shapes))
+    top = 1.0 if look.whole else min(1.0, 1.05 * float(np.nanmax(rows[["y", "high"]].to_numpy())) or 1.0)
+    ticks = alt.Axis(tickCount=5, grid=True)
+    x = alt.X("x:Q", title=look.x, axis=ticks, scale=alt.Scale(domain=[0, 1], nice=False))
+    y = alt.Y("y:Q", title=look.y, axis=ticks, scale=alt.Scale(domain=[0, top], nice=False, clamp=True))
+    base = alt.Chart(drawn[["series", "x", "y", "low", "high", "step", "say"]].round(4))
+    line = base.mark_line(strokeWidth=2, strokeJoin="round", aria=False)
+    layers = [line.encode(x=x, y=y, color=colour, order="step:Q", **({} if look.points else {"strokeDash": dash}))]
+    if look.points:
+        bars = base.mark_rule(strokeWidth=1.5, opacity=0.6, aria=False)
+        dots = base.mark_point(filled=True, size=55, opacity=1)
+        tip = {"description": "say:N", "tooltip": alt.Tooltip("say:N", title=" ")}
+        layers.append(bars.encode(x=x, y=alt.Y("low:Q", title=look.y), y2="high:Q", color=colour))
+        layers.append(dots.encode(x=x, y=y, color=colour, shape=shape, **tip))
+    if look.diagonal:
+        ends = alt.Chart(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
+        layers.insert(0, ends.mark_line(color=SOFT, strokeDash=[2, 4], strokeWidth=1, aria=False).encode(x=x, y=y))
+    heading = {"title": title} if title else {}
+    return alt.layer(*layers, width=_SIDE, height=_SIDE, **heading)
+
+
+def thinned(rows: pd.DataFrame, points: int) -> pd.DataFrame:
+    """Keep about `points` points of one curve (rows with `x` and `y`), evenly along its length, and both ends."""
+    if len(rows) <= points:
+        return rows
+    step = np.hypot(np.diff(rows["x"].to_numpy()), np.diff(rows["y"].to_numpy()))
+    along = np.concatenate([[0.0], np.cumsum(step)])
+    kept = np.searchsorted(along, np.linspace(0, along[-1], points), side="left")
+    return rows.iloc[np.unique(np.concatenate([[0, len(rows) - 1], kept.clip(0, len(rows) - 1)]))]
