@@ -145,8 +145,10 @@ def test_bad_input_is_said(call, text: str) -> None:
 def test_records() -> None:
     y, score, group = _data(6)
     for info in METRICS:
-        measured = info.function(y, score, sensitive_features=group)
+        more = {"normals": score[y == 0]} if info.name.startswith("normals_") else {}
+        measured = info.function(y, score, sensitive_features=group, **more)
         assert info.low <= measured.value <= info.high
-        assert info.higher_is_better == (info.name in ("auprc_lift", "tpr_at_tpr", "sub_auroc"))
+        assert info.higher_is_better == (info.name in ("auprc_lift", "tpr_at_tpr", "normals_tpr", "sub_auroc"))
         if info.kind == "performance" and np.isfinite(info.optimum):
-            assert info.function(y, y, sensitive_features=group).value == info.optimum
+            more = {"normals": np.zeros(9)} if more else {}
+            assert info.function(y, y, sensitive_features=group, **more).value == info.optimum

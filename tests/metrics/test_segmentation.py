@@ -208,6 +208,7 @@ def test_a_place_that_serves_one_group_worse_is_found() -> None:
     inside, block = group == "a", (slice(None), slice(4, 8), slice(8, 12))
     expected = f1_score(true[inside][block].ravel(), pred[inside][block].ravel())
     assert found.dice[0, found.locations.index("1,2")] == pytest.approx(expected, abs=1e-12)
+    assert (found.low <= found.dice).all() and (found.dice <= found.high).all() and (found.high - found.low < 0.3).all()
     frame = found.frame()
     assert len(frame) == 32 and frame["gap"].max() == pytest.approx(found.gap.max())
 

@@ -6,6 +6,7 @@ and AUPRC of anomaly scores are `everygroup.metrics.auc` and `auprc`, which need
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -186,6 +187,29 @@ def tpr_at_tpr(
     return rate_at(y_true, y_score, threshold=threshold, name="tpr", sensitive_features=sensitive_features)
 
 
+def rate_at_normals(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    normals: ArrayLike,
+    name: Literal["fpr", "tpr"],
+    sensitive_features: ArrayLike | None = None,
+    quantile: float = QUANTILE,
+) -> Measured:
+    """FPR or TPR of every group at the one threshold that flags 5 % of the normals of a validation set.
+
+    Range [0, 1]; best 0 for 'fpr' and 1 for 'tpr'. `normals` holds the scores of normal samples that are not among
+    these; the other parameters are as in `auprc_lift`.
+
+    Examples
+    --------
+    >>> rate_at_normals([0, 0, 1, 1], [1, 99, 50, 120], normals=list(range(101)), name="tpr").value
+    0.5
+    """
+    threshold = threshold_of_normals(normals, quantile=quantile)
+    return rate_at(y_true, y_score, threshold=threshold, name=name, sensitive_features=sensitive_features)
+
+
 def placements(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     """Share of all normals (n,) that score lower than each sample, ties half; NaN without normals."""
     normal = np.sort(y_score[y_true == 0])
@@ -285,6 +309,19 @@ METRICS: tuple[MetricInfo, ...] = (
         source="Hendrycks and Gimpel, ICLR 2017",
     ),
     record("tpr_at_tpr", "TPR where 95 % of all anomalies are flagged", tpr_at_tpr, null="label"),
+    record(
+        "normals_fpr",
+        "FPR at the threshold of validation normals",
+        partial(rate_at_normals, name="fpr"),
+        optimum=0.0,
+        null="label",
+    ),
+    record(
+        "normals_tpr",
+        "TPR at the threshold of validation normals",
+        partial(rate_at_normals, name="tpr"),
+        null="label",
+    ),
     record(
         "sub_auroc",
         "AUROC against the normals of everybody",

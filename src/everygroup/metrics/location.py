@@ -16,9 +16,17 @@ from everygroup.metrics._by_group import groups_of
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.masks import Masks, mask_pairs
 from everygroup.metrics.rates import ratio_of
-from everygroup.statistics.bootstrap import cluster_index
-from everygroup.statistics.permutation import majority, permutation_p, permutation_units, permuted_blocks
+from everygroup.statistics import (
+    cluster_index,
+    majority,
+    percentile_interval,
+    permutation_p,
+    permutation_units,
+    permuted_blocks,
+    replicate_blocks,
+)
 
+COLUMNS = ("location", "group", "dice", "low", "high", "n", "gap", "p", "p_corrected", "p_cluster")
 POINTWISE = 0.05
 """Locations whose gap has a smaller pointwise p form the spatial clusters."""
 
@@ -32,6 +40,7 @@ class DiceByLocation:
     locations : (L,) label of the region, or the index of the block along every axis, as text ('2,0').
     groups : G names.
     dice : (G, L) pixels of a group's images pooled; NaN where no image of the group has or predicts a lesion.
+    low, high : (G, L) 95 % interval, patients of the group resampled; NaN for a group of one patient.
     n : (G, L) images of the group with true or predicted lesion there.
     gap : (L,) largest minus smallest Dice of the groups; NaN where one is undefined.
     p : (L,) permutation p of the gap at this location alone.
@@ -45,6 +54,8 @@ class DiceByLocation:
     locations: tuple[str, ...]
     groups: tuple[Hashable, ...]
     dice: FloatArray
+    low: FloatArray
+    high: FloatArray
     n: IntArray
     gap: FloatArray
     p: FloatArray
@@ -54,12 +65,14 @@ class DiceByLocation:
     n_missing: int
 
     def frame(self) -> pd.DataFrame:
-        """Long rows: location, group, dice, n, gap, p, p_corrected, p_cluster."""
+        """Long rows, one per location and group."""
         rows: list[dict[str, Any]] = [
             {
                 "location": place,
                 "group": str(group),
                 "dice": self.dice[g, j],
+                "low": self.low[g, j],
+                "high": self.high[g, j],
                 "n": int(self.n[g, j]),
                 "gap": self.gap[j],
                 "p": self.p[j],
@@ -69,7 +82,7 @@ class DiceByLocation:
             for j, place in enumerate(self.locations)
             for g, group in enumerate(self.groups)
         ]
-        return pd.DataFrame(rows, columns=["location", "group", "dice", "n", "gap", "p", "p_corrected", "p_cluster"])
+        return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def dice_by_location(
@@ -100,7 +113,7 @@ def dice_by_location(
     regions : or a label map (H, W) or (D, H, W) of regions, 0 being no region.
     cluster : (n,) patient of every image.
     classes : labels to measure; every label but 0 when not given.
-    n_perm, seed : shuffles of the null.
+    n_perm, seed : shuffles of the null, and replicates of the intervals.
 
     Raises
     ------
@@ -143,9 +156,10 @@ def dice_by_location(
     dice = _dice(sums)
     undefined = np.full(len(names), np.nan)
     gap = dice.max(axis=0) - dice.min(axis=0) if n_groups > 1 else undefined
+    patient = cluster_index(np.arange(len(pairs)) if cluster is None else np.asarray(cluster))[known]
+    low, high = _limits(counts[known], inside, patient, n_groups, n_perm, seed)
     p = corrected = clustered = undefined
     if n_groups > 1:
-        patient = cluster_index(np.arange(len(pairs)) if cluster is None else np.asarray(cluster))[known]
         null = _null(counts[known], inside, patient, n_groups, n_perm, seed)
         p = np.asarray(permutation_p(gap, null))
         standard, null_standard = _standardised(gap, null)
@@ -153,7 +167,9 @@ def dice_by_location(
         corrected = np.where(np.isnan(gap), np.nan, permutation_p(standard, heaviest[:, None]))
         if grid:
             clustered = _cluster_p(p, standard, null, null_standard, grid)
-    return DiceByLocation(names, tuple(groups), dice, n, gap, p, corrected, clustered, grid, int((group < 0).sum()))
+    return DiceByLocation(
+        names, tuple(groups), dice, low, high, n, gap, p, corrected, clustered, grid, int((group < 0).sum())
+    )
 
 
 def _places(
@@ -209,6 +225,29 @@ def _counts(
 
 def _dice(sums: FloatArray) -> FloatArray:
     return ratio_of(2 * sums[..., 0], sums[..., 1])
+
+
+def _limits(
+    counts: FloatArray, group: IntArray, patient: IntArray, n_groups: int, n_boot: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Percentile intervals (G, L) of the pooled Dice of every group, its patients resampled."""
+    shape = (n_groups, counts.shape[1])
+    low, high = np.full(shape, np.nan), np.full(shape, np.nan)
+    for g in range(n_groups):
+        rows = np.flatnonzero(group == g)
+        own = cluster_index(patient[rows])
+        n_patients = int(own.max()) + 1
+        if n_patients < 2:
+            continue
+        by_patient = np.zeros((n_patients, *counts.shape[1:]))
+        np.add.at(by_patient, own, counts[rows])
+        flat = by_patient.reshape(n_patients, -1)
+        blocks = replicate_blocks(np.zeros(n_patients, dtype=np.int64), n_boot, seed=seed, n_rows=flat.shape[1])
+        drawn = np.concatenate(
+            [_dice(np.asarray(block.T @ flat, dtype=np.float64).reshape(-1, *counts.shape[1:])) for block in blocks]
+        )
+        low[g], high[g] = percentile_interval(drawn)
+    return low, high
 
 
 def _null(counts: FloatArray, group: IntArray, patient: IntArray, n_groups: int, n_perm: int, seed: int) -> FloatArray:

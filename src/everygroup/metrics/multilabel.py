@@ -291,8 +291,8 @@ def subset_accuracy(
     0.5
     """
     table = label_table(y_true, y_pred, labels=labels)
-    complete = table.known.all(axis=1)
-    right = complete & ~np.logical_xor(table.true, table.pred).any(axis=1)
+    complete = np.asarray(table.known.all(axis=1))
+    right = complete & ~np.asarray((table.true ^ table.pred).any(axis=1))
     m = by_group(lambda rows: float(ratio_of(right[rows].sum(), complete[rows].sum())), len(right), sensitive_features)
     return Measured(m.value, m.per_group, m.n_per_group, m.n, m.n_missing, int((~complete).sum()))
 

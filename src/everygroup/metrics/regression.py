@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
 from everygroup.metrics._by_group import (
@@ -155,7 +155,7 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayL
     return by_group(one, true.size, sensitive_features)
 
 
-def weighted_spearman(y_true: FloatArray, y_pred: FloatArray, weights: FloatArray) -> FloatArray:
+def weighted_spearman(y_true: FloatArray, y_pred: FloatArray, weights: NDArray[np.floating]) -> FloatArray:
     """Spearman's correlation (r,) of rows repeated `weights` (n, r) times; NaN without spread or rows."""
     w = np.asarray(weights, dtype=np.float64)
     total = w.sum(axis=0)
@@ -172,8 +172,9 @@ def _mid_ranks(values: FloatArray, w: FloatArray) -> FloatArray:
     order = np.argsort(at, kind="stable")
     if not levels.size:
         return np.zeros_like(w)
-    starts = np.searchsorted(at[order], np.arange(levels.size))
-    tied = np.add.reduceat(w[order], starts, axis=0)
+    tied = w[order]
+    if levels.size < values.size:
+        tied = np.add.reduceat(tied, np.searchsorted(at[order], np.arange(levels.size)), axis=0)
     return np.asarray((np.cumsum(tied, axis=0) - tied + (tied + 1.0) / 2.0)[at])
 
 

@@ -1,0 +1,142 @@
+"""Audit of a regression: age, bone age, ejection fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
+from everygroup.audit.partition import Partition
+from everygroup.audit.result import Audit
+from everygroup.audit.tasks.common import EXACT_LEVELS, Distances, Features, Means, Options, audit_task, rows_of
+from everygroup.metrics._by_group import numbers
+from everygroup.metrics.rates import ratio_of
+from everygroup.metrics.regression import error_sums, from_sums, outcome_bins, outcomes, weighted_spearman
+
+
+class Errors(SumFamily):
+    """MAE, RMSE, bias and R^2."""
+
+    metrics = ("mae", "rmse", "bias", "r2")
+
+    def __init__(self, y_true: Array, y_pred: Array) -> None:
+        self.features = error_sums(y_true, y_pred)
+
+    def values(self, sums: Array) -> Sums:
+        """Metrics (...) from sums (..., 6)."""
+        return from_sums(sums)
+
+
+class Spearman(RankFamily):
+    """Spearman's correlation."""
+
+    metrics = ("spearman",)
+
+    def __init__(self, y_true: Array, y_pred: Array) -> None:
+        self.y_true, self.y_pred = y_true, y_pred
+
+    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
+        """Rank some rows under weights of their units."""
+        true, pred = self.y_true[rows], self.y_pred[rows]
+        return lambda weights: {"spearman": weighted_spearman(true, pred, weights[unit])}
+
+
+class ResidualGap(SumFamily):
+    """Gap in the mean error within bins of the outcome, averaged over the bins."""
+
+    gaps = ("conditional_residual_gap",)
+
+    def __init__(self, error: Array, bin_of: Index, n_bins: int) -> None:
+        self.n_bins = n_bins
+        self.features = np.zeros((error.size, 2 * n_bins))
+        rows = np.arange(error.size)
+        self.features[rows, bin_of] = error
+        self.features[rows, n_bins + bin_of] = 1.0
+
+    def values(self, sums: Array) -> Sums:
+        """No value of a single group."""
+        return {}
+
+    def gap_values(self, sums: Array) -> Sums:
+        """The gap (...) from the sums (..., G, 2B) of the groups; bins without one of the groups are left out."""
+        n = sums[..., self.n_bins :]
+        means = ratio_of(sums[..., : self.n_bins], n)
+        gaps = means.max(axis=-2) - means.min(axis=-2) if sums.shape[-2] > 1 else np.full(n[..., 0, :].shape, np.nan)
+        weight = np.where(np.isnan(gaps), 0.0, n.sum(axis=-2))
+        return {self.gaps[0]: ratio_of((np.nan_to_num(gaps) * weight).sum(axis=-1), weight.sum(axis=-1))}
+
+
+def audit_regression(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Features,
+    cluster: ArrayLike | None = None,
+    baseline: ArrayLike | None = None,
+    bins: int | Sequence[float] = 4,
+    **options: Unpack[Options],
+) -> Audit:
+    """Measure a regression in every group: MAE, RMSE, bias, R^2, Spearman, and how the predictions differ.
+
+    The gaps are those of these metrics, the distances of the groups' predictions (`prediction_ks`,
+    `prediction_wasserstein`) and the gap in mean error at the same outcome (`conditional_residual_gap`, whose null
+    keeps the bin of the outcome). `Audit.cells` holds the mean error of every group within bins of the outcome.
+
+    Parameters
+    ----------
+    y_true, y_pred : (n,) numbers.
+    sensitive_features : attribute columns by name, or one sequence.
+    cluster : (n,) patient of every sample.
+    baseline : (n,) predictions of another model for the same samples; gives `Audit.comparison`.
+    bins : number of equally full bins of the outcome, or their inner edges.
+    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, data_set, method,
+        run_seed.
+
+    Raises
+    ------
+    PredictionsError
+        For arrays that do not fit together, or values that are no finite numbers; names the position.
+
+    Examples
+    --------
+    >>> age, guess = [41, 52, 63, 74] * 10, [42, 53, 68, 79] * 10
+    >>> result = audit_regression(age, guess, sensitive_features={"sex": ["f", "f", "m", "m"] * 10}, n_boot=99)
+    >>> result.value("sex", "f", "mae"), result.value("sex", "gap", "mae")
+    (1.0, 4.0)
+    """
+    true, pred = outcomes(y_true, y_pred)
+    samples = rows_of(true.size, sensitive_features, cluster)
+    other = None if baseline is None else numbers("baseline", baseline, length=true.size)
+    bin_of, names = outcome_bins(true, bins)
+
+    def families(answer: Array) -> Callable[[Partition], list[Family]]:
+        made: list[Family] = [
+            Errors(true, answer),
+            Spearman(true, answer),
+            Distances(answer, np.ones(true.size, dtype=bool), ks="prediction_ks", wasserstein="prediction_wasserstein"),
+            ResidualGap(answer - true, bin_of, len(names)),
+        ]
+        return lambda part: made
+
+    def residuals(rows: Index) -> Callable[[Partition], list[Family]]:
+        return lambda part: [Means({"bias": (pred - true)[rows]})]
+
+    members = {name: np.flatnonzero(bin_of == b) for b, name in enumerate(names)}
+    flags = ["All outcomes are equal, so R^2 and Spearman are undefined."] if np.ptp(true) == 0 else []
+    settings = {"task": "regression", "outcome_bins": names}
+    if np.unique(pred).size > EXACT_LEVELS:
+        settings["distances"] = f"from {EXACT_LEVELS} equally full bins of the predictions"
+    return audit_task(
+        samples,
+        families(pred),
+        headline="mae",
+        baseline=None if other is None else families(other),
+        label=bin_of,
+        parts_of={name: (rows, residuals(rows)) for name, rows in members.items() if rows.size},
+        flags=flags,
+        settings=settings,
+        options=options,
+    )
