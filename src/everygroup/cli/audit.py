@@ -142,6 +142,9 @@ def audit(
             metavar="FOLDER", help="Folder for the results; FILE-audit beside the file.", rich_help_panel=_RESULT
         ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option(help="Write report.html, model-card.md and tables too.", rich_help_panel=_RESULT)
+    ] = True,
 ) -> None:
     """Measure performance in every group, the gaps between groups, and how certain all this is.
 
@@ -191,13 +194,15 @@ def audit(
     result = run_audit(predictions, baseline=other, metrics=_metrics(metrics), **options)
     show(result)
     asked = {"predictions": path.name, "samples": len(predictions), "baseline": baseline.name if baseline else "none"}
-    for written in write(result, folder, asked):
+    for written in write(result, folder, asked, pages=report):
         say(f"Wrote {written}")
     check(result, limits, folder)
 
 
-def write(result: Audit, folder: Path, asked: dict[str, Any]) -> list[Path]:
-    """Write everything an audit leaves behind, and return the files."""
+def write(result: Audit, folder: Path, asked: dict[str, Any], *, pages: bool = True) -> list[Path]:
+    """Write everything an audit leaves behind, and return the files; without `pages` the numbers alone."""
+    if not pages:
+        return result.write(folder)
     from everygroup.report import write_model_card, write_report, write_tables
 
     title = f"Audit of {asked['predictions']}"

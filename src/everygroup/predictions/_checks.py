@@ -31,6 +31,8 @@ def as_scores(y_score: Any) -> NDArray[np.float64]:
         score = np.array(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise PredictionsError(f"The scores are no numbers ({error}).", fix="give probabilities in [0, 1]") from None
+    if score.ndim == 0:
+        raise PredictionsError("The scores are a single number.", fix="give one row a sample")
     if score.ndim == 2 and score.shape[1] == 1:
         score = score[:, 0]
     return np.stack([1.0 - score, score], axis=1) if score.ndim == 1 else score

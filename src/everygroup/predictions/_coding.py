@@ -48,10 +48,16 @@ def coded(values: Any) -> tuple[Index, list[Any]]:
         used = values.remove_unused_categories()
         return used.codes.astype(np.int64), used.categories.tolist()
     if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) in _MIXED:
-        # 1, 1.0, True would be one value to a hash table, and a list cannot be hashed at all
-        values = np.asarray([None if as_category(v) is None else str(v) for v in values], dtype=object)
-    codes, distinct = pd.factorize(values)
+        values = _as_texts(values)  # 1, 1.0 and True would be one value to a hash table
+    try:
+        codes, distinct = pd.factorize(values)
+    except TypeError:  # lists and the like cannot be hashed at all
+        codes, distinct = pd.factorize(_as_texts(values))
     return codes.astype(np.int64), list(distinct.tolist())
+
+
+def _as_texts(values: Iterable[Any]) -> NDArray[Any]:
+    return np.asarray([None if as_category(v) is None else str(v) for v in values], dtype=object)
 
 
 def spread(texts: Sequence[str], codes: Index) -> pd.Series:

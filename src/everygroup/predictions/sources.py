@@ -16,6 +16,8 @@ import pandas as pd
 
 from everygroup.console import say
 from everygroup.errors import PredictionsError
+from everygroup.predictions._checks import LEADING, TRAILING
+from everygroup.predictions._guard import unguard
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _HEAD = 1 << 20
@@ -154,8 +156,13 @@ def open_table(path: Path | str) -> Source:
         say(f"{path.name}: columns are separated by {_SEPARATORS[separator]}.")
     _check_header(path, first, separator)
     sample = _parse(path, separator, encoding, nrows=_SAMPLE_ROWS, dtype=str)
-    sample.columns = pd.Index([str(c).strip() for c in sample.columns])
-    return Source(path, tuple(sample.columns), separator, encoding, sample)
+    names = [str(c).strip() for c in sample.columns]
+    if {*LEADING, *TRAILING} <= set(names):
+        names = [unguard(c) for c in names]
+    if twice := sorted({c for c in names if names.count(c) > 1}):
+        raise _twice(path, twice[0])
+    sample.columns = pd.Index(names)
+    return Source(path, tuple(names), separator, encoding, sample)
 
 
 def file_of(path: Path) -> Path:
@@ -184,7 +191,7 @@ def _encoding(path: Path, head: bytes) -> str:
             if start[first::2].count(0) > 0.9 * len(start[first::2]):
                 say(f"{path.name}: read as UTF-16 without a mark.")
                 return name
-    if any(b in head for b in _CONTROL):
+    if b"\0" in head or len(head) - len(head.translate(None, _CONTROL)) > 0.05 * len(head):
         raise PredictionsError(f"{path.name} holds binary data, not a table.", fix="give a CSV or parquet file")
     try:
         head.decode("utf-8-sig")
@@ -204,9 +211,13 @@ def _check_header(path: Path, first: str, separator: str) -> None:
         return
     named = [h for h in written if h]
     if twice := sorted({h for h in named if named.count(h) > 1}):
-        raise PredictionsError(
-            f"{path.name}: the column {twice[0]!r} stands in the header twice.", fix="rename or remove one of them"
-        )
+        raise _twice(path, twice[0])
+
+
+def _twice(path: Path, name: str) -> PredictionsError:
+    return PredictionsError(
+        f"{path.name}: the column {name!r} stands in the header twice.", fix="rename or remove one of them"
+    )
 
 
 def _parse(path: Path, separator: str, encoding: str, **options: Any) -> pd.DataFrame:
@@ -262,5 +273,5 @@ def _open_parquet(path: Path) -> Source:
     except (pa.ArrowException, OSError) as error:
         raise PredictionsError(f"Cannot read {path.name}: {error}", fix="give an intact parquet file") from error
     if twice := sorted({c for c in columns if columns.count(c) > 1}):
-        raise PredictionsError(f"{path.name}: two columns are named {twice[0]!r}.", fix="rename or remove one of them")
+        raise _twice(path, twice[0])
     return Source(path, columns, "", "", frame.astype(object).where(frame.notna(), "").astype(str))
