@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from everygroup.audit.choice import Answers
 from everygroup.audit.engine import Plan, Resampler, Values
 from everygroup.audit.families import Array, Family, Index
 from everygroup.audit.measurement import Measurement
@@ -21,16 +22,6 @@ from everygroup.statistics.delong import delong
 from everygroup.statistics.intervals import bca_interval
 
 FATE_GAPS = ("eopp0_lab", "eopp1_lab", "eodds_lab")
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Answers of one classifier with the truth: (n,) class indices and (n, K) scores or None."""
-
-    y_true: Index
-    y_pred: Index
-    y_score: Array | None
-    n_classes: int
 
 
 MakeFamilies = Callable[[Answers], Sequence[Family]]

@@ -24,12 +24,10 @@ from everygroup.metrics import (
     average_rate,
     class_rates,
     lineage_gap,
-    macro_auc,
     metric_info,
-    rankings,
 )
 from everygroup.metrics.lineage import Name, Variant
-from everygroup.metrics.rates import ratio_of
+from everygroup.metrics.rates import matthews_of, ratio_of
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -115,14 +113,6 @@ class RankFamily(Family):
 # ---- classification ------------------------------------------------------------------------------------------------
 
 
-def matthews(counts: OneVsRest) -> Array:
-    """Matthews correlation for any number of classes (Gorodkin 2004): (...,) from counts (..., K)."""
-    n = counts.n[..., 0]
-    covariance = counts.tp.sum(axis=-1) * n - (counts.support * counts.predicted).sum(axis=-1)
-    spread = (n**2 - (counts.support**2).sum(axis=-1)) * (n**2 - (counts.predicted**2).sum(axis=-1))
-    return ratio_of(covariance, np.sqrt(spread))
-
-
 def _average(rate: str, average: Literal["macro", "weighted"] = "macro") -> Callable[[OneVsRest, Convention], Array]:
     def of(counts: OneVsRest, convention: Convention) -> Array:
         if convention == "lab":
@@ -140,7 +130,7 @@ COUNT_METRICS: dict[str, Callable[[OneVsRest, Convention], Array]] = {
     "balanced_accuracy": lambda counts, _: average_rate(counts, "recall"),
     "weighted_precision": _average("precision", "weighted"),
     "weighted_f1": _average("f1", "weighted"),
-    "matthews": lambda counts, _: matthews(counts),
+    "matthews": lambda counts, _: matthews_of(counts),
 }
 """Count metrics over all classes."""
 CLASS_RATES = ("recall", "precision", "f1", "tnr", "fpr", "ppv", "npv", "specificity", "prevalence", "selection_rate")
@@ -273,22 +263,3 @@ def wanted_metrics(metrics: Sequence[str] | Literal["standard", "all"], classes:
                 fix=f"choose among {', '.join(known)} and {', '.join(rates)} of a class, such as recall[{classes[0]}]",
             )
     return tuple(dict.fromkeys(names))
-
-
-class Auc(RankFamily):
-    """Area under the ROC curve, one-vs-rest and averaged over the classes present.
-
-    Parameters
-    ----------
-    y_true : (n,) class index; y_score : (n, K) scores.
-    """
-
-    metrics = ("auc",)
-
-    def __init__(self, y_true: Index, y_score: Array) -> None:
-        self.y_true, self.y_score = y_true, y_score
-
-    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
-        """Rank some rows once for all weights."""
-        ranked = rankings(self.y_true[rows], self.y_score[rows], unit, n_units)
-        return lambda weights: {"auc": macro_auc(ranked, weights)}

@@ -159,7 +159,13 @@ def _worst(replicates: Array, metric: str) -> Array:
 
 
 def measure(
-    families: Sequence[Family], partition: Partition, cluster: Index, plan: Plan, label: Index | None = None
+    families: Sequence[Family],
+    partition: Partition,
+    cluster: Index,
+    plan: Plan,
+    label: Index | None = None,
+    *,
+    shuffles: bool = True,
 ) -> Measurement:
     """Evaluate the sample, its bootstrap replicates, its jackknife and its permutation nulls.
 
@@ -168,6 +174,7 @@ def measure(
     families : what to measure; no two may share the name of a metric.
     cluster : (n,) index 0..C-1 of the cluster of every row.
     label : (n,) true class, which some nulls keep fixed; None where there is none.
+    shuffles : whether to evaluate the permutation null; without it gaps and differences have no p.
     """
     resampler = Resampler(families, partition, cluster, plan)
     points, replicates = resampler.point(), resampler.replicates()
@@ -183,7 +190,7 @@ def measure(
         for metric, (low, high, name) in found.items():
             limits[metric] = np.where(known, low, np.nan), np.where(known, high, np.nan)
             method[metric] = name
-    null = shuffled_values(families, partition, cluster, plan, label)
+    null = shuffled_values(families, partition, cluster, plan, label) if shuffles else Values({}, {})
     merged = Values.merge(points), Values.merge(replicates)
     return Measurement(partition, plan, tuple(families), *merged, null, limits, method, sums)
 

@@ -10,19 +10,21 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from everygroup.audit.attribute import cell_rows
+from everygroup.audit.choice import Answers, Metrics, choose, families_of
 from everygroup.audit.collect import Collector
-from everygroup.audit.comparison import Answers, compare, pair
+from everygroup.audit.comparison import compare, pair
+from everygroup.audit.criteria import criteria_rows
+from everygroup.audit.curves import curve_rows
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Auc, Classification, Convention, Family
+from everygroup.audit.families import Classification, Convention, Family
 from everygroup.audit.flags import class_flags, general_flags
+from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import partitions
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index
-
-Metrics = Literal["standard", "all"] | Sequence[str]
 
 
 def audit(
@@ -37,6 +39,7 @@ def audit(
     stratify: bool = True,
     metrics: Metrics = "standard",
     interval: Literal["auto", "percentile"] = "auto",
+    intersections: int = 0,
     data_set: str = "",
     method: str = "",
     run_seed: int | None = None,
@@ -54,10 +57,11 @@ def audit(
     convention : 'skip' leaves undefined rates and absent classes out of macro averages, 'lab' counts them as 0 like
         the code behind the SPARE tables.
     stratify : whether every replicate keeps each group's number of clusters.
-    metrics : metrics of the predicted labels: 'standard', 'all' (with every rate of every class), or names such as
-        'macro_f1', 'recall' (of every class) and 'recall[melanoma]'.
+    metrics : what to show: 'standard', 'all' (with every rate of every class), or names such as 'macro_f1', 'ece',
+        'recall' (of every class) and 'recall[melanoma]'.
     interval : 'auto' gives Wilson's interval to proportions, BCa to other values, and folded simultaneous intervals to
         gaps; 'percentile' the bootstrap percentile interval to everything.
+    intersections : audit all subgroups of up to this many attributes; 0 leaves them out.
     data_set, method, run_seed : what to write in the columns data_set, method (the model's name by default) and seed.
 
     Returns
@@ -69,9 +73,10 @@ def audit(
     PredictionsError
         Without known labels or sensitive attributes, or when the baseline does not fit.
     """
-    if n_boot < 1 or min_n < 1 or seed < 0:
+    if n_boot < 1 or min_n < 1 or seed < 0 or intersections < 0:
         raise SettingsError(
-            f"n_boot is {n_boot}, min_n {min_n} and seed {seed}.", fix="give at least 1, 1 and 0 for them"
+            f"n_boot is {n_boot}, min_n {min_n}, seed {seed} and intersections {intersections}.",
+            fix="give at least 1, 1, 0 and 0 for them",
         )
     known = predictions.y_true >= 0
     if not known.any():
@@ -89,28 +94,25 @@ def audit(
             fix="; ".join(notes) or "name at least one column with --group",
         )
     plan = Plan(n_boot, seed, min_n, stratify, interval)
-    answers = Answers(used.y_true, used.y_pred, used.y_score if used.has_scores else None, len(used.classes))
-
-    def families(a: Answers, wanted: Metrics = metrics) -> list[Family]:
-        counted = Classification(a.y_true, a.y_pred, used.classes, convention=convention, metrics=wanted)
-        return [counted] if a.y_score is None else [counted, Auc(a.y_true, a.y_score)]
-
-    made = families(answers)
-    shown = tuple(m for f in made for m in f.metrics)
-    # the cells need the recall of every class, shown or not
-    recall = [f"recall[{c}]" for c in used.classes]
-    measured = families(answers, (*dict.fromkeys((*made[0].metrics, *recall)),))
+    scored = used.has_scores
+    answers = Answers(used.y_true, used.y_pred, used.y_score if scored else None, len(used.classes))
+    chosen = choose(metrics, used.classes, scores=scored)
+    measured = families_of(answers, used.classes, chosen, convention=convention, cells=True)
     matched = None if baseline is None else pair(used, baseline)
     collector = Collector(
         plan,
-        headline="macro_f1" if "macro_f1" in shown else shown[0],
-        shown=shown,
+        headline="macro_f1" if "macro_f1" in chosen.names else chosen.names[0],
+        shown=chosen.names,
         data_set=data_set,
         method=method or _model_name(predictions),
         seed=run_seed,
         baseline="" if baseline is None else _model_name(baseline) or "baseline",
     )
     collector.flags += [*flags, *(matched[3] if matched else [])]
+
+    def both(a: Answers) -> list[Family]:
+        return families_of(a, used.classes, chosen, convention=convention)
+
     for part in parts:
         m = measure(measured, part, cluster, plan, label=used.y_true)
         positives = None
@@ -119,10 +121,28 @@ def audit(
         by_class = class_flags(m, used.y_true, used.y_pred, used.classes, convention)
         collector.add(m, positives=positives, class_flags=by_class)
         collector.extend("cells", cell_rows(m, used.y_true, used.classes))
+        collector.extend("curves", curve_rows(used, part))
+        judged, conflicts = criteria_rows(
+            answers.y_true, answers.y_pred, answers.y_score, used.classes, part, cluster, plan
+        )
+        collector.extend("criteria", judged)
+        collector.flags += conflicts
         if matched:
-            rows, levelled = compare(m, matched[0], matched[1], matched[2], cluster, families)
+            rows, levelled = compare(m, matched[0], matched[1], matched[2], cluster, both)
             collector.extend("comparison", rows)
             collector.flags += levelled
+    if intersections:
+        subgroups, hidden = intersection_rows(
+            _compared(answers, used.classes, convention),
+            [p for p in parts if p.attribute in used.sensitive] or parts,
+            cluster,
+            plan,
+            order=intersections,
+            label=used.y_true,
+            positive=used.y_true if len(used.classes) == 2 else None,
+        )
+        collector.extend("intersections", subgroups)
+        collector.flags += hidden
     return collector.finish(
         {
             "convention": convention,
@@ -157,6 +177,14 @@ def audit_arrays(
         y_true, y_score, y_pred=y_pred, classes=classes, sensitive_features=sensitive_features, units=cluster
     )
     return audit(predictions, **options)
+
+
+def _compared(answers: Answers, classes: tuple[str, ...], convention: Convention) -> Classification:
+    """Return the metrics that subgroups are compared by: rates of the second of two classes, else averages."""
+    names: tuple[str, ...] = ("accuracy", "macro_recall", "macro_f1")
+    if len(classes) == 2:
+        names = ("accuracy", *(f"{rate}[{classes[1]}]" for rate in ("recall", "tnr", "selection_rate")))
+    return Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=names)
 
 
 def _model_name(predictions: Predictions) -> str:
