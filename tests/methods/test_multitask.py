@@ -101,7 +101,7 @@ def test_a_large_strength_shares_everything_and_none_shares_little(
     def apart(strength: float) -> float:
         model = MultiTask(strength=strength).fit(split.train, split.validation, settings=vector_settings, store=store)
         a, b = (torch.cat([p.flatten() for p in model.networks[g].parameters()]) for g in model.groups)
-        return float((a - b).norm())
+        return float((a - b).detach().norm())
 
     distances = [apart(s) for s in (0.0, 1.0, 100.0)]
     assert distances[0] > 1.5 * distances[1] > 3 * distances[2]
