@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from everygroup.errors import PredictionsError, SettingsError
+from everygroup.metrics import calibration_null
 from everygroup.metrics.calibration import METRICS, binned_error, brier, ece, mass_bins, nll, width_bins
 from everygroup.metrics.calibration_null import ece_gap_null, expected_ece
 from everygroup.metrics.recalibration import (
@@ -144,6 +145,13 @@ def test_calibration_error_of_a_perfect_model_falls_with_n_as_simulated() -> Non
         means.append(np.mean(values))
         assert expected_ece(p).value == pytest.approx(means[-1], rel=0.15)
     assert means[0] > 2.5 * means[1] > 5 * means[2] > 0  # the bias of a small group
+
+
+def test_large_bins_need_no_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = np.random.default_rng(0).random(6000)
+    simulated = expected_ece(p, n_sim=400).value
+    monkeypatch.setattr(calibration_null, "MANY", 50)
+    assert expected_ece(p).value == pytest.approx(simulated, rel=0.05)
 
 
 def test_expected_error_of_top_label_and_of_nobody() -> None:
