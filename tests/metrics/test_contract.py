@@ -17,8 +17,20 @@ from everygroup.metrics import Measured, MetricInfo, list_metrics, metric_info
 from everygroup.metrics.registry import MODULES
 
 K, G = 3, 3
-AGAINST_EVERYBODY = ("pairwise_fairness", "xauc", "dice_size_adjusted")
+AGAINST_EVERYBODY = (
+    "pairwise_fairness",
+    "xauc",
+    "dice_size_adjusted",
+    "sub_auroc",
+    "fpr_at_tpr",
+    "tpr_at_tpr",
+    "label_suspect_share",
+)
 """Metrics that compare a group with samples outside it, among them those without a group."""
+OF_NORMALS = ("normal_score_ks", "normal_score_wasserstein")
+"""Metrics that count the normal samples only."""
+NO_BEST = ("calibration_slope", "calibration_intercept", "calibration_in_the_large", "entropy_error_auc", "auprc_lift")
+"""Undefined for answers that are all certain and right, or with a best value that depends on the prevalence."""
 Data = tuple[Any, Any, np.ndarray]
 FILE_OF = {
     info.name: module
@@ -77,13 +89,17 @@ def draw(info: MetricInfo, seed: int, *, perfect: bool = False, n: int = 60) -> 
         "multilabel": several_labels,
     }
     if FILE_OF[info.name] in special:
-        return special[FILE_OF[info.name]](rng, n, perfect)
+        y, answer, group = special[FILE_OF[info.name]](rng, n, perfect)
+        thresholded = FILE_OF[info.name] == "multilabel" and info.name != "label_macro_auc"
+        return y, (answer > 0.5).astype(int) if thresholded else answer, group
     return classification(rng, n, perfect, info.requires == "y_score")
 
 
 def measure(info: MetricInfo, data: Data, **options: Any) -> Measured:
     if FILE_OF[info.name] == "surface":
         options["spacing"] = [1.0, 1.0]
+    elif info.name.startswith("normals_"):
+        options["normals"] = np.linspace(0, 0.5, 40)
     elif FILE_OF[info.name] not in ("regression", "segmentation", "anomaly", "multilabel"):
         options["classes"] = list(range(K))
     y, answer, group = data
@@ -113,7 +129,8 @@ def test_range_and_order_of_samples_and_groups(name: str) -> None:
         measured = measure(info, data)
         values = [measured.value, *(measured.per_group.values() if info.kind == "performance" else ())]
         assert all(info.low <= v <= info.high for v in values), values
-        assert measured.n_per_group == {g: int((data[2] == g).sum()) for g in range(G)}
+        counted = data[2][data[0] == 0] if name in OF_NORMALS else data[2]
+        assert measured.n_per_group == {g: int((counted == g).sum()) for g in range(G)}
         order = np.random.default_rng(seed).permutation(len(data[2]))
         assert same(measure(info, tuple(part[order] for part in data)), measured)  # type: ignore[arg-type]
         renamed = measure(info, (data[0], data[1], (data[2] + 1) % G))
@@ -128,7 +145,8 @@ def test_missing_groups_never_enter_a_group(name: str) -> None:
     y, answer, group = draw(info, 0)
     some = np.array([-1 if i % 7 == 0 and i > G * K else g for i, g in enumerate(group)])
     measured = measure(info, (y, answer, some))
-    assert measured.n_missing == (some < 0).sum() and set(measured.per_group) <= set(range(G))
+    counted = some[y == 0] if name in OF_NORMALS else some
+    assert measured.n_missing == (counted < 0).sum() and set(measured.per_group) <= set(range(G))
     if info.kind == "performance" and name not in AGAINST_EVERYBODY:
         inside = some >= 0
         assert dict(measured.per_group) == pytest.approx(
@@ -150,7 +168,7 @@ def test_best_value(name: str) -> None:
             assert measured.per_group[0] == pytest.approx(measured.per_group[1], nan_ok=True)
     if info.kind == "gap":
         assert any(v == pytest.approx(info.optimum, abs=1e-9) for v in found), found
-    elif FILE_OF[name] != "recalibration":  # a line through labels that are all certain has no slope
+    elif name not in NO_BEST:
         assert found[0] == pytest.approx(info.optimum, abs=1e-9)
 
 

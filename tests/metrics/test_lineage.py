@@ -105,3 +105,72 @@ def test_batch_axes_and_missing_groups() -> None:
 def test_unknown_variant_is_named() -> None:
     with pytest.raises(SettingsError, match="Unknown variant 'fair'"):
         eopp0(Y, ANSWERS, sensitive_features=GROUP, variant="fair")  # type: ignore[arg-type]
+
+
+def rederived(name: str, variant: str, pairs: str, y: list[int], answer: list[int], group: list[int]) -> float:
+    """The definition again, one sample after the other: counts in dictionaries, no arrays."""
+    undefined = 0.0 if variant in ("lab", "sum", "fairadabn") else None
+    classes = range(max([*y, *answer]) + 1) if variant == "lab" else sorted({*y, *answer})
+
+    def share(picked: list[bool]) -> float | None:
+        return picked.count(True) / len(picked) if picked else undefined
+
+    rates: dict[tuple[int, int], tuple[float | None, float | None, float | None]] = {}
+    for g in sorted(set(group)):
+        inside = [(t, a) for t, a, h in zip(y, answer, group, strict=True) if h == g]
+        for k in classes:
+            tpr = share([a == k for t, a in inside if t == k])
+            fpr = share([a == k for t, a in inside if t != k])
+            rates[g, k] = (tpr, fpr, share([a != k for t, a in inside if t != k]))
+    per_class = []
+    for k in classes:
+        terms = []
+        for g in set(group):
+            for h in set(group):
+                if g >= h:
+                    continue
+                if name == "eopp0":
+                    needed = [(rates[g, k][2], rates[h, k][2])]
+                elif name == "eopp1":
+                    needed = [(rates[g, k][0], rates[h, k][0])]
+                else:
+                    second = 2 if variant == "fairadabn" else 1
+                    needed = [(rates[g, k][0], rates[h, k][0]), (rates[g, k][second], rates[h, k][second])]
+                if any(a is None or b is None for a, b in needed):
+                    continue
+                d = [a - b for a, b in needed]  # type: ignore[operator]
+                if len(d) == 1:
+                    terms.append(abs(d[0]))
+                elif variant == "strict":
+                    terms.append((abs(d[0]) + abs(d[1])) / 2)
+                elif variant == "max":
+                    terms.append(max(abs(d[0]), abs(d[1])))
+                else:
+                    terms.append(abs(d[0] + d[1]) / (2 if variant == "lab" else 1))
+        if terms:
+            per_class.append(max(terms) if pairs == "max" else sum(terms) / len(terms))
+    if not per_class or len(set(group)) < 2:
+        return float("nan")
+    if variant == "sum":
+        return sum(per_class)
+    return max(per_class) if variant == "max" else sum(per_class) / len(per_class)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 2)), min_size=3, max_size=40))
+def test_equals_an_independent_derivation(variant: str, data: list[tuple[int, int, int]]) -> None:
+    y, answer, group = (list(c) for c in zip(*data, strict=True))
+    for function in (eopp0, eopp1, eodds):
+        for pairs in ("max", "mean"):
+            value = function(y, answer, sensitive_features=group, variant=variant, pairs=pairs).value
+            expected = rederived(function.__name__, variant, pairs, y, answer, group)
+            assert value == pytest.approx(expected, abs=1e-12, nan_ok=True), (function.__name__, pairs)
+
+
+def test_the_lab_code_counts_classes_that_nowhere_occur() -> None:
+    y, answer, group = [0, 0, 2, 2], [0, 2, 2, 2], ["a", "b", "a", "b"]
+    assert eopp1(y, answer, sensitive_features=group).value == pytest.approx(1 / 3)
+    assert eopp1(y, answer, sensitive_features=group, variant="strict").value == pytest.approx(1 / 2)
+    names = np.array(["x", "", "z"])
+    assert eopp1(names[y], names[answer], sensitive_features=group).value == pytest.approx(1 / 2)

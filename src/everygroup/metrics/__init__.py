@@ -4,6 +4,7 @@ Every metric takes ``(y_true, y_pred or y_score, *, sensitive_features=...)`` an
 value of every group, the number of samples behind each, and how many rates were undefined.
 """
 
+from everygroup.metrics.chance import Chance, chance_level
 from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
 from everygroup.metrics.criteria import (
     CRITERIA,
@@ -24,13 +25,18 @@ from everygroup.metrics.criteria import (
 from everygroup.metrics.disparity import (
     DISPARITIES,
     difference,
+    largest_deviation,
     mean_pairwise,
     normalised_range,
     ratio,
+    signed_difference,
     skewed_error_ratio,
     standard_deviation,
+    weighted_deviation,
     worst_group,
 )
+from everygroup.metrics.disparity_of import Disparity, DisparityOf, difference_of, disparity_of
+from everygroup.metrics.expected import expected_minus_observed
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.lineage import VARIANTS, eodds, eopp0, eopp1, lineage_gap
 from everygroup.metrics.measured import Measured
@@ -40,11 +46,22 @@ from everygroup.metrics.performance import (
     macro_f1,
     macro_precision,
     macro_recall,
+    matthews,
     rate,
 )
 from everygroup.metrics.ranking import Ranking, auc, macro_auc, rankings
 from everygroup.metrics.rates import RATES, accuracy_of, average_rate, class_rates
 from everygroup.metrics.registry import list_metrics, metric_info
+from everygroup.metrics.scaled import (
+    equity_scaled,
+    equity_scaled_group_mean,
+    equity_scaled_sd,
+    performance_scaled_range,
+    performance_scaled_sd,
+    scaled_of,
+)
+from everygroup.metrics.selection import best_within_gap, best_worst_group, pareto_front, pareto_minimax
+from everygroup.metrics.skin import dpm, eom, nar, ovr_accuracy_gap, pqd
 from everygroup.metrics.tradeoff import dto, fate, levelling_down
 
 __all__ = [
@@ -52,6 +69,9 @@ __all__ = [
     "DISPARITIES",
     "RATES",
     "VARIANTS",
+    "Chance",
+    "Disparity",
+    "DisparityOf",
     "Measured",
     "MetricInfo",
     "OneVsRest",
@@ -63,20 +83,32 @@ __all__ = [
     "auc",
     "average_rate",
     "balanced_accuracy",
+    "best_within_gap",
+    "best_worst_group",
+    "chance_level",
     "class_rates",
     "confusion_counts",
     "demographic_parity_difference",
     "demographic_parity_ratio",
     "difference",
+    "difference_of",
+    "disparity_of",
+    "dpm",
     "dto",
     "eodds",
+    "eom",
     "eopp0",
     "eopp1",
     "equal_opportunity_difference",
     "equal_opportunity_ratio",
     "equalized_odds_difference",
     "equalized_odds_ratio",
+    "equity_scaled",
+    "equity_scaled_group_mean",
+    "equity_scaled_sd",
+    "expected_minus_observed",
     "fate",
+    "largest_deviation",
     "levelling_down",
     "lineage_gap",
     "list_metrics",
@@ -84,19 +116,30 @@ __all__ = [
     "macro_f1",
     "macro_precision",
     "macro_recall",
+    "matthews",
     "mean_pairwise",
     "measure_criterion",
     "metric_info",
+    "nar",
     "normalised_range",
     "one_vs_rest",
+    "ovr_accuracy_gap",
+    "pareto_front",
+    "pareto_minimax",
+    "performance_scaled_range",
+    "performance_scaled_sd",
+    "pqd",
     "predictive_parity_difference",
     "predictive_parity_ratio",
     "rankings",
     "rate",
     "ratio",
+    "scaled_of",
+    "signed_difference",
     "skewed_error_ratio",
     "standard_deviation",
     "underdiagnosis_difference",
     "underdiagnosis_ratio",
+    "weighted_deviation",
     "worst_group",
 ]

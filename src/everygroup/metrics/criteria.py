@@ -6,8 +6,8 @@ fairlearn's value for two classes, so that code can be switched by changing its 
 - *Two classes*: the second one counts (1 of {0, 1} and of {-1, 1}, else the last in sorting order).
 - *More classes*: every class is compared with the rest; classes are then put together by `over_classes`: 'worst' (the
   class with the largest difference or the smallest ratio), 'mean', or 'sum' (differences only; that of the selection
-  rates is the demographic parity of the code behind the SPARE tables). Where several rates count (equalized odds), classes
-  are put together first, then the rates. `positive` names the only class that counts.
+  rates is the demographic parity of the code behind the SPARE tables). Where several rates count (equalized odds),
+  classes are put together first, then the rates. `positive` names the only class that counts.
 - ``method="between_groups"`` is max - min over the groups, or min / max; ``"to_overall"`` the largest distance of
   a group from the rate of everybody, or the smallest ratio to it.
 - *Several sensitive features* (a table, a mapping or two dimensions) are audited at their intersections.

@@ -13,10 +13,10 @@ strict     mean_k abs(dTNR_k)   mean_k abs(dTPR_k)   mean_k (abs(dTPR_k)+abs(dFP
 max        max_k abs(dTNR_k)    max_k abs(dTPR_k)    max_k max(abs(dTPR_k), abs(dFPR_k))
 =========  ===================  ===================  =================================
 
-'lab' is the code behind the SPARE tables (also FairMoE, FairQuantize, SCP-FairPrune); 'sum' the form printed in
-FairPrune (Wu et al., MICCAI 2022); 'fairadabn' the code of FairAdaBN (Xu et al., MICCAI 2023). In 'lab', 'sum' and
-'fairadabn' the sum inside EOdds is signed, so that opposite gaps cancel, and 0/0 is 0; in 'strict' and 'max' nothing
-cancels, and a class whose rate is 0/0 in a group is left out and counted.
+'lab' is the code behind the SPARE tables (also FairMoE, FairQuantize, SCP-FairPrune), with K the largest label + 1;
+'sum' the form printed in FairPrune (Wu et al., MICCAI 2022); 'fairadabn' the code of FairAdaBN (Xu et al., MICCAI
+2023). In 'lab', 'sum' and 'fairadabn' the sum inside EOdds is signed, so that opposite gaps cancel, and 0/0 is 0; in
+'strict' and 'max' nothing cancels, and a class whose rate is 0/0 in a group is left out and counted.
 """
 
 from __future__ import annotations
@@ -70,7 +70,16 @@ def lineage_gap(
 
     Returns
     -------
-    NaN with fewer than two groups, or where no class is defined.
+    NaN with fewer than two groups, or where no class is defined. Range 0..1; 'sum' 0..K (EOdds 0..2K); EOdds of
+    'fairadabn' 0..2.
+
+    Examples
+    --------
+    >>> from everygroup.metrics import one_vs_rest
+    >>> better, worse = [[9, 1], [1, 9]], [[8, 2], [2, 8]]
+    >>> two_groups = one_vs_rest([better, worse])
+    >>> [float(lineage_gap(two_groups, "eodds", variant=v).round(6)) for v in ("lab", "strict")]  # the first cancels
+    [0.0, 0.1]
     """
     if variant not in VARIANTS:
         raise SettingsError(f"Unknown variant {variant!r} of {name}.", fix=f"choose one of {', '.join(VARIANTS)}")
@@ -97,6 +106,14 @@ def lineage_gap(
     return mean
 
 
+def _up_to_largest(y_true: ArrayLike, y_pred: ArrayLike) -> Sequence[Hashable] | None:
+    """0..K-1 for labels that are such numbers: the released code also counts classes that nowhere occur, as 0."""
+    labels = np.concatenate([np.ravel(y_true), np.ravel(y_pred)])
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min(initial=0) < 0:
+        return None
+    return range(int(labels.max(initial=-1)) + 1)
+
+
 def _measure(
     name: Name,
     y_true: ArrayLike,
@@ -107,6 +124,8 @@ def _measure(
     pairs: Literal["max", "mean"],
     zero_division: float | None,
 ) -> Measured:
+    if classes is None and variant == "lab":
+        classes = _up_to_largest(y_true, y_pred)
     _, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
     value = lineage_gap(by_group, name, variant=variant, pairs=pairs, zero_division=zero_division)
     shown = {"eopp0": "tnr", "eopp1": "tpr", "eodds": "tpr"}[name]
@@ -132,7 +151,26 @@ def eopp0(
     pairs: Literal["max", "mean"] = "max",
     zero_division: float | None = None,
 ) -> Measured:
-    """Gap of the true negative rates between groups, over classes; see `lineage_gap`. 0 is equal."""
+    """Gap of the true negative rates between groups, over classes; 0 is equal.
+
+    'lab' is mean_k abs(dTNR_k); range and other variants in
+    `lineage_gap` and at the head of this module. With many classes the chance level is most of the value: see
+    `chance_level`.
+
+    References
+    ----------
+    Wu et al., FairPrune, MICCAI 2022; Xu et al., FairAdaBN, MICCAI 2023; the variant says whose code.
+
+    Examples
+    --------
+    >>> y = [0, 0, 1, 1, 2, 2] * 2
+    >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
+    >>> groups = ["a"] * 6 + ["b"] * 6
+    >>> round(eopp0(y, y_pred, sensitive_features=groups).value, 6)
+    0.25
+    >>> round(eopp0(y, y_pred, sensitive_features=groups, variant="strict").value, 6)
+    0.25
+    """
     return _measure("eopp0", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
 
 
@@ -146,7 +184,26 @@ def eopp1(
     pairs: Literal["max", "mean"] = "max",
     zero_division: float | None = None,
 ) -> Measured:
-    """Gap of the true positive rates between groups, over classes; see `lineage_gap`. 0 is equal."""
+    """Gap of the true positive rates between groups, over classes; 0 is equal.
+
+    'lab' is mean_k abs(dTPR_k); range and other variants in
+    `lineage_gap` and at the head of this module. With many classes the chance level is most of the value: see
+    `chance_level`.
+
+    References
+    ----------
+    Wu et al., FairPrune, MICCAI 2022; Xu et al., FairAdaBN, MICCAI 2023; the variant says whose code.
+
+    Examples
+    --------
+    >>> y = [0, 0, 1, 1, 2, 2] * 2
+    >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
+    >>> groups = ["a"] * 6 + ["b"] * 6
+    >>> round(eopp1(y, y_pred, sensitive_features=groups).value, 6)
+    0.5
+    >>> round(eopp1(y, y_pred, sensitive_features=groups, variant="strict").value, 6)
+    0.5
+    """
     return _measure("eopp1", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
 
 
@@ -160,7 +217,26 @@ def eodds(
     pairs: Literal["max", "mean"] = "max",
     zero_division: float | None = None,
 ) -> Measured:
-    """Gap of true and false positive rates between groups, over classes; see `lineage_gap`. 0 is equal."""
+    """Gap of the true and false positive rates between groups, over classes; 0 is equal.
+
+    'lab' is mean_k abs(dTPR_k + dFPR_k)/2, whose sum is signed: dTPR = 0.1 and dFPR = -0.1 give 0. Range and other
+    variants in `lineage_gap` and at the head of this module. With many classes the chance level is most of the value:
+    see `chance_level`.
+
+    References
+    ----------
+    Wu et al., FairPrune, MICCAI 2022; Xu et al., FairAdaBN, MICCAI 2023; the variant says whose code.
+
+    Examples
+    --------
+    >>> y = [0, 0, 1, 1, 2, 2] * 2
+    >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
+    >>> groups = ["a"] * 6 + ["b"] * 6
+    >>> round(eodds(y, y_pred, sensitive_features=groups).value, 6)
+    0.291667
+    >>> round(eodds(y, y_pred, sensitive_features=groups, variant="strict").value, 6)
+    0.375
+    """
     return _measure("eodds", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
 
 

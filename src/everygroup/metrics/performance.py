@@ -274,21 +274,21 @@ METRICS: tuple[MetricInfo, ...] = (
 """Records of the metrics above."""
 
 ONE_CLASS: tuple[MetricInfo, ...] = tuple(
-    _info(name, title, partial(one_class_rate, name=name), null, optimum)
-    for name, title, null, optimum in (
-        ("recall", "Recall", "label", 1.0),
-        ("precision", "Precision", "none", 1.0),
-        ("f1", "F1", "none", 1.0),
-        ("specificity", "Specificity", "label", 1.0),
-        ("ovr_accuracy", "One-vs-rest accuracy", "none", 1.0),
-        ("prevalence", "Prevalence", "none", float("nan")),
-        ("selection_rate", "Share answered", "none", float("nan")),
-        ("tpr", "True positive rate", "label", 1.0),
-        ("tnr", "True negative rate", "label", 1.0),
-        ("fpr", "False positive rate", "label", 0.0),
-        ("fnr", "False negative rate", "label", 0.0),
-        ("ppv", "Positive predictive value", "none", 1.0),
-        ("npv", "Negative predictive value", "none", 1.0),
+    _info(name, title, partial(one_class_rate, name=name), "label" if conditional else "none", optimum)
+    for name, title, conditional, optimum in (
+        ("recall", "Recall", True, 1.0),
+        ("precision", "Precision", False, 1.0),
+        ("f1", "F1", False, 1.0),
+        ("specificity", "Specificity", True, 1.0),
+        ("ovr_accuracy", "One-vs-rest accuracy", False, 1.0),
+        ("prevalence", "Prevalence", False, float("nan")),
+        ("selection_rate", "Share answered", False, float("nan")),
+        ("tpr", "True positive rate", True, 1.0),
+        ("tnr", "True negative rate", True, 1.0),
+        ("fpr", "False positive rate", True, 0.0),
+        ("fnr", "False negative rate", True, 0.0),
+        ("ppv", "Positive predictive value", False, 1.0),
+        ("npv", "Negative predictive value", False, 1.0),
     )
 )
 """Records of the rates of one class against the rest, written ``recall[class]``; without a best value (NaN) where

@@ -25,6 +25,7 @@ MODULES = (
     "calibration",
     "recalibration",
     "uncertainty",
+    "label_noise",
     "criteria",
     "lineage",
     "skin",
