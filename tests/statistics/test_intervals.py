@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from everygroup.statistics import (
@@ -31,6 +33,21 @@ def test_percentile_interval_leaves_out_undefined_replicates() -> None:
     low, high = percentile_interval(replicates, level=0.9)
     assert low[0] == pytest.approx(24) and high[0] == pytest.approx(96)
     assert np.isnan(low[1]) and np.isnan(high[1])
+
+
+@given(st.integers(1, 60), st.integers(0, 40), st.floats(0.5, 0.99), st.integers(0, 2**32 - 1))
+def test_percentile_interval_equals_numpy(n_boot: int, n_undefined: int, level: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    replicates = rng.normal(size=(n_boot, 3))
+    replicates[rng.permutation(n_boot)[: min(n_undefined, n_boot // 2)], 1] = np.nan
+    got = percentile_interval(replicates, level=level)
+    expected = np.nanpercentile(replicates, [50 - 50 * level, 50 + 50 * level], axis=0)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+def test_no_replicates_give_no_interval() -> None:
+    assert np.isnan(percentile_interval(np.full((5, 2), np.nan))).all()
+    assert np.isnan(percentile_interval(np.full(5, np.nan))).all()
 
 
 def test_expanded_levels_are_hesterbergs() -> None:

@@ -37,13 +37,10 @@ def percentile_interval(
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
     values = np.asarray(replicates, dtype=np.float64)
-    tail = 50.0 * (1.0 - level)
-    undefined = np.isnan(values).mean(axis=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns give NaN, which is what we report
-        low, high = np.nanpercentile(values, [tail, 100.0 - tail], axis=0)
-    keep = undefined <= max_undefined
-    return np.where(keep, low, np.nan), np.where(keep, high, np.nan)
+    ordered, m = _ordered(values)
+    tail = np.full(values.shape[1:], (1.0 - level) / 2.0)
+    # numpy's own position (m - 1) level, so that published percentile intervals are met exactly
+    return _limits(ordered, m, tail, 1.0 - tail, _defined(values, m, max_undefined), shift=0.0)
 
 
 def expanded_interval(
@@ -70,7 +67,7 @@ def expanded_interval(
     values = np.asarray(replicates, dtype=np.float64)
     ordered, m = _ordered(values)
     z = np.broadcast_to(_expanded_quantile(n_units, level), values.shape[1:])
-    keep = (values.shape[0] - m <= max_undefined * values.shape[0]) & ~np.isnan(z)
+    keep = _defined(values, m, max_undefined) & ~np.isnan(z)
     return _limits(ordered, m, special.ndtr(-z), special.ndtr(z), keep)
 
 
@@ -126,7 +123,7 @@ def bca_interval(
             levels.append(special.ndtr(z0 + (z0 + side) / stretch))
     low_level = np.where(usable, levels[0], special.ndtr(-z))
     high_level = np.where(usable, levels[1], special.ndtr(z))
-    keep = (values.shape[0] - m <= max_undefined * values.shape[0]) & ~np.isnan(z) & ~np.isnan(estimate)
+    keep = _defined(values, m, max_undefined) & ~np.isnan(z) & ~np.isnan(estimate)
     low, high = _limits(ordered, m, low_level, high_level, keep)
     if unit_range and n_units is not None:
         stuck = keep & (high - low <= _TIE) & ((estimate <= _TIE) | (estimate >= 1.0 - _TIE))
@@ -265,9 +262,15 @@ def _ordered(values: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
     return np.sort(values, axis=0), (~np.isnan(values)).sum(axis=0)
 
 
-def _quantile(ordered: FloatArray, m: NDArray[np.int64], levels: FloatArray) -> FloatArray:
-    """Quantile at position (m + 1) level of every column, which of m replicates covers `level` without bias."""
-    place = np.clip((m + 1) * np.nan_to_num(levels, nan=0.5) - 1.0, 0.0, np.maximum(m - 1, 0))
+def _defined(values: FloatArray, m: NDArray[np.int64], max_undefined: float) -> NDArray[np.bool_]:
+    """Columns with enough defined replicates."""
+    return (m > 0) & (values.shape[0] - m <= max_undefined * values.shape[0])
+
+
+def _quantile(ordered: FloatArray, m: NDArray[np.int64], levels: FloatArray, shift: float = 1.0) -> FloatArray:
+    """Quantile of each column at place (m + 1) level of its m replicates (unbiased), or (m - 1) level with shift 0."""
+    place = (m - 1 + 2.0 * shift) * np.nan_to_num(levels, nan=0.5) - shift
+    place = np.clip(place, 0.0, np.maximum(m - 1, 0))
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, np.maximum(m - 1, 0))
     first = np.take_along_axis(ordered, below[None], axis=0)[0]
@@ -276,13 +279,17 @@ def _quantile(ordered: FloatArray, m: NDArray[np.int64], levels: FloatArray) -> 
 
 
 def _limits(
-    ordered: FloatArray, m: NDArray[np.int64], low: FloatArray, high: FloatArray, keep: NDArray[np.bool_]
+    ordered: FloatArray,
+    m: NDArray[np.int64],
+    low: FloatArray,
+    high: FloatArray,
+    keep: NDArray[np.bool_],
+    shift: float = 1.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Both quantiles where `keep`, NaN elsewhere."""
-    keep = keep & (m > 0)
     return (
-        np.where(keep, _quantile(ordered, m, low), np.nan),
-        np.where(keep, _quantile(ordered, m, high), np.nan),
+        np.where(keep, _quantile(ordered, m, low, shift), np.nan),
+        np.where(keep, _quantile(ordered, m, high, shift), np.nan),
     )
 
 
