@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from everygroup.report import MAX_BYTES, write_report
+from everygroup.report.blocks import FULL, LEAN
+from everygroup.report.cells import intersections
+from everygroup.report.criteria import criteria, sources
+from everygroup.report.curves import curves
+from everygroup.report.gaps import gaps, tradeoff
+from everygroup.report.notes import method_notes
+from everygroup.report.reading import Reading
+
+from .synthetic import FullAudit, full_audit
+from .test_report import Page
+
+
+def reading(audit: FullAudit | None = None, *others: FullAudit, **question: Any) -> Reading:
+    return Reading.of([*others, audit or full_audit()], question)
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("full") / "report.html"
+    return write_report(path, title="Audit", question={"cohort": "made up"}, audit=full_audit())
+
+
+def test_every_part_in_the_order_asked_for(page_path: Path) -> None:
+    page = Page(page_path)
+    assert [a["id"] for a in page.all("section")] == [
+        *("asked", "answer", "groups", "changes", "curves", "cells", "intersections", "criteria", "sources"),
+        *("tradeoff", "gaps", "method", "limits", "downloads"),
+    ]
+    assert page_path.stat().st_size < MAX_BYTES / 2
+    assert "fair model" not in page.text.lower()
+
+
+def test_the_answer_has_intervals_and_the_chance_level(page_path: Path) -> None:
+    text = Page(page_path).text
+    assert "shuffled groups give 0.040 on average" in text
+    assert "levelled down: no group gained" in text
+
+
+def test_downloads_hold_the_points_of_the_curves(page_path: Path) -> None:
+    page = Page(page_path)
+    link = next(a for a in page.all("a") if a.get("download") == "roc-melanoma-by-sex.csv")
+    rows = list(csv.DictReader(io.StringIO(unquote(str(link["href"]).split(",", 1)[1]))))
+    assert {row["group"] for row in rows} == {"female", "male"}
+    assert all(0 <= float(row["y"]) <= 1 for row in rows)
+    names = [a["download"] for a in page.all("a") if "download" in a]
+    assert {"model-card.md", "groups.tex", "groups.md", "gaps.tex", "measurements.csv", "intersections.csv"} <= set(
+        names
+    )
+
+
+def test_intersections_come_smallest_first_and_are_corrected() -> None:
+    section = intersections(reading(), FULL)
+    assert section is not None
+    n = [int(row[2]) for row in section.tables[0].rows]
+    assert n == sorted(n) and n[0] == 40
+    assert section.intro[1] == "1 of 6 differ from everybody else after correction: female, under 40 (n = 40)."
+    audit = full_audit()
+    audit.intersections["p_adjusted"] = np.nan
+    audit.intersections.loc[audit.intersections["n"] == 40, ["value", "low", "high"]] = np.nan
+    section = intersections(reading(audit), FULL)
+    assert section is not None and "No subgroup's F1 (macro) differs" in section.intro[1]
+    assert "Drawn are the 5 smallest of 6" in section.intro[2]
+
+
+def test_intersections_of_another_metric_and_none_defined() -> None:
+    audit = full_audit()
+    audit.intersections = audit.intersections[audit.intersections["metric"] == "accuracy"].assign(value=np.nan)
+    section = intersections(reading(audit), FULL)
+    assert section is not None and not section.figures and not section.more
+
+
+def test_criteria_are_told_apart_by_verdict() -> None:
+    section = criteria(reading(), FULL)
+    assert section is not None
+    assert section.intro[1] == (
+        "Over sex – within the interval: equalised odds; violated: demographic parity; undecided: predictive parity."
+    )
+    assert "Chouldechova 2017" in section.intro[0]
+    audit = full_audit()
+    audit.criteria["verdict"] = "other"
+    section = criteria(reading(audit), FULL)
+    assert section is not None and len(section.intro) == 1
+
+
+def test_sources_stand_side_by_side_until_there_are_many_groups() -> None:
+    section = sources(reading(), FULL)
+    assert section is not None
+    assert section.tables[0].header == ["source", "quantity", "female", "male"]
+    assert section.tables[0].rows[0][2] == "0.100 (0.050 to 0.400), n = 300"
+    assert dict(section.facts)["label noise"].startswith("labels that the model contradicts")
+    many = full_audit(attributes={"site": ("source", *"bcdef")})
+    section = sources(reading(many), FULL)
+    assert section is not None and section.tables[0].header[:3] == ["source", "quantity", "group"]
+    few = sources(reading(full_audit(attributes={"site": ("source", "quantity")})), FULL)
+    assert few is not None and few.tables[0].header[2:] == ["source", "quantity"]
+
+
+def test_tradeoff_takes_the_baseline_from_the_comparison() -> None:
+    section = tradeoff(reading(), FULL)
+    assert section is not None
+    rows = {(row[0], row[1]): row for row in section.tables[0].rows}
+    assert rows[("sex", "erm")][3] == "0.170" and rows[("sex", "spare")][3] == "0.120 (0.030 to 0.200)"
+    assert rows[("sex", "spare")][4] == "yes"
+    assert len(section.row) == 2
+
+
+def test_tradeoff_of_several_audits_and_of_one_alone() -> None:
+    section = tradeoff(reading(full_audit(), full_audit("group_model", shift=-0.04)), FULL)
+    assert section is not None
+    assert {row[1] for row in section.tables[0].rows} == {"erm", "group_model", "spare"}
+    assert tradeoff(reading(full_audit(baseline="")), FULL) is None
+
+
+def test_gaps_warn_only_where_nothing_was_shown() -> None:
+    section = gaps(reading(), FULL)
+    assert section is not None and not section.flags
+    assert "smallest detectable gap" in section.tables[0].header
+    audit = full_audit(baseline="")
+    own = (audit.table["group"] == "gap") & (audit.table["attribute"] == "age")
+    audit.table.loc[own, ["p", "detectable"]] = [0.4, 0.3]
+    section = gaps(reading(audit), FULL)
+    assert section is not None
+    assert section.flags == [
+        "Over age, the measured gap of 0.120 is not beyond chance, and gaps below 0.300 would often be missed with so "
+        "few samples: neither a gap nor its absence is shown."
+    ]
+    audit.table.loc[own, ["p", "low"]] = [np.nan, 0.0]
+    section = gaps(reading(audit), FULL)
+    assert section is not None and len(section.flags) == 1
+
+
+def test_gaps_of_metrics_that_are_not_in_front_only() -> None:
+    audit = full_audit(baseline="")
+    audit.table = audit.table[
+        ~((audit.table["group"] == "gap") & audit.table["metric"].isin(["macro_f1", "eodds_lab"]))
+    ]
+    section = gaps(reading(audit), LEAN)
+    assert section is not None and not section.figures
+    assert section.more[0][2][0].rows
+
+
+def test_curves_of_other_labels_are_folded_away_and_counted() -> None:
+    section = curves(reading(), FULL)
+    assert section is not None
+    assert len(section.row) == 4
+    assert "more curves are left out" in section.intro[1]
+    audit = full_audit()
+    audit.curves = audit.curves[audit.curves["label"].isin(["", "nevus"])]
+    section = curves(reading(audit), FULL)
+    assert section is not None and len(section.intro) == 1
+    assert [name for name, _, _ in section.more] == ["Risk-coverage curve"]
+    audit.curves = audit.curves.assign(kind="unknown")
+    assert curves(reading(audit), FULL) is None
+
+
+def test_frames_of_the_method_in_front_only() -> None:
+    one, two = full_audit(), full_audit("group_model")
+    two.criteria["criterion"] = "of another model"
+    assert "of another model" not in set(Reading.of([two, one], {}).frame("criteria")["criterion"])
+    one.criteria = one.criteria.drop(columns="method")
+    assert len(Reading.of([one], {}).frame("criteria")) == 6
+
+
+def test_method_notes_explain_the_intervals() -> None:
+    section = method_notes(reading(), None, None, FULL)
+    assert section is not None and "bias-corrected" in section.intro[0] and not section.tables
+    audit = full_audit()
+    audit.table = audit.table.drop(columns="interval")
+    assert method_notes(reading(audit), None, None, FULL) is None
+
+
+def test_a_large_audit_stays_within_the_limit(tmp_path: Path) -> None:
+    groups = {"site": [f"hospital number {i}" for i in range(60)], "age": [f"age {i}" for i in range(8)]}
+    audit = full_audit(attributes=groups)
+    audit.table = pd.concat([audit.table] * 20)
+    path = write_report(tmp_path / "r.html", title="t", question={}, audit=audit)
+    assert path.stat().st_size <= MAX_BYTES
+    assert "too large to download from this page" in Page(path).text
