@@ -123,6 +123,15 @@ def audit(
         IntervalKind,
         typer.Option(help="Best known interval per metric, or the bootstrap percentile.", rich_help_panel=_HOW),
     ] = IntervalKind.auto,
+    intersections: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="ORDER",
+            help="Audit all subgroups of up to so many attributes; 0: none.",
+            rich_help_panel=_HOW,
+        ),
+    ] = 0,
     n_boot: Annotated[
         int, typer.Option(min=1, help="Bootstrap replicates and permutations.", rich_help_panel=_HOW)
     ] = 1000,
@@ -158,12 +167,15 @@ def audit(
 
         everygroup audit scores.csv --y-score risk --group sex --threshold validation:youden --fail-if 'gap(tpr)>0.1'
     """
+    from everygroup.audit import audit as run_audit
     from everygroup.audit.gates import Gate
-    from everygroup.cli.audit_read import Reading, named_groups
+    from everygroup.cli.audit_read import Reading, named_groups, wanted_metrics
     from everygroup.cli.audit_show import show
+    from everygroup.cli.audit_tasks import Named, audit_numbers, guess_task
     from everygroup.console import clear_warnings
     from everygroup.metrics.thresholds import Rule
-    from everygroup.predictions.sources import file_of
+    from everygroup.predictions.metadata import join
+    from everygroup.predictions.sources import file_of, open_table
 
     clear_warnings()
     path = file_of(file)
@@ -187,13 +199,25 @@ def audit(
         threshold=None if threshold is None else Rule.parse(threshold),
     )
     options: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "min_n": min_n, "interval": interval.value}
-    from everygroup.audit import audit as run_audit
-
-    predictions = reading.predictions(path)
-    other = None if baseline is None else reading.baseline(baseline)
-    result = run_audit(predictions, baseline=other, metrics=_metrics(metrics), **options)
+    wanted = Named(y_true, y_pred, y_score or [], positive)
+    source = join(open_table(path), metadata, metadata_id, id_column)
+    what, why = (task.value, "") if task != Task.auto else guess_task(source, wanted)
+    if why:
+        say(f"{path.name}: taken as {what}, as {why} (--task to name another).")
+    if what == Task.classification:
+        predictions = reading.predictions(source)
+        other = None if baseline is None else reading.baseline(baseline)
+        names = wanted_metrics(metrics, limits, predictions)
+        result = run_audit(predictions, baseline=other, metrics=names, intersections=intersections, **options)
+        samples = len(predictions)
+    else:
+        if metrics or intersections:
+            raise SettingsError(
+                "--metrics and --intersections are for classes.", fix=f"leave them out for the task {what!r}"
+            )
+        result, samples = audit_numbers(what, baseline, source, wanted, reading, **options)
     show(result)
-    asked = {"predictions": path.name, "samples": len(predictions), "baseline": baseline.name if baseline else "none"}
+    asked = {"predictions": path.name, "samples": samples, "baseline": baseline.name if baseline else "none"}
     for written in write(result, folder, asked, pages=report):
         say(f"Wrote {written}")
     check(result, limits, folder)
@@ -240,11 +264,3 @@ def _folder(out: Path | None, path: Path) -> Path:
             fix=f"choose another folder, such as --out {folder}-audit, or leave out --out",
         )
     return folder
-
-
-def _metrics(names: Sequence[str] | None) -> Any:
-    """The metrics asked for; 'standard' and 'all' stand alone."""
-    listed = [part.strip() for text in names or ("standard",) for part in text.split(",")]
-    if "" in listed:
-        raise SettingsError("--metrics holds an empty name.", fix="write --metrics accuracy,macro_f1")
-    return listed[0] if len(listed) == 1 and listed[0] in ("standard", "all") else listed

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from everygroup.console import say, warn
 from everygroup.errors import PredictionsError, SettingsError
+from everygroup.predictions.columns import VALIDATION_WORDS
 
 if TYPE_CHECKING:
+    from everygroup.audit.gates import Gate
     from everygroup.metrics.thresholds import Rule
     from everygroup.predictions import Predictions
+    from everygroup.predictions.metadata import Joined
 
 ALL_SPLITS = "all"
 TEST_WORDS = ("test", "testing", "holdout", "external")
@@ -40,11 +45,11 @@ class Reading:
     split: str | None
     threshold: Rule | None
 
-    def predictions(self, path: Path) -> Predictions:
+    def predictions(self, source: Joined) -> Predictions:
         """Read the table that is audited."""
-        from everygroup.predictions import Predictions
+        from everygroup.predictions.reading import read_predictions
 
-        everything = Predictions.read(path, groups=self.groups, bins=self.bins, need_groups=True, **self.columns)
+        everything = read_predictions(source, groups=self.groups, bins=self.bins, need_groups=True, **self.columns)
         return usable(self._chosen(everything))
 
     def baseline(self, path: Path) -> Predictions:
@@ -94,22 +99,32 @@ def answered(predictions: Predictions, rule: Rule) -> Predictions:
 
 def choose_split(predictions: Predictions, split: str | None, *, chosen_on_validation: bool = False) -> Predictions:
     """Return the rows that are audited: those of the split, or of the test where there is one."""
-    from everygroup.predictions.columns import VALIDATION_WORDS
+    mask = rows_of_split(predictions.table["split"].to_numpy(dtype=object), split, chosen_on_validation)
+    return predictions if mask is None else predictions.where(mask)
 
-    if split == ALL_SPLITS:
-        return predictions
-    if split is not None:
-        return predictions.of_split(split)
-    found = sorted({s for s in predictions.table["split"].unique() if s})
+
+def rows_of_split(
+    splits: NDArray[Any], wanted: str | None, chosen_on_validation: bool = False
+) -> NDArray[np.bool_] | None:
+    """Mask (n,) of the rows that are audited, said aloud where it was not asked for; None for all rows."""
+    found = sorted({s for s in pd.unique(pd.Series(splits, dtype=object)) if s})
+    if wanted == ALL_SPLITS:
+        return None
+    if wanted is not None:
+        if wanted not in found:
+            raise PredictionsError(
+                f"No row has the split {wanted!r}.", fix=f"the splits are: {', '.join(found) or 'none'}"
+            )
+        return splits == wanted
     test = next((s for word in TEST_WORDS for s in found if s.lower() == word), None)
     if test is not None and len(found) > 1:
         say(f"Auditing the rows of split {test!r} (--split all for everything).")
-        return predictions.of_split(test)
+        return splits == test
     seen = [s for s in found if s.lower() in VALIDATION_WORDS]
     if chosen_on_validation and seen and len(found) > len(seen):
         say(f"The rows of split {', '.join(map(repr, seen))} chose the threshold and are left out.")
-        return predictions.where(~predictions.table["split"].isin(seen).to_numpy(dtype=bool))
-    return predictions
+        return ~np.isin(splits.astype(str), seen)
+    return None
 
 
 def usable(predictions: Predictions) -> Predictions:
@@ -122,31 +137,53 @@ def usable(predictions: Predictions) -> Predictions:
             fix="name the label with --y-true, or choose other rows with --split",
         )
     wanted = [*(("group",) if predictions.groups else ()), *predictions.sensitive]
-    reasons = {name: reason for name in wanted if (reason := _why_not(predictions, name, known))}
+    kept = comparable({name: predictions.attribute(name)[1][known] for name in wanted})
+    if len(kept) == len(wanted):
+        return predictions
+    left = tuple(name for name in predictions.sensitive if name in kept)
+    return replace(predictions, sensitive=left, groups=predictions.groups if "group" in kept else ())
+
+
+def comparable(attributes: Mapping[str, NDArray[np.int64]]) -> list[str]:
+    """Names of the attributes, (n,) indices with -1 for missing, that can be compared; the others are warned of."""
+    reasons = {name: reason for name, index in attributes.items() if (reason := _why_not(index))}
     for name, reason in reasons.items():
         warn(f"{name} is left out: {reason}.")
-    if wanted and len(reasons) == len(wanted):
+    if reasons and len(reasons) == len(attributes):
         told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise PredictionsError(
             f"No sensitive attribute can be audited ({told}).",
             fix="name another column with --group, or make groups of its values with --bins COLUMN=RULE",
         )
-    if not reasons:
-        return predictions
-    kept = tuple(name for name in predictions.sensitive if name not in reasons)
-    return replace(predictions, sensitive=kept, groups=() if "group" in reasons else predictions.groups)
+    return [name for name in attributes if name not in reasons]
 
 
-def _why_not(predictions: Predictions, name: str, known: np.ndarray) -> str:
+def _why_not(index: NDArray[np.int64]) -> str:
     """Why an attribute cannot be compared; empty where it can."""
-    names, index = predictions.attribute(name)
-    present = np.unique(index[known & (index >= 0)])
-    n = int(known.sum())
-    if present.size == 0:
+    present, n = np.unique(index[index >= 0]).size, index.size
+    if present == 0:
         return "it has no value in any row"
-    if present.size == 1:
-        return f"every row with a value is of one group, {names[int(present[0])]!r}"
-    if present.size > MAX_GROUPS:
-        an_id = " (is it an id?)" if present.size > 0.5 * n else ""
-        return f"it has {present.size:,} different values in {n:,} rows{an_id}; make groups of them with --bins"
+    if present == 1:
+        return "all rows with a value are of one group"
+    if present > MAX_GROUPS:
+        an_id = " (is it an id?)" if present > 0.5 * n else ""
+        return f"it has {present:,} different values in {n:,} rows{an_id}; make groups of them with --bins"
     return ""
+
+
+def wanted_metrics(names: Sequence[str] | None, limits: Sequence[Gate], predictions: Predictions) -> Any:
+    """The metrics asked for, with those that a gate looks at; 'standard' and 'all' stand alone."""
+    from everygroup.audit.choice import choose
+    from everygroup.metrics import metric_info
+
+    listed = [part.strip() for text in names or ("standard",) for part in text.split(",")]
+    if "" in listed:
+        raise SettingsError("--metrics holds an empty name.", fix="write --metrics accuracy,macro_f1")
+    asked: Any = listed[0] if len(listed) == 1 and listed[0] in ("standard", "all") else listed
+    shown = choose(asked, predictions.classes, scores=predictions.has_scores).names
+    more = []
+    for metric in dict.fromkeys(gate.metric for gate in limits):
+        if metric in shown or f"macro_{metric}" in shown or metric_info(metric).kind == "gap":
+            continue
+        more.append(metric)
+    return [*shown, *more] if more else asked

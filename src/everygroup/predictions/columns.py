@@ -111,7 +111,7 @@ def find_columns(
             return wanted
         if own:
             return names[0]
-        found = _named_like(columns, names, used)
+        found = named_like(columns, names, used)
         if found is not None:
             used.add(found)
             if found != names[0]:
@@ -129,17 +129,16 @@ def find_columns(
     answer = guess(y_pred, names, "answer", "--y-pred")
     unit = guess(unit, UNIT_NAMES, "patient or lesion", "--cluster")
     if id is None and not own:
-        id = _named_like(columns, ID_NAMES, used)
-        if id is not None and _looks_unique(sample, id):
+        id = named_like(columns, ID_NAMES, used)
+        if id is not None and looks_unique(sample, id):
             said.append(f"sample id: column {id!r} (--id-column to name another).")
         else:
             id = None
     elif id is None:
         id = "id"
     if split is None and not own:
-        split = _named_like(columns, SPLIT_NAMES, used)
-        values = set() if split is None else {str(v).strip().lower() for v in sample[split]}
-        if split is not None and values & _SPLIT_WORDS and len(values) <= MAX_GROUP_VALUES:
+        split = named_like(columns, SPLIT_NAMES, used)
+        if split is not None and looks_like_splits(sample, split):
             said.append(f"split: column {split!r} (--split-column to name another).")
         else:
             split = None
@@ -240,7 +239,8 @@ def normal(name: str) -> str:
     return re.sub(r"[\s.\-]+", "_", name.strip().lower())
 
 
-def _named_like(columns: Sequence[str], names: Sequence[str], used: set[str]) -> str | None:
+def named_like(columns: Sequence[str], names: Sequence[str], used: set[str]) -> str | None:
+    """The column that bears the likeliest of some names, in any case; None without one."""
     by_name = {normal(c): c for c in reversed(columns) if c not in used}
     return next((by_name[n] for n in names if n in by_name), None)
 
@@ -258,7 +258,7 @@ def _guess_scores(
         found = {c[len(prefix) :]: c for c in columns if normal(c).startswith(prefix) and c not in used}
         if len(found) >= 2 and labels <= {as_category(k) or k for k in found}:
             return list(found.values())
-    single = _named_like(columns, SCORE_NAMES, used)
+    single = named_like(columns, SCORE_NAMES, used)
     if single is not None and len(labels) == 2:
         values = pd.to_numeric(sample[single].str.replace(",", ".", regex=False), errors="coerce")
         if np.isfinite(values).all():
@@ -270,7 +270,14 @@ def _conflicts(columns: Sequence[str], used: set[str]) -> bool:
     return any(c in used for c in columns if c.startswith(SCORE))
 
 
-def _looks_unique(sample: pd.DataFrame, column: str) -> bool:
+def looks_like_splits(sample: pd.DataFrame, column: str) -> bool:
+    """Whether a column speaks of training, validation or test (the numbers of folds do not)."""
+    values = {str(v).strip().lower() for v in sample[column]}
+    return bool(values & _SPLIT_WORDS) and len(values) <= MAX_GROUP_VALUES
+
+
+def looks_unique(sample: pd.DataFrame, column: str) -> bool:
+    """Whether every row has a value of its own."""
     values = sample[column]
     return bool(values.is_unique and (values.str.strip() != "").all())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.predictions import Predictions
 from everygroup.predictions.sources import open_table
 
+_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
+
 
 def read_predictions(
-    path: Path,
+    path: Path | Joined,
     *,
     y_true: str | None = None,
     y_pred: str | None = None,
@@ -43,7 +46,8 @@ def read_predictions(
 
     Parameters
     ----------
-    path : CSV or parquet file with named columns, or a run folder; row numbers in messages are lines of a CSV file.
+    path : CSV or parquet file with named columns, or a run folder, or one that is open already; row numbers in
+        messages are lines of a CSV file.
     y_true, y_pred : columns of the label and the answer.
     y_score : one score column per class: their names, or a pattern such as 'score_*' whose '*' is the class; a single
         column holds the score of the second of two classes.
@@ -67,7 +71,7 @@ def read_predictions(
     CohortError
         For values that the bins cannot take.
     """
-    joined = join(open_table(path), metadata, metadata_id, id)
+    joined = path if isinstance(path, Joined) else join(open_table(path), metadata, metadata_id, id)
     names = [groups] if isinstance(groups, str) else list(dict.fromkeys(groups or ()))
     for column in (*names, *(bins or {})):
         require(joined.name, joined.columns, column)
@@ -174,8 +178,12 @@ def attribute_values(rule: GroupRule, table: pd.DataFrame, name: str) -> Any:
     if name not in rule.bins:
         return table[name]
     codes, distinct = categories(table[name])
+    binning = rule.bins[name]
+    if binning.cuts and any("," in text for text in distinct) and all(_COMMA.fullmatch(text) for text in distinct):
+        say(f"The numbers in {name!r} have a decimal comma.")
+        distinct = [text.replace(",", ".") for text in distinct]
     try:
-        binned = rule.values(pd.DataFrame({name: pd.Series(distinct, dtype=object)}), name)
+        binned = binning.apply(name, pd.Series(distinct, dtype=object))
     except CohortError:
         rule.values(table[[name]].astype(object), name)  # the same mistake, with its row
         raise
