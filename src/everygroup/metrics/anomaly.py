@@ -1,7 +1,8 @@
 """Anomaly scores by group: higher means more anomalous, labels are 1 for anomalies and 0 for normals.
 
 Scores are any finite numbers, not probabilities. A sample is flagged when its score is at least the threshold. AUROC
-and AUPRC of anomaly scores are `everygroup.metrics.auc` and `auprc`, which need only the order.
+and AUPRC of anomaly scores are `auc` and `auprc` of `everygroup.metrics.ranking`, which
+need only the order.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def adjust_for_size(values: FloatArray, size: FloatArray, group: IntArray) -> tu
     if spread <= 1e-12 * max(1.0, float(log_size @ log_size)):
         out[used] = y
         return out, float("nan")
-    slope = float(within @ y) / spread
+    slope = float(within @ (y - y.mean())) / spread  # centred: equal values give a slope of exactly 0
     out[used] = y - slope * (log_size - log_size.mean())
     return out, slope
 
@@ -296,6 +296,7 @@ METRICS: tuple[MetricInfo, ...] = (
         low=float("-inf"),
         high=float("inf"),
         optimum=1.0,
+        null="label",
         source="analysis of covariance on log size",
     ),
 )

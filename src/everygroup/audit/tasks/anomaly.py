@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.audit.families import Array, Family, Index, RankFamily, Sums, Weights
+from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.audit.tasks.common import (
@@ -89,8 +89,8 @@ def audit_anomaly(
     validation_normals : scores of normal samples that are not among these; `validation_normals_baseline` those of the
         other model.
     tpr, quantile : of the two thresholds.
-    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, data_set, method,
-        run_seed.
+    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, intersections,
+        data_set, method, run_seed.
 
     Raises
     ------
@@ -123,14 +123,17 @@ def audit_anomaly(
             found["normals"] = threshold_of_normals(normals, quantile=quantile)
         return found
 
-    def families(answer: Array, limits: dict[str, float]) -> Callable[[Partition], list[Family]]:
+    def summed(answer: Array, limits: dict[str, float]) -> list[SumFamily]:
         shares = {"fpr_at_tpr": (answer >= limits["tpr"], ~positive), "tpr_at_tpr": (answer >= limits["tpr"], positive)}
         if "normals" in limits:
             flagged = answer >= limits["normals"]
             shares |= {"normals_fpr": (flagged, ~positive), "normals_tpr": (flagged, positive)}
         place = np.where(positive, placements(true, answer), np.nan)
+        return [Means({"sub_auroc": place}), Shares(shares)]
+
+    def families(answer: Array, limits: dict[str, float]) -> Callable[[Partition], list[Family]]:
         distances = Distances(answer, ~positive, ks="normal_score_ks", wasserstein="normal_score_wasserstein")
-        made: list[Family] = [Ranks(true, answer), Means({"sub_auroc": place}), Shares(shares), distances]
+        made: list[Family] = [Ranks(true, answer), *summed(answer, limits), distances]
         return lambda part: made
 
     limits = thresholds(score, validation_normals)
@@ -145,6 +148,7 @@ def audit_anomaly(
         baseline=theirs,
         label=true,
         positive=positive,
+        crossed=summed(score, limits),
         settings=settings,
         options=options,
     )

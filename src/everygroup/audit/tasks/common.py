@@ -14,6 +14,7 @@ from everygroup.audit.collect import Collector
 from everygroup.audit.comparison import compare_families, comparison_rows
 from everygroup.audit.engine import Plan
 from everygroup.audit.families import Array, Family, Index, SumFamily, Sums
+from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition, partitions
 from everygroup.audit.result import Audit
@@ -25,6 +26,7 @@ from everygroup.statistics import cluster_index
 Features = Mapping[str, Sequence[Any]] | pd.DataFrame | ArrayLike
 MakeFamilies = Callable[[Partition], list[Family]]
 Rows = Sequence[Mapping[str, Any]]
+DEFAULTS = {"n_boot": 1000, "seed": 0, "min_n": 10, "stratify": True, "interval": "auto", "intersections": 0}
 EXACT_LEVELS = 256
 """Distances of distributions are exact up to this many distinct values, and from as many equally full bins above."""
 
@@ -38,6 +40,7 @@ class Options(TypedDict, total=False):
     attributes: Sequence[str] | None
     stratify: bool
     interval: Literal["auto", "percentile"]
+    intersections: int
     data_set: str
     method: str
     run_seed: int | None
@@ -144,6 +147,7 @@ def audit_task(
     positive: NDArray[np.bool_] | None = None,
     parts_of: Mapping[str, tuple[Index, MakeFamilies]] | None = None,
     cells: Callable[[Partition, Index], Rows] | None = None,
+    crossed: Sequence[SumFamily] = (),
     flags: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     options: Options,
@@ -160,16 +164,16 @@ def audit_task(
     positive : (n,) which samples `n_positive` counts.
     parts_of : rows and families by name, such as those of one bin of the outcome; their values go into `Audit.cells`.
     cells : further rows of `Audit.cells` for a partition, given the cluster of every row.
+    crossed : families that subgroups of several attributes are measured by.
     flags, settings : of the task.
     """
-    o: dict[str, Any] = {"n_boot": 1000, "seed": 0, "min_n": 10, "stratify": True, "interval": "auto", **options}
+    o: dict[str, Any] = {**DEFAULTS, **options}
     unknown = sorted(set(o) - set(Options.__annotations__))
     if unknown:
         raise SettingsError(f"Unknown option {unknown[0]!r}.", fix=f"there are: {', '.join(Options.__annotations__)}")
-    if o["n_boot"] < 1 or o["min_n"] < 1 or o["seed"] < 0:
-        raise SettingsError(
-            f"n_boot is {o['n_boot']}, min_n {o['min_n']} and seed {o['seed']}.", fix="give at least 1, 1 and 0"
-        )
+    if o["n_boot"] < 1 or o["min_n"] < 1 or o["seed"] < 0 or o["intersections"] < 0:
+        shown = ", ".join(f"{name} = {o[name]}" for name in ("n_boot", "min_n", "seed", "intersections"))
+        raise SettingsError(f"{shown}: too small.", fix="give at least 1, 1, 0 and 0 for them")
     cluster = cluster_index(samples.units)
     attributes = o.get("attributes")
     wanted = None if attributes is None else tuple(attributes)
@@ -205,8 +209,20 @@ def audit_task(
             changes, levelled = comparison_rows(compared, plan)
             collector.extend("comparison", changes)
             collector.flags += levelled
+    subgroups: list[dict[str, Any]] = []
+    for family in crossed if o["intersections"] else ():
+        rows_found, fooled = intersection_rows(
+            family, parts, cluster, plan, order=o["intersections"], label=label, positive=_whole(positive)
+        )
+        subgroups += rows_found
+        collector.flags += fooled
+    collector.extend("intersections", sorted(subgroups, key=lambda r: r["n"]))
     how = {"n": len(samples), "n_clusters": int(cluster.max()) + 1} | dict(settings or {})
     return collector.finish(how)
+
+
+def _whole(mask: NDArray[np.bool_] | None) -> Index | None:
+    return None if mask is None else mask.astype(np.int64)
 
 
 def part_rows(m: Measurement, label: str) -> list[dict[str, Any]]:

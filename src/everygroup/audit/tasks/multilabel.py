@@ -114,8 +114,8 @@ def audit_multilabel(
     threshold : one number, or one per label.
     baseline : (n, L) of another model: scores where `y_score` is given, else answers; gives `Audit.comparison`.
     by_label : whether every label gets rows of its own.
-    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, data_set, method,
-        run_seed.
+    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, intersections,
+        data_set, method, run_seed.
 
     Raises
     ------
@@ -169,6 +169,7 @@ def audit_multilabel(
         ours,
         headline="label_macro_f1",
         baseline=theirs,
+        crossed=[LabelRates(table, by_label=False)],
         flags=flags,
         settings={
             "task": "multilabel",

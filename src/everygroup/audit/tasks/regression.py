@@ -92,8 +92,8 @@ def audit_regression(
     cluster : (n,) patient of every sample.
     baseline : (n,) predictions of another model for the same samples; gives `Audit.comparison`.
     bins : number of equally full bins of the outcome, or their inner edges.
-    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, data_set, method,
-        run_seed.
+    **options : of `everygroup.audit.audit`: n_boot, seed, min_n, attributes, stratify, interval, intersections,
+        data_set, method, run_seed.
 
     Raises
     ------
@@ -136,6 +136,7 @@ def audit_regression(
         baseline=None if other is None else families(other),
         label=bin_of,
         parts_of={name: (rows, residuals(rows)) for name, rows in members.items() if rows.size},
+        crossed=[Errors(true, pred)],
         flags=flags,
         settings=settings,
         options=options,
