@@ -32,6 +32,7 @@ from everygroup.statistics import (
     percentile_interval,
     permutation_p,
     permuted_blocks,
+    replicate_blocks,
     sign_flip,
     simultaneous_differences,
     wilson_interval,
@@ -153,6 +154,26 @@ def _compare(
     tally.add(("gap", *key, FOLDED), gap_interval(point, replicates, limits=given), truth)
 
 
+def paired(tally: Tally, blocks: int, sizes: Sequence[int]) -> None:
+    """Change of accuracy between two models that answered for the same patients."""
+    for n, (gained, lost), b in product(sizes, ((0.1, 0.1), (0.15, 0.05), (0.02, 0.02)), range(blocks)):
+        rng = np.random.default_rng(20_000 * n + b)
+        change = rng.choice([1.0, -1.0, 0.0], size=(n, BLOCK), p=[gained, lost, 1 - gained - lost])
+        (weights,) = replicate_blocks(np.zeros(n, dtype=np.int64), N_BOOT, seed=b + 1, max_bytes=10**9)
+        replicates, point = weights.T.astype(np.float64) @ change / n, change.mean(axis=0)
+        without = (change.sum(axis=0) - change) / (n - 1)
+        units, truth = np.full(BLOCK, n), gained - lost
+        key = ("change", "accuracy", False, str(n), f"{truth:g}")
+        said = f" (answers differ in {gained + lost:.0%})"
+        for method, interval in (
+            ("percentile", percentile_interval(replicates)),
+            ("expanded", expanded_interval(replicates, n_units=units)),
+            ("bca", bca_interval(point, replicates, without)),
+            ("bca, expanded", bca_interval(point, replicates, without, n_units=units)),
+        ):
+            tally.add((key[0], key[1] + said, *key[2:], method), interval, truth)
+
+
 def null_p_values(repeats: int) -> pd.DataFrame:
     """p-values of the library's tests where nothing differs: uniform, or below 5 % at most 5 % of the time."""
     rng = np.random.default_rng(0)
@@ -197,7 +218,9 @@ def null_p_values(repeats: int) -> pd.DataFrame:
 
 def default_of(row: pd.Series) -> str:
     """Return the library's method for a row of the table."""
-    return DEFAULT.get(row["value"], "bca, expanded") if row["kind"] == "value" else FOLDED
+    if row["kind"] == "value":
+        return DEFAULT.get(row["value"], "bca, expanded")
+    return "expanded" if row["kind"] == "change" else FOLDED
 
 
 def table(frame: pd.DataFrame, columns: dict[str, str]) -> list[str]:
@@ -233,7 +256,7 @@ def verdict(frame: pd.DataFrame) -> list[str]:
         low = rows[rows["coverage"] < 0.93]
         said = [
             f"{r['value']}, n = {r['n']}" + (", clustered" if r["clustered"] == "yes" else "")
-            + (f", true gap {r['true_gap']}" if kind != "value" else "") + f" ({100 * r['coverage']:.1f} %)"
+            + (f", true {r['true_gap']}" if kind != "value" else "") + f" ({100 * r['coverage']:.1f} %)"
             for _, r in low.iterrows()
         ]  # fmt: skip
         if said:
@@ -260,7 +283,7 @@ coverage at a gap of 0 is theirs, and above it for other gaps (the upper limit i
 def page(frame: pd.DataFrame, nulls: pd.DataFrame, seconds: float) -> list[str]:
     """The lines of docs/results/coverage.md."""
     shown = frame.assign(clustered=np.where(frame["clustered"], "yes", ""))
-    value, difference, gap = (shown[shown["kind"] == kind] for kind in ("value", "difference", "gap"))
+    value, difference, gap, change = (shown[shown["kind"] == k] for k in ("value", "difference", "gap", "change"))
     repeats = int(frame["repeats"].max())
     nulls = nulls.round(3).astype(object).where(nulls.notna(), "")
     error = 100 * float(np.sqrt(0.95 * 0.05 / repeats))
@@ -298,6 +321,10 @@ def page(frame: pd.DataFrame, nulls: pd.DataFrame, seconds: float) -> list[str]:
             gap, ["value", "clustered", "n", "true_gap"], ["percentile", "simultaneous, from spread", FOLDED]
         ),
         "",
+        "## Changes between two models on the same patients",
+        "",
+        *side_by_side(change, ["value", "n", "true_gap"], list(dict.fromkeys(change["method"]))),
+        "",
         "## p-values where nothing differs",
         "",
         "Tests of continuous statistics should give uniform p-values (Kolmogorov-Smirnov p not tiny); discrete ones "
@@ -320,6 +347,7 @@ def main() -> None:
         warnings.simplefilter("ignore", RuntimeWarning)  # 0/0 of an undefined value is NaN, which is what is counted
         single(tally, blocks, SIZES)
         between(tally, blocks, DESIGNS)
+        paired(tally, blocks, SIZES)
         nulls = null_p_values(arguments.repeats)
     frame = tally.frame()
     lines = page(frame, nulls, time.time() - start)

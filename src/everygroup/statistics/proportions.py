@@ -44,11 +44,12 @@ def effective_size(
     with np.errstate(divide="ignore", invalid="ignore"):
         p = x / rows
         df = np.maximum(clusters - 1.0, 1.0)
-        shrink = np.where(clusters < rows, (special.ndtri(tail) / special.stdtrit(df, tail)) ** 2, 1.0)
+        grouped = clusters < rows * (1.0 - 1e-9)
+        shrink = np.where(grouped, (special.ndtri(tail) / special.stdtrit(df, tail)) ** 2, 1.0)
         # the bootstrap of C clusters is too narrow by (C - 1) / C
         worth = p * (1.0 - p) / (spread * clusters / np.maximum(clusters - 1.0, 1.0)) * shrink
         worth = np.where((spread > 0) & (p > 0) & (p < 1), np.minimum(worth, rows * shrink), clusters)
-        worth = np.where(clusters < rows, np.maximum(worth, 1.0), rows)
+        worth = np.where(grouped, np.maximum(worth, 1.0), rows)
     return np.where(rows > 0, np.minimum(worth, rows), np.nan)
 
 
