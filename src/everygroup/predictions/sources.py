@@ -78,11 +78,14 @@ class Source:
         return table
 
     def _csv(self, columns: Sequence[str], numbers: set[str], texts: set[str]) -> pd.DataFrame:
-        types = {c: np.float64 if c in numbers else str if c in texts else "category" for c in columns}
         try:
-            return self._parse(columns, types)
+            table = self._parse(columns, {c: np.float64 if c in numbers else str for c in columns})
         except ValueError:  # a cell among the numbers is none: read them as text, to name it or its decimal comma
-            return self._parse(columns, {c: "category" if c in numbers else types[c] for c in columns})
+            table = self._parse(columns, dict.fromkeys(columns, str))
+        for column in columns:
+            if column not in numbers and column not in texts:
+                table[column] = table[column].astype("category")
+        return table
 
     def _parse(self, columns: Sequence[str], types: dict[str, Any]) -> pd.DataFrame:
         names = list(self.columns)
@@ -246,13 +249,6 @@ def _parse(path: Path, separator: str, encoding: str, **options: Any) -> pd.Data
             say(f"{path.name}: is not UTF-8 throughout; read as Windows-1252.")
             return _parse(path, separator, "cp1252", **options)
         raise PredictionsError(f"Cannot read {path.name}: {error}", fix="save it as CSV (UTF-8)") from error
-    short = [c for c in table.columns if table[c].dtype.kind not in "f" and table[c].isna().any()]
-    if short:
-        row = int(table[short[0]].isna().to_numpy().argmax())
-        raise PredictionsError(
-            f"{path.name}, row {row + 2}: has fewer fields than the header.",
-            fix="give every row as many fields as the header has",
-        )
     return table
 
 
