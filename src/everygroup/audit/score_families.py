@@ -100,7 +100,8 @@ class Ranks(RankFamily):
             if error is not None:
                 out["entropy_error_auc"] = error.auc(weights)
             if selective is not None:
-                out |= {"aurc": selective.aurc(weights), "accuracy_at_80": selective.accuracy(weights)}
+                area, accuracy = selective.evaluate(weights, aurc="aurc" in self.metrics)
+                out |= {"aurc": area, "accuracy_at_80": accuracy}
             return {m: out[m] for m in self.metrics}
 
         return evaluate

@@ -36,8 +36,10 @@ NO_SCORES = "skipped: there are no scores"
 NO_EMBEDDINGS = "skipped: no features of the images were given"
 IN_SAMPLE = "skipped: these are training samples, whose labels the model remembers"
 
-_UNCERTAINTY = {
-    "mean_entropy": "mean entropy (nats)",
+WORK, MIN_BOOT = 10_000_000, 100
+"""Rows times replicates that the bootstrap may take, and the fewest replicates."""
+
+_RANKED = {
     "entropy_error_auc": "AUC of entropy for error",
     "aurc": "area under risk-coverage",
     "accuracy_at_80": "accuracy at 80 % coverage",
@@ -63,7 +65,8 @@ def source_rows(
     partition : the groups.
     embeddings : (n, d) features of the same rows, to see whether the group can be told from them; skipped without.
     calibration : other rows of the same model (validation), to calibrate conformal sets on; left out without.
-    n_boot, seed : of the bootstrap and the shuffles.
+    n_boot, seed : of the bootstrap and the shuffles; with more than 10,000 rows fewer, down to 100. Rank measures have
+        percentile intervals and no p.
     min_n : groups with fewer rows are noted as too small.
 
     Returns
@@ -79,14 +82,17 @@ def source_rows(
         facts += [_skipped(s, NO_SCORES) for s in ("uncertainty", "calibration", "label noise")]
     else:
         true, score = predictions.y_true, predictions.y_score
-        families = [
-            Losses(true, score, metrics=("ece", "brier", "nll", "mean_entropy")),
-            Ranks(true, score, predictions.classes, metrics=("entropy_error_auc", "aurc", "accuracy_at_80")),
-        ]
-        m = measure(families, partition, cluster, Plan(n_boot, seed, min_n), label=true)
-        facts += _measured(m, "uncertainty", _UNCERTAINTY)
+        # of many rows fewer replicates say as much, and each costs more
+        drawn = min(n_boot, max(MIN_BOOT, WORK // max(true.size, 1)))
+        losses = Losses(true, score, metrics=(*_LOSSES, "mean_entropy"))
+        summed = measure([losses], partition, cluster, Plan(drawn, seed, min_n), label=true)
+        ranks = Ranks(true, score, predictions.classes, metrics=tuple(_RANKED))
+        plain = Plan(drawn, seed, min_n, interval="percentile")
+        ranked = measure([ranks], partition, cluster, plain, label=true, shuffles=False)
+        facts += _measured(summed, "uncertainty", {"mean_entropy": "mean entropy (nats)"})
+        facts += _measured(ranked, "uncertainty", _RANKED)
         facts += _conformal(predictions, partition, calibration)
-        facts += _measured(m, "calibration", _LOSSES)
+        facts += _measured(summed, "calibration", _LOSSES)
         facts += _recalibration(predictions, partition, cluster, seed)
         facts += _label_noise(predictions, partition)
     small = {name for s, name in enumerate(partition.names) if name != "missing" and partition.n[s] < min_n}
@@ -209,8 +215,10 @@ def _measured(m: Measurement, source: str, quantities: Mapping[str, str]) -> lis
         slots = m.slots(metric)
         if len(slots) < 2:
             continue
-        chance, p = m.chance(metric)[0], m.p.get(metric, NAN)
-        said = "" if np.isnan(p) else f"permutation p = {p:.3f}; shuffled groups give {chance:.3f} on average"
+        p = m.p.get(metric, NAN)
+        said = (
+            "" if np.isnan(p) else f"permutation p = {p:.3f}; shuffled groups give {m.chance(metric)[0]:.3f} on average"
+        )
         # a gap over fewer groups than the interval was made for has none
         interval = m.gap_limits[metric] if slots == part.comparable else (NAN, NAN)
         gap = float(m.point.gap(metric, slots)[0])

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse, special
+from scipy import sparse
 
 from everygroup.metrics._inputs import FloatArray
+
+STEP = 32
+"""Replicates evaluated at a time, so that what is worked on stays near the processor."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +41,51 @@ class Selective:
 
         return cls(count(np.ones(sure.size, dtype=bool)), count(error))
 
-    def _sums(self, weights: NDArray[np.float32]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Rows and wrong rows above every level, cumulated (m + 1, r), and the error rate within the level (m, r)."""
-        rows, wrong = (self.rows @ weights).astype(np.float64), (self.wrong @ weights).astype(np.float64)
-        rate = np.divide(wrong, rows, out=np.zeros_like(rows), where=rows > 0)
-        zero = np.zeros((1, rows.shape[1]))
-        return np.vstack([zero, rows.cumsum(axis=0)]), np.vstack([zero, wrong.cumsum(axis=0)]), rate
-
     def aurc(self, weights: NDArray[np.float32]) -> FloatArray:
-        """Area under the risk-coverage curve (r,) under whole-number weights (C, r); NaN without rows.
-
-        Within a level the mean over the orders of its rows is sum_j (E + j e) / (W + j), which the digamma function
-        gives at once.
-        """
-        above, errors, rate = self._sums(weights)
-        first, last = above[:-1], above[1:]
-        spread = special.digamma(last + 1.0) - special.digamma(first + 1.0)
-        total = ((last - first) * rate + (errors[:-1] - rate * first) * spread).sum(axis=0)
-        return np.divide(total, above[-1], out=np.full(total.shape, np.nan), where=above[-1] > 0)
+        """Area under the risk-coverage curve (r,) under whole-number weights (C, r); NaN without rows."""
+        return self.evaluate(weights)[0]
 
     def accuracy(self, weights: NDArray[np.float32], coverage: float = 0.8) -> FloatArray:
         """Accuracy (r,) among the most confident ``ceil(coverage * n)`` rows; NaN without rows."""
-        above, errors, rate = self._sums(weights)
-        kept = np.ceil(coverage * above[-1] - 1e-9)
+        return self.evaluate(weights, coverage)[1]
+
+    def evaluate(
+        self, weights: NDArray[np.float32], coverage: float = 0.8, *, aurc: bool = True
+    ) -> tuple[FloatArray, FloatArray]:
+        """`aurc` (NaN if not wanted) and `accuracy` from one pass.
+
+        Within a level of w rows of which a share e is wrong, below W rows of which E are wrong, the mean over the
+        orders of its rows is ``sum_j (E + j e) / (W + j) = w e + (E - e W) (H(W + w) - H(W))`` with the harmonic
+        numbers H.
+        """
+        n = weights.shape[1]
+        if not self.rows.shape[0]:
+            return np.full(n, np.nan), np.full(n, np.nan)
+        found = [self._block(weights[:, first : first + STEP], coverage, aurc) for first in range(0, n, STEP)]
+        return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+
+    def _block(self, weights: NDArray[np.float32], coverage: float, aurc: bool) -> tuple[FloatArray, FloatArray]:
+        rows, wrong = self.rows @ weights, self.wrong @ weights
+        last = np.cumsum(rows, axis=0, dtype=np.float64)
+        errors = np.cumsum(wrong, axis=0, dtype=np.float64)
+        n, r = last[-1].copy(), np.arange(last.shape[1])
+        kept = np.ceil(coverage * n - 1e-9)
         # the level in which the last kept row lies
-        at = np.minimum((above[1:] < kept).sum(axis=0), max(rate.shape[0] - 1, 0))
-        r = np.arange(kept.size)
-        if not rate.shape[0]:
-            return np.full(kept.shape, np.nan)
-        wrong = errors[at, r] + (kept - above[at, r]) * rate[at, r]
-        return 1.0 - np.divide(wrong, kept, out=np.full(kept.shape, np.nan), where=kept > 0)
+        at = np.minimum((last < kept).sum(axis=0), len(last) - 1)
+        share = np.divide(wrong[at, r], rows[at, r], out=np.zeros(r.size), where=rows[at, r] > 0, dtype=np.float64)
+        missed = errors[at, r] - (last[at, r] - kept) * share
+        accuracy = 1.0 - np.divide(missed, kept, out=np.full(r.size, np.nan), where=n > 0)
+        if not aurc:
+            return np.full(r.size, np.nan), accuracy
+        whole = np.rint(last).astype(np.int32)
+        harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, int(whole[-1].max(initial=0)) + 1))])
+        reached = harmonic[whole]
+        total = errors[-1].copy()  # the sum over levels of w e
+        reached[1:] -= harmonic[whole[:-1]]  # H(W + w) - H(W)
+        errors -= wrong
+        last -= rows
+        rate = np.divide(wrong, rows, out=np.zeros_like(last), where=rows > 0, dtype=np.float64)
+        last *= rate
+        errors -= last
+        total += np.einsum("ij,ij->j", errors, reached)
+        return np.divide(total, n, out=np.full(r.size, np.nan), where=n > 0), accuracy
