@@ -4,12 +4,15 @@ from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.domain_independent import DomainIndependent
 from everygroup.methods.erm import ERM
 from everygroup.methods.fair_adabn import FairAdaBN
+from everygroup.methods.fairprune import FairPrune
+from everygroup.methods.fairquantize import FairQuantize
 from everygroup.methods.group_dro import GroupDRO
 from everygroup.methods.group_model import GroupModel
 from everygroup.methods.multitask import MultiTask
 from everygroup.methods.registry import METHODS, create_method, list_methods, method_class, register
 from everygroup.methods.resampling import Resampling
 from everygroup.methods.routed import RoutedModel
+from everygroup.methods.scp_fairprune import SCPFairPrune
 from everygroup.methods.spare import Spare
 from everygroup.methods.store import Store
 from everygroup.methods.stratified_erm import StratifiedERM
@@ -19,6 +22,8 @@ __all__ = [
     "METHODS",
     "DomainIndependent",
     "FairAdaBN",
+    "FairPrune",
+    "FairQuantize",
     "GroupDRO",
     "GroupModel",
     "Method",
@@ -26,6 +31,7 @@ __all__ = [
     "MultiTask",
     "Resampling",
     "RoutedModel",
+    "SCPFairPrune",
     "Spare",
     "Store",
     "StratifiedERM",

@@ -13,6 +13,7 @@ from everygroup.networks.domain_heads import DomainHeads
 from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.group_offsets import GroupOffsets
 from everygroup.networks.group_weights import GroupWeights
+from everygroup.networks.masked import Masked
 
 __all__ = [
     "ADAPTERS",
@@ -23,6 +24,7 @@ __all__ = [
     "GroupBatchNorm",
     "GroupOffsets",
     "GroupWeights",
+    "Masked",
     "NetworkSpec",
     "adapter_record",
     "build_network",
