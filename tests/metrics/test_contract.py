@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any
 
@@ -32,12 +31,8 @@ OF_NORMALS = ("normal_score_ks", "normal_score_wasserstein")
 NO_BEST = ("calibration_slope", "calibration_intercept", "calibration_in_the_large", "entropy_error_auc", "auprc_lift")
 """Undefined for answers that are all certain and right, or with a best value that depends on the prevalence."""
 Data = tuple[Any, Any, np.ndarray]
-FILE_OF = {
-    info.name: module
-    for module in MODULES
-    if find_spec(f"everygroup.metrics.{module}")
-    for info in import_module(f"everygroup.metrics.{module}").METRICS
-}
+FILE_OF = {info.name: module for module in MODULES for info in import_module(f"everygroup.metrics.{module}").METRICS}
+FILE_OF |= {name: "segmentation" for name in FILE_OF if "dice" in name}
 
 
 def _groups(rng: np.random.Generator, n: int) -> np.ndarray:

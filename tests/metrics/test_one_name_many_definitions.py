@@ -26,15 +26,17 @@ CANDIDATES = [[0.90, 0.80], [0.88, 0.86], [0.92, 0.78]]
 Key = tuple[str, str]
 
 
+def cells(line: str) -> list[str]:
+    """Cells of a line of a table."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
 def section(number: int) -> list[list[str]]:
     """Cells of the rows of a numbered section's table."""
     text = PAGE.read_text(encoding="utf-8")
     found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
     assert found, f"no section {number}"
-    rows = [
-        [c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in found[0].splitlines() if line[:1] == "|"
-    ]
-    return rows[2:]
+    return [cells(line) for line in found[0].splitlines() if line[:1] == "|"][2:]
 
 
 def shown(cell: str) -> float:

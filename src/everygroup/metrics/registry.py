@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Literal
 
@@ -47,10 +46,7 @@ def _metrics() -> Mapping[str, MetricInfo]:
     """Every registered metric by name."""
     found: dict[str, MetricInfo] = {}
     for module in MODULES:
-        full = f"everygroup.metrics.{module}"
-        if find_spec(full) is None:
-            continue
-        for info in getattr(import_module(full), "METRICS", ()):
+        for info in import_module(f"everygroup.metrics.{module}").METRICS:
             if info.name in found:
                 raise RuntimeError(f"two metrics are named {info.name!r}")
             found[info.name] = info

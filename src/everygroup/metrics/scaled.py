@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,7 @@ from everygroup.metrics.measured import Measured
 from everygroup.metrics.performance import accuracy
 from everygroup.metrics.ranking import auc
 from everygroup.metrics.rates import ratio_of
+from everygroup.metrics.segmentation import dice
 
 Array = NDArray[np.float64]
 
@@ -149,7 +150,9 @@ _FORMS: tuple[tuple[str, str, Callable[[ArrayLike, ArrayLike], Array], bool, str
 )
 
 
-def _infos(metric: Callable[..., Measured], title: str, requires_score: bool) -> tuple[MetricInfo, ...]:
+def _infos(
+    metric: Callable[..., Measured], title: str, requires: Literal["y_pred", "y_score", "values"]
+) -> tuple[MetricInfo, ...]:
     return tuple(
         MetricInfo(
             name.format(title.lower()),
@@ -159,8 +162,8 @@ def _infos(metric: Callable[..., Measured], title: str, requires_score: bool) ->
             1.0 if better else float("inf"),
             1.0 if better else 0.0,
             better,
-            "y_score" if requires_score else "y_pred",
-            "label" if requires_score else "none",
+            requires,
+            "label" if requires == "y_score" else "none",
             source,
             scaled_of(metric, scale),
         )
@@ -168,5 +171,9 @@ def _infos(metric: Callable[..., Measured], title: str, requires_score: bool) ->
     )
 
 
-METRICS: tuple[MetricInfo, ...] = (*_infos(auc, "AUC", True), *_infos(accuracy, "Accuracy", False))
-"""Records of the scaled forms of AUC and accuracy; Dice and others by `scaled_of`. Best value 1 of the first three."""
+METRICS: tuple[MetricInfo, ...] = (
+    *_infos(auc, "AUC", "y_score"),
+    *_infos(accuracy, "Accuracy", "y_pred"),
+    *_infos(dice, "Dice", "values"),
+)
+"""Records of the scaled forms of AUC, accuracy and Dice; those of other metrics by `scaled_of`."""
