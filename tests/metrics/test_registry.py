@@ -9,7 +9,7 @@ from sklearn.metrics import matthews_corrcoef, precision_score, roc_auc_score
 
 import everygroup.metrics
 from everygroup.errors import SettingsError
-from everygroup.metrics import RATES, accuracy, list_metrics, metric_info
+from everygroup.metrics import DISPARITIES, RATES, VARIANTS, accuracy, list_metrics, metric_info
 from everygroup.metrics.expected import expected_minus_observed
 from everygroup.metrics.performance import ONE_CLASS
 from everygroup.metrics.registry import MODULES, _metrics
@@ -83,3 +83,11 @@ def test_matthews_and_weighted_precision_equal_scikit_learn() -> None:
     assert weighted == pytest.approx(precision_score(y, answer, average="weighted"), abs=1e-12)
     assert np.isnan(metric_info("matthews").function([0, 1], [1, 1]).value)
     assert accuracy(y, y).value == 1
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
+    lineage = {f"{name}_{variant}" for name in ("eopp0", "eopp1", "eodds") for variant in VARIANTS}
+    assert [name for name in list_metrics() if f"`{name}`" not in page and name not in lineage] == []
+    assert [info.name for info in ONE_CLASS if f"`{info.name}[class]`" not in page] == []
+    assert [name for name in DISPARITIES if f"`{name}`" not in page] == []
