@@ -229,9 +229,10 @@ def test_dark_mode_and_its_switch(opened: Opened) -> None:
     assert page.evaluate(paper) == "rgb(255, 255, 255)"
 
 
-@look(color_scheme="dark")
-def test_paper_is_light_whatever_the_screen(opened: Opened) -> None:
+@look(color_scheme="dark", viewport={"width": 690, "height": 1000})
+def test_paper_is_light_and_nothing_is_cut_off(opened: Opened) -> None:
     opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 690  # A4 within its margins
     assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not opened.page.locator("nav").is_visible()
 

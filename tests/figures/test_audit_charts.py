@@ -87,7 +87,7 @@ def test_only_the_seven_largest_groups_are_drawn() -> None:
 def test_calibration_says_every_point() -> None:
     root, text = drawn(calibration_by_group(curves("calibration", n=5)))
     titles = [t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert "group 0 (n = 100): 0.87 at 0.50" in titles
+    assert "group 0 (n = 500): 0.87 at 0.50" in titles
     assert "observed share" in text
 
 

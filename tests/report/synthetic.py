@@ -112,7 +112,7 @@ def _intersections(attributes: dict[str, Sequence[str]]) -> pd.DataFrame:
                     | {"value": value, "low": value - 2 / np.sqrt(n), "high": value + 1 / np.sqrt(n), "n": n}
                     | {"n_positive": n // 3, "difference": value - 0.75, "difference_low": value - 0.85}
                     | {"difference_high": value - 0.65, "p": 0.01, "p_adjusted": 0.04 if n < 60 else 0.3}
-                    | {"shrunken": 0.5 * value + 0.37, "violation": 0.01, "note": ""}
+                    | {"shrunken": 0.5 * (value - 0.75), "violation": 0.01, "note": ""}
                 )
     return pd.DataFrame(rows).sort_values("n", kind="stable", ignore_index=True)
 

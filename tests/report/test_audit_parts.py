@@ -66,7 +66,8 @@ def test_intersections_come_smallest_first_and_are_corrected() -> None:
     assert section is not None
     n = [int(row[2]) for row in section.tables[0].rows]
     assert n == sorted(n) and n[0] == 40
-    assert section.intro[1] == "1 of 6 differ from everybody else after correction: female, under 40 (n = 40)."
+    assert section.tables[0].header[4] == "shrunken value" and section.tables[0].rows[0][4] == "0.675"
+    assert section.intro[1] == "1 of 6 differ from the others after correction: female, under 40 (n = 40)."
     audit = full_audit()
     audit.intersections["p_adjusted"] = np.nan
     audit.intersections.loc[audit.intersections["n"] == 40, ["value", "low", "high"]] = np.nan
@@ -189,3 +190,18 @@ def test_a_large_audit_stays_within_the_limit(tmp_path: Path) -> None:
     path = write_report(tmp_path / "r.html", title="t", question={}, audit=audit)
     assert path.stat().st_size <= MAX_BYTES
     assert "too large to download from this page" in Page(path).text
+
+
+def test_a_real_audit_fills_the_page(tmp_path: Path) -> None:
+    from everygroup.audit import audit_arrays
+
+    rng = np.random.default_rng(0)
+    n = 240
+    y = rng.integers(0, 2, n)
+    score = np.clip(0.5 + (y - 0.5) * 0.5 + rng.normal(0, 0.25, n), 0.01, 0.99)
+    groups = {"sex": rng.choice(["female", "male"], n), "age": rng.choice(["old", "young"], n)}
+    found = audit_arrays(y, y_score=np.column_stack([1 - score, score]), sensitive_features=groups, n_boot=30)
+    page = Page(write_report(tmp_path / "r.html", title="t", question={}, audit=found))
+    parts = {a["id"] for a in page.all("section")}
+    assert {"groups", "curves", "cells", "criteria", "gaps"} <= parts
+    assert "(empty)" not in page.text

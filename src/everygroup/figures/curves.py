@@ -97,7 +97,8 @@ def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Any:
     rows = rows[rows["group"].isin(largest)]
     names = short_names(rows["group"], 24)
     parts = [(str(group), part) for group, part in rows.groupby("group", sort=False)]
-    known = {group: counts(part["n"]) for group, part in parts}
+    # A bin holds some samples of its group, a point of another curve all of them.
+    known = {g: counts(pd.Series([part["n"].sum(min_count=1)]) if look.points else part["n"]) for g, part in parts}
     words = {group: f"{names[group]} ({n})" if n else names[group] for group, n in known.items()}
     drawn = pd.concat([thinned(part, points) for _, part in parts])
     drawn["series"] = drawn["group"].map(words)

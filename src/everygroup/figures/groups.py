@@ -56,14 +56,15 @@ def metric_by_group(table: pd.DataFrame, metric: str, *, narrow: bool = False) -
     require(rows, ["value"], what)
     rows = labelled(rows)
     methods = in_order(rows["method"])
-    rows["series"] = rows["method"].map(short_names(methods))
+    rows["series"] = rows["method"].map(short_names(methods) if methods != [""] else {"": ""})
     series = in_order(rows["series"])
     colours, shapes = series_style(series)
+    whose = f", for {', '.join(series)}" if any(series) else ""
     rows["shown"] = [estimate(*row) for row in rows[["value", "low", "high"]].itertuples(index=False)]
-    rows["say"] = rows["series"] + ", " + rows["row"] + ": " + rows["shown"]
+    rows["say"] = rows["series"].map(lambda name: f"{name}, " if name else "") + rows["row"] + ": " + rows["shown"]
     forest = Forest("series", series, colours, shapes, metric_words(metric), domain_of(rows), narrow=narrow)
     panels = [forest.panel(part, title) for title, part in by_panel(rows, ["attribute"])]
-    return forest.stacked(panels, f"{metric_words(metric)} by group with 95 % intervals, for {', '.join(series)}.")
+    return forest.stacked(panels, f"{metric_words(metric)} by group with 95 % intervals{whose}.")
 
 
 def change_against_baseline(

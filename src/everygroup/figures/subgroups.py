@@ -22,7 +22,8 @@ def intersections_forest(intersections: pd.DataFrame, metric: str, *, narrow: bo
     Parameters
     ----------
     intersections : pandas.DataFrame
-        Rows with `group`, `metric`, `value`, `low`, `high`; and, where known, `attribute`, `n`, `shrunken`.
+        Rows with `group`, `metric`, `value`, `low`, `high`; and, where known, `attribute`, `n`,
+        `shrunken` (the value after shrinking).
     metric : str
         The metric's name in column `metric`.
     narrow : bool

@@ -54,8 +54,8 @@ def intersections(reading: Reading, limits: Limits) -> Section | None:
         [
             f"{name} where several attributes meet, the smallest subgroup first: a model can look even over each "
             "attribute and still fail where they meet. Small subgroups vary by chance; the shrunken estimate pulls "
-            "each towards the whole by how little its n tells. The p-values test a subgroup against everybody else and "
-            "are corrected for the number of subgroups (Benjamini and Hochberg).",
+            "each towards the whole by how little its n tells. The p-values test a subgroup against the other "
+            "subgroups of the same attributes together, corrected for their number (Benjamini and Hochberg).",
             _found(rows, name),
         ],
     )
@@ -65,7 +65,7 @@ def intersections(reading: Reading, limits: Limits) -> Section | None:
             f"Drawn are the {len(drawn)} smallest of {len(rows)} subgroups whose value is defined; the table holds all."
         )
     if len(drawn):
-        titled = drawn.assign(metric=name)
+        titled = drawn.assign(metric=name, shrunken=_shrunken(drawn))
         phone = intersections_forest(titled, name, narrow=True) if limits.narrow else None
         caption = f"{name} in every intersection of groups, with n and 95 % intervals."
         section.figures.append(figure(intersections_forest(titled, name), caption, narrow=phone))
@@ -79,10 +79,15 @@ def intersections(reading: Reading, limits: Limits) -> Section | None:
 def _found(rows: pd.DataFrame, name: str) -> str:
     clear = rows[pd.to_numeric(rows["p_adjusted"], errors="coerce") < _LEVEL]
     if clear.empty:
-        return f"No subgroup's {name} differs from everybody else's beyond chance at 5 %, after correction."
+        return f"No subgroup's {name} differs from that of the others beyond chance at 5 %, after correction."
     worst = [f"{clean_text(group)} (n = {int(n):,})" for group, n in clear[["group", "n"]].to_numpy()[:5]]
     more = f" and {len(clear) - 5} more" if len(clear) > 5 else ""
-    return f"{len(clear)} of {len(rows)} differ from everybody else after correction: {', '.join(worst)}{more}."
+    return f"{len(clear)} of {len(rows)} differ from the others after correction: {', '.join(worst)}{more}."
+
+
+def _shrunken(rows: pd.DataFrame) -> pd.Series:
+    """The subgroups' values after shrinking: an audit shrinks the difference to everybody."""
+    return rows["value"] - rows["difference"] + rows["shrunken"]
 
 
 def _subgroups(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:
@@ -90,11 +95,15 @@ def _subgroups(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str)
         "metric": [title_of(str(m)) for m in rows["metric"]],
         "estimate": texts(rows),
         "against": texts(rows, ("difference", "difference_low", "difference_high"), signed=True),
-        "shrunken": [number(v) for v in rows["shrunken"]],
+        "shrunken": [number(v) for v in _shrunken(rows)],
         "p": [p_value(p) for p in rows["p"]],
         "p_adjusted": [p_value(p) for p in rows["p_adjusted"]],
     }
     headings = {"attribute": "attributes", "group": "group", "n": "n", "metric": "metric"}
-    headings |= {"estimate": "value (95 % interval)", "shrunken": "shrunken", "against": "difference to everybody"}
-    headings |= {"p": "p", "p_adjusted": "p, corrected", "note": "note"}
+    headings |= {
+        "estimate": "value (95 % interval)",
+        "shrunken": "shrunken value",
+        "against": "difference to everybody",
+    }
+    headings |= {"against": "difference to everybody", "p": "p", "p_adjusted": "p, corrected", "note": "note"}
     return table(rows, caption, limits, headings=used(headings, rows), shown=shown, file_name=file_name)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Limits, Section, Table, csv_address, p_value, table
-from everygroup.report.reading import Reading
+from everygroup.report.reading import Reading, title_of
 from everygroup.report.rows import texts, used
 
 _CONFLICT = (
@@ -35,6 +35,7 @@ def criteria(reading: Reading, limits: Limits) -> Section | None:
         return None
     section = Section("criteria", "Criteria, and the conflict between them", [_CONFLICT, *_verdicts(rows)])
     shown = {"estimate": texts(rows, ("gap", "low", "high")), "p": [p_value(p) for p in rows["p"]]}
+    shown["quantity"] = [title_of(str(q)) for q in rows["quantity"]]
     headings = {"attribute": "attribute", "criterion": "criterion", "quantity": "what is compared"}
     headings |= {"estimate": "gap (95 % interval)", "p": "p", "verdict": "measured", "note": "note"}
     caption = "Criteria of fairness"

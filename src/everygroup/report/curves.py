@@ -49,7 +49,7 @@ def curves(reading: Reading, limits: Limits) -> Section | None:
         if kind in ("roc", "calibration") and first[kind] == label:
             section.row += drawn
         else:
-            words = f"{_KINDS[kind]}: {clean_text(label)}" if clean_text(label) else _KINDS[kind]
+            words = f"{_KINDS[kind]} ({clean_text(label)})" if clean_text(label) else _KINDS[kind]
             section.more.append((words, drawn, []))
     if left_out:
         section.intro.append(f"{left_out} more curves are left out to keep the page small.")
@@ -60,7 +60,7 @@ def _figure(rows: pd.DataFrame, kind: str, limits: Limits) -> Figure:
     rows = rows.dropna(subset=["x", "y"])
     points = pd.concat([thinned(part, limits.curve_points) for _, part in rows.groupby("group", sort=False)])
     attribute, label = (clean_text(rows[column].iloc[0]) for column in ("attribute", "label"))
-    of = f" of {label}" if label else ""
+    of = f" ({label})" if label else ""
     caption = f"{_KINDS[kind]}{of} by {attribute}."
     name = f"{slug(f'{kind} {label} by {attribute}')}.csv"
     address = csv_address(points.dropna(axis=1, how="all").round(4), limits.csv_bytes)

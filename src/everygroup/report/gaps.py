@@ -103,6 +103,7 @@ def _points(reading: Reading) -> pd.DataFrame:
             method=reading.baseline, utility=both["baseline_value"], disparity=both["baseline_value_gap"]
         )
         found = pd.concat([base, found], ignore_index=True)
+    found["method"] = found["method"].where(found["method"] != "", "this model")
     return found.dropna(subset=["utility", "disparity"])
 
 

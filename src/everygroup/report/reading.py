@@ -100,7 +100,9 @@ class Reading:
             method = ([m for m in methods if m != baseline] or methods)[-1]
         comparison.loc[comparison["method"] == "", "method"] = method
         metrics = list(dict.fromkeys(table.loc[~table["group"].isin([GAP, WORST]), "metric"]))
-        metric = next((m for m in (str(question.get("metric", "")), *PREFERRED) if m in metrics), (metrics or [""])[0])
+        headlines = [str((getattr(a, "settings", None) or {}).get("headline", "")) for a in audits]
+        wanted = (str(question.get("metric", "")), *headlines, *PREFERRED)
+        metric = next((m for m in wanted if m in metrics), (metrics or [""])[0])
         found = [c for audit in audits if isinstance(c := getattr(audit, "cells", None), pd.DataFrame) and len(c)]
         cells = _joined([_regular(c.assign(metric="recall"), "cells") for c in found])
         if len(cells):
