@@ -273,11 +273,13 @@ correlation about a third); n counts patients. Three classes with prevalence 50,
 positives; absolute errors are exponential (skewed), and in the clustered form very skewed. An interval of an
 undefined value (no patient of the class) is left out. 'expanded' widens the levels for small n (Hesterberg
 2015), 'joint n' does so by the number of units of a mean over classes."""
-CHOICE = """The defaults were chosen by this simulation: on trial runs of it with one level of performance and other
-seeds, before the run shown here. The populations are simple; a metric or a cohort unlike them may fare worse."""
-GAPS = """'percentile' is that of the bootstrapped gap max - min. With a true gap of 0 it covers next to never: no
-replicate is 0 unless two groups tie. The library folds simultaneous intervals of the signed differences instead, so the
-coverage at a gap of 0 is theirs, and above it for other gaps (the upper limit is then on the safe side)."""
+CHOICE = """The defaults were chosen by this simulation: on trial runs of it, the one for values of one group with the seeds
+of the run shown here, so read it as slightly optimistic. The populations are simple; a metric or a cohort unlike them
+may fare worse."""
+GAPS = """'percentile' is that of the bootstrapped gap max - min. With a true gap of 0 it covers next to never: hardly a
+replicate is 0, except for accuracies of two groups of one size, which often tie. The library folds simultaneous
+intervals of the signed differences instead, so the coverage at a gap of 0 is theirs, and above it for other gaps (the
+upper limit is then on the safe side)."""
 
 
 def page(frame: pd.DataFrame, nulls: pd.DataFrame, seconds: float) -> list[str]:
@@ -332,7 +334,7 @@ def page(frame: pd.DataFrame, nulls: pd.DataFrame, seconds: float) -> list[str]:
         "",
         *table(nulls, {c: c for c in nulls.columns}),
         "",
-        f"Took {seconds / 60:.0f} minutes on one core. {describe_machine()}",
+        f"Took {seconds / 60:.0f} minutes on one shared core. {describe_machine()}",
     ]
 
 
