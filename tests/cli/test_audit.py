@@ -15,7 +15,8 @@ from everygroup.errors import EverygroupError
 from everygroup.predictions import Predictions
 
 
-def run(*arguments: str | Path):
+def run(*arguments: str | Path, report: bool = False):
+    arguments = arguments if report else (*arguments, "--no-report")
     app = typer.Typer()
     app.command()(audit)
     with console.capture() as capture:
@@ -44,6 +45,7 @@ def test_anybodys_table(table: Path) -> None:
     text = run(
         *(table, "--y-true", "dx", "--y-score", "p_*", "--group", "sex", "--group", "age", "--bins", "age=50"),
         *("--cluster", "patient", "--id", "image", "--split", "all", "--n-boot", "20"),
+        report=True,
     )
     assert "By sex" in text and "By age" in text and "missing" in text and "eopp1_lab" in text
     folder = table.parent / "mine-audit"
@@ -53,6 +55,8 @@ def test_anybodys_table(table: Path) -> None:
     loaded = json.loads((folder / "audit.json").read_text())
     assert loaded["settings"]["n_clusters"] == 40 and loaded["settings"]["n_boot"] == 20
     assert "summary.csv" in text
+    made = {p.name for p in folder.iterdir()}
+    assert {"report.html", "model-card.md", "groups.tex", "gaps.md", "cells.csv", "differences.csv"} <= made
 
 
 def test_splits(table: Path, tmp_path: Path) -> None:

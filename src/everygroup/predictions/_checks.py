@@ -45,7 +45,8 @@ def check_scores(score: NDArray[np.float64], n_classes: int, where: Where) -> No
             f"The scores have shape {score.shape} but there are {n_classes} classes.",
             fix="give one score per class, and the class names in the same order",
         )
-    total = score.sum(axis=1)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        total = score.sum(axis=1)
     if not np.isfinite(total).all():
         undefined = ~np.isfinite(score).all(axis=1)
         raise PredictionsError(f"{where(int(undefined.argmax()))}: a score is missing or no number.", fix="fill it in")

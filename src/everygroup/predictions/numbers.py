@@ -122,7 +122,7 @@ class NumberTable:
             joined.name,
             {c: table[c].to_numpy(np.float64) for c in values},
             {c: category_column(c, table[c], n).to_numpy(dtype=object) for c in texts},
-            pd.DataFrame({c: category_column(c, attribute_values(rule, table, c), n) for c in names}),
+            pd.DataFrame({c: category_column(c, attribute_values(rule, table, c), n) for c in names}, index=range(n)),
             None if ids is None else ids.to_numpy(dtype=object),
             unit_column(rows, None if unit is None else table[unit]).to_numpy(dtype=object),
             text_column("split", "" if split is None else table[split], n).to_numpy(dtype=object),
@@ -135,7 +135,9 @@ class NumberTable:
             self,
             values={c: v[rows] for c, v in self.values.items()},
             texts={c: v[rows] for c, v in self.texts.items()},
-            sensitive=self.sensitive[rows] if rows.dtype == bool else self.sensitive.iloc[rows],
+            sensitive=(self.sensitive[rows] if rows.dtype == bool else self.sensitive.iloc[rows]).reset_index(
+                drop=True
+            ),
             ids=None if self.ids is None else self.ids[rows],
             units=self.units[rows],
             split=self.split[rows],

@@ -191,7 +191,7 @@ def attribute_values(rule: GroupRule, table: pd.DataFrame, name: str) -> Any:
 
 
 def _positive_last(classes: tuple[str, ...], positive: str | None) -> tuple[str, ...]:
-    if positive is None:
+    if positive is None or not classes:
         return classes
     if positive not in classes or len(classes) != 2:
         raise PredictionsError(

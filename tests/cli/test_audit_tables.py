@@ -1,0 +1,255 @@
+"""`everygroup audit` on anybody's tables: options, gates, exit codes, other tasks; bad input and its one message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+Run = Callable[..., tuple[int, str]]
+QUICK = ("--n-boot", "9", "--no-report")
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 120
+    sick = rng.integers(0, 2, n)
+    return pd.DataFrame(
+        {
+            "image": [f"i{i}" for i in range(n)],
+            "patient": np.arange(n) // 2,
+            "label": np.where(sick, "sick", "well"),
+            "risk": np.clip(0.3 * sick + rng.uniform(0.05, 0.65, n), 0, 1).round(4),
+            "sex": rng.choice(["f", "m"], n),
+            "age": rng.integers(20, 90, n),
+            "split": ["val"] * 60 + ["test"] * 60,
+        }
+    )
+
+
+@pytest.fixture
+def audit(everygroup: Run, tmp_path: Path, frame: pd.DataFrame) -> Callable[..., tuple[int, str]]:
+    """Write the frame (changed by `edit`) and audit it; returns exit code and output in one line."""
+
+    def run(*options: object, edit: Callable[[pd.DataFrame], Any] | None = None, **csv: Any) -> tuple[int, str]:
+        table = frame.copy()
+        changed = None if edit is None else edit(table)
+        (table if changed is None else changed).to_csv(tmp_path / "t.csv", index=False, **csv)
+        code, output = everygroup("audit", tmp_path / "t.csv", "--out", tmp_path / "out", *QUICK, *options)
+        assert "Traceback" not in output
+        return code, " ".join(output.split())
+
+    return run
+
+
+BINARY = ("--y-score", "risk", "--positive", "sick")
+
+
+def test_everything_at_once(audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame[["image", "sex", "age"]].to_csv(tmp_path / "meta.csv", index=False, sep=";")
+    code, text = audit(
+        *(*BINARY, "--metadata", tmp_path / "meta.csv", "--groups", "sex,age", "--bins", "age=40,60"),
+        *("--threshold", "validation:youden", "--intersections", 2, "--metrics", "accuracy,auc"),
+        *("--fail-if", "gap(accuracy,sex)>=0", "--fail-if", "value(recall[sick],sex,f)<0"),
+        edit=lambda t: t.drop(columns=["sex", "age"]),
+    )
+    assert code == 1
+    assert "120 of 120 rows found" in text and "taken as the probability of 'sick'" in text
+    assert "by youden on 60 rows of the split 'val'" in text and "Auditing the rows of split 'test'" in text
+    assert "Gate FAILED: gap(accuracy,sex)>=0: by sex, the gap in accuracy is" in text and "95 % interval" in text
+    assert "Gate passed: value(recall[sick],sex,f)<0" in text
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert {"accuracy", "auc", "recall[sick]"} <= set(summary["metric"]) and "macro_f1" not in set(summary["metric"])
+    assert summary["n"].max() == 60
+    assert pd.read_csv(tmp_path / "out" / "gates.csv")["failed"].tolist() == [True, False]
+    orders = set(pd.read_csv(tmp_path / "out" / "intersections.csv")["order"])
+    assert orders == {1, 2}
+
+
+def test_threshold_without_test_rows_leaves_validation_out(audit: Callable[..., tuple[int, str]]) -> None:
+    code, text = audit(
+        *(*BINARY, "--group", "sex", "--threshold", "f1"), edit=lambda t: t.replace({"split": {"test": "clinic"}})
+    )
+    assert code == 0 and "'val' chose the threshold and are left out" in text
+    code, text = audit(*BINARY, "--group", "sex", "--threshold", "fixed:0.4", "--split", "all")
+    assert code == 0 and "Threshold 0.4 on the score of 'sick', by fixed:0.4;" in text
+
+
+def test_a_baseline_with_other_columns(audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: Any) -> None:
+    frame[["image", "label", "risk"]].assign(risk=0.9).to_csv(tmp_path / "old.csv", index=False)
+    code, text = audit(*BINARY, "--group", "sex", "--split", "all", "--baseline", tmp_path / "old.csv")
+    assert code == 0 and "Change against the baseline" in text
+
+
+def test_formulas_and_markup_in_groups(audit: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    evil = {"f": "<script>alert(1)</script>", "m": "=cmd|' /C calc'!A0"}
+    code, _ = audit(*BINARY, "--group", "sex", edit=lambda t: t.replace({"sex": evil}))
+    assert code == 0
+    for path in (tmp_path / "out").glob("*.csv"):
+        lines = path.read_text().splitlines()
+        assert not any(cell.startswith(("=", '"=')) for line in lines for cell in line.split(","))
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert set(evil.values()) <= {row["group"] for row in found["table"]}
+
+
+def test_skipped_attributes_are_listed(audit: Callable[..., tuple[int, str]]) -> None:
+    code, text = audit(*BINARY, "--groups", "sex,image,flat,none", edit=lambda t: t.assign(flat="x", none=""))
+    assert code == 0 and "By sex" in text
+    assert "image is left out: it has 60 different values in 60 rows (is it an id?)" in text
+    assert "flat is left out: all rows with a value are of one group" in text
+    assert "none is left out: it has no value in any row" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "edit", "words"),
+    [
+        ((), None, ["no sensitive attribute", "sex (f, m)", "age (numbers"]),
+        (("--group", "image"), None, ["No sensitive attribute can be audited", "is it an id?", "--bins"]),
+        (("--groups", "sex,,age"), None, ["--groups holds an empty name"]),
+        (("--group", "tone"), None, ["No column 'tone'", "The columns are"]),
+        (("--group", "sex", "--metrics", "accuracy,"), None, ["--metrics holds an empty name"]),
+        (("--group", "sex", "--metrics", "acuracy"), None, ["acuracy", "accuracy"]),
+        (("--group", "sex", "--fail-if", "gap(acuracy)>1"), None, ["Unknown metric 'acuracy'"]),
+        (("--group", "sex", "--fail-if", "gap accuracy>1"), None, ["is no gate"]),
+        (("--group", "sex", "--fail-if", "gap(accuracy,age)>1"), None, ["attribute 'age'", "It has: sex"]),
+        (("--group", "sex", "--threshold", "best"), None, ["no threshold rule"]),
+        (("--group", "sex", "--split", "trial"), None, ["No row has the split 'trial'", "test, val"]),
+        (("--group", "sex"), lambda t: t.assign(label="sick"), ["class", "sick"]),
+        (("--group", "sex"), lambda t: t.assign(risk=t["risk"] * 3), ["is not in [0, 1]"]),
+        (("--group", "sex"), lambda t: t.assign(risk=""), ["a score is missing"]),
+        (("--group", "sex"), lambda t: t.assign(risk="-inf"), ["a score is missing or no number"]),
+        (("--group", "sex"), lambda t: t.iloc[:0], ["no rows"]),
+        (("--group", "sex"), lambda t: t.assign(label=""), ["class names"]),
+        (("--group", "sex", "--id", "patient"), None, ["stands in several rows"]),
+        (("--group", "age", "--bins", "age=old"), None, ["Cannot read the bins"]),
+        (("--group", "sex", "--task", "regression", "--metrics", "mae"), None, ["are for classes"]),
+    ],
+    ids=str,
+)
+def test_bad_input(
+    audit: Callable[..., tuple[int, str]], options: tuple[str, ...], edit: Any, words: list[str]
+) -> None:
+    code, text = audit(*BINARY, *options, edit=edit)
+    assert code == 2, text
+    for word in [*words, "Fix:"]:
+        assert word in text, text
+
+
+def test_a_group_of_one_row(audit: Callable[..., tuple[int, str]]) -> None:
+    def edit(t: pd.DataFrame) -> None:
+        t.loc[100, "sex"] = "x"
+
+    code, text = audit(*BINARY, "--group", "sex", edit=edit)
+    assert code == 0 and "group x has 1 samples" in text
+
+
+def test_out_that_is_a_file(everygroup: Run, tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "file").write_text("mine")
+    code, text = everygroup("audit", tmp_path / "t.csv", *BINARY, "--group", "sex", "--out", tmp_path / "file", *QUICK)
+    assert code == 2 and "is a file" in text and (tmp_path / "file").read_text() == "mine"
+
+
+# ---- other tasks ----------------------------------------------------------------------------------------------------
+
+
+def as_regression(t: pd.DataFrame) -> pd.DataFrame:
+    return t.assign(target=t["age"] + 0.5, prediction=t["age"] + t["risk"]).drop(columns=["label", "risk"])
+
+
+def as_segmentation(t: pd.DataFrame) -> pd.DataFrame:
+    return t.assign(Dice=t["risk"], hd95=t["age"]).drop(columns=["label", "risk"])
+
+
+def as_anomaly(t: pd.DataFrame) -> pd.DataFrame:
+    return t.assign(label=(t["label"] == "sick").astype(int), anomaly_score=t["risk"] * 10 - 3).drop(columns="risk")
+
+
+def as_labels(t: pd.DataFrame) -> pd.DataFrame:
+    sick = (t["label"] == "sick").astype(int)
+    scored = t.assign(true_mass=sick, true_edema=1 - sick, score_mass=t["risk"], score_edema=1 - t["risk"])
+    return scored.drop(columns=["label", "risk"])
+
+
+@pytest.mark.parametrize(
+    ("edit", "task", "metric"),
+    [
+        (as_regression, "regression", "mae"),
+        (as_segmentation, "segmentation", "dice"),
+        (as_anomaly, "anomaly", "auc"),
+        (as_labels, "multilabel", "label_macro_f1"),
+    ],
+)
+def test_tasks(
+    audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: pd.DataFrame, edit: Any, task: str, metric: str
+) -> None:
+    edit(frame).iloc[::-1].to_csv(tmp_path / "old.csv", index=False)
+    code, text = audit(
+        "--group", "sex", "--fail-if", f"gap({metric})>=0", "--baseline", tmp_path / "old.csv", edit=edit
+    )
+    assert code == 1, text
+    assert f"taken as {task}" in text and "Change against the baseline" in text and "By sex" in text
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert metric in set(summary["metric"]) and summary["n"].max() == 60
+    changes = pd.read_csv(tmp_path / "out" / "comparison.csv")["change"].dropna()
+    assert (changes.abs() < 1e-9).all()
+    again, same = audit("--task", task, "--group", "sex", "--split", "val", edit=edit)
+    assert again == 0 and "taken as" not in same
+
+
+def test_columns_of_tasks_can_be_named(audit: Callable[..., tuple[int, str]]) -> None:
+    code, text = audit(
+        *("--y-true", "age", "--y-pred", "risk", "--task", "regression", "--group", "sex", "--cluster", "patient")
+    )
+    assert code == 0 and "mae" in text
+    code, text = audit(*BINARY, "--task", "anomaly", "--group", "sex")
+    assert code == 0 and "auc" in text
+    code, text = audit("--y-true", "true_*", "--y-score", "score_*", "--group", "sex", edit=as_labels)
+    assert code == 0 and "names several labels" in text
+    code, text = audit("--task", "multilabel", "--y-pred", "score_*", "--group", "sex", edit=answers)
+    assert code == 0 and "label_macro_f1" in text
+
+
+def answers(t: pd.DataFrame) -> pd.DataFrame:
+    made = as_labels(t)
+    return made.assign(score_mass=made["true_mass"], score_edema=made["true_mass"])
+
+
+@pytest.mark.parametrize(
+    ("options", "edit", "words"),
+    [
+        (("--task", "regression", "--y-pred", "risk"), None, ["row 2", "in column 'label'"]),
+        (("--task", "regression"), lambda t: t.rename(columns={"label": "finding"}), ["has no outcome", "--y-true"]),
+        (("--task", "segmentation"), None, ["no column of values per image"]),
+        (("--task", "segmentation", "--y-score", "risk"), None, ["no column of values per image"]),
+        (("--task", "anomaly", "--y-score", "risk"), None, ["not 0 and 1", "--positive"]),
+        (("--task", "multilabel"), None, ["has no columns of labels"]),
+        (("--task", "multilabel"), lambda t: as_labels(t).drop(columns="score_mass"), ["has no columns of scores"]),
+        (
+            ("--task", "multilabel"),
+            lambda t: as_labels(t).rename(columns={"score_mass": "score_other"}),
+            ["the label 'mass'", "has no score column"],
+        ),
+        (("--threshold", "f1"), as_regression, ["--threshold is for classes"]),
+        (
+            (),
+            lambda t: as_regression(t).assign(prediction=lambda u: u["prediction"].mask(u.index == 70)),
+            ["rows have no number"],
+        ),
+        ((), lambda t: as_anomaly(t).assign(label=lambda u: u["label"].mask(u.index == 70)), ["is empty"]),
+    ],
+    ids=str,
+)
+def test_bad_tasks(
+    audit: Callable[..., tuple[int, str]], options: tuple[str, ...], edit: Any, words: list[str]
+) -> None:
+    code, text = audit("--group", "sex", *options, edit=edit)
+    assert code == 2, text
+    for word in [*words, "Fix:"]:
+        assert word in text, text
