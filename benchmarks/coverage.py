@@ -273,9 +273,9 @@ correlation about a third); n counts patients. Three classes with prevalence 50,
 positives; absolute errors are exponential (skewed), and in the clustered form very skewed. An interval of an
 undefined value (no patient of the class) is left out. 'expanded' widens the levels for small n (Hesterberg
 2015), 'joint n' does so by the number of units of a mean over classes."""
-CHOICE = """The defaults were chosen by this simulation: on trial runs of it, the one for values of one group with the seeds
-of the run shown here, so read it as slightly optimistic. The populations are simple; a metric or a cohort unlike them
-may fare worse."""
+CHOICE = """The defaults were chosen by this simulation: on trial runs of it, the one for values of one group with the
+seeds of the run shown here, so read it as slightly optimistic. The populations are simple; a metric or a cohort unlike
+them may fare worse."""
 GAPS = """'percentile' is that of the bootstrapped gap max - min. With a true gap of 0 it covers next to never: hardly a
 replicate is 0, except for accuracies of two groups of one size, which often tie. The library folds simultaneous
 intervals of the signed differences instead, so the coverage at a gap of 0 is theirs, and above it for other gaps (the
