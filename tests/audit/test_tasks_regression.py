@@ -176,3 +176,19 @@ def test_bad_input_is_said(change: dict, error: type[EverygroupError]) -> None:
     call = {"y_pred": np.arange(40.0), "sensitive_features": {"sex": ["f", "m"] * 20}} | change
     with pytest.raises(error):
         audit_regression(np.arange(40.0), call.pop("y_pred"), **call)
+
+
+def test_the_interval_of_a_distance_holds_its_value_and_zero_where_there_is_none() -> None:
+    holds = 0
+    for seed in range(20):
+        y, p, features = _data(seed + 300, n=80)
+        found = audit_regression(y, p, sensitive_features=features[["sex"]], n_boot=80)
+        rows = found.table.set_index(["group", "metric"]).loc["gap"]
+        for name in ("prediction_ks", "prediction_wasserstein"):
+            row = rows.loc[name]
+            assert row["low"] <= row["value"] <= row["high"] and row["interval"] == "moved"
+        holds += rows.loc["prediction_ks", "low"] == 0
+    assert holds >= 16
+    shifted = audit_regression(y, p + 30.0 * (features["sex"] == "m"), sensitive_features=features[["sex"]], n_boot=80)
+    ends = shifted.table.set_index(["group", "metric"]).loc[("gap", "prediction_wasserstein")]
+    assert 10 < ends["low"] < ends["value"] < ends["high"]

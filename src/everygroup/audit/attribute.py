@@ -85,7 +85,8 @@ def attribute_rows(
     for metric in m.gaps:
         note = "" if len(part.comparable) >= 2 else FEW
         value = m.point.gaps[metric][0]
-        add("gap", metric, value, m.gap_limits[metric], part.comparable, note=note, p=m.p.get(metric, nan))
+        p, kind = m.p.get(metric, nan), m.gap_method(metric)
+        add("gap", metric, value, m.gap_limits[metric], part.comparable, note=note, p=p, interval=kind)
     return rows
 
 

@@ -55,6 +55,10 @@ class Family:
         """What a shuffle of the groups keeps fixed for this metric: that of its record."""
         return metric_info(metric).null
 
+    def gap_limits(self, metric: str, point: float, replicates: Array, p: float) -> tuple[float, float] | None:
+        """Interval of one of `gaps` from its replicates (R,) and its permutation p; None for the percentile one."""
+        return None
+
 
 class SumFamily(Family):
     """Metrics that are functions of sums of per-row features.

@@ -97,7 +97,7 @@ class Measurement:
     def gap_limits(self) -> dict[str, tuple[float, float]]:
         """Interval of every gap: folded from simultaneous ones of the differences; percentile where that is asked for.
 
-        A metric that is itself a gap always has the percentile interval.
+        A metric that is itself a gap has the percentile interval, unless its family gives another.
         """
         out: dict[str, tuple[float, float]] = {}
         if self.plan.interval == "percentile":
@@ -110,8 +110,24 @@ class Measurement:
             out = {m: (float(lows[i]), float(highs[i])) for i, m in enumerate(self.metrics)}
         for m in self.gaps:
             low, high = percentile_interval(self.replicates.gaps[m])
-            out[m] = float(low), float(high)
+            out[m] = self._own_limits.get(m, (float(low), float(high)))
         return out
+
+    @cached_property
+    def _own_limits(self) -> dict[str, tuple[float, float]]:
+        """Intervals of gaps whose family knows a better one than the percentile interval."""
+        if self.plan.interval == "percentile":
+            return {}
+        found = {
+            m: f.gap_limits(m, float(self.point.gaps[m][0]), self.replicates.gaps[m], self.p.get(m, float("nan")))
+            for f in self.families
+            for m in f.gaps
+        }
+        return {m: limits for m, limits in found.items() if limits is not None}
+
+    def gap_method(self, metric: str) -> str:
+        """Which interval a metric that is itself a gap has: 'percentile' or 'moved'."""
+        return "moved" if metric in self._own_limits else "percentile"
 
     @cached_property
     def pair_limits(self) -> Limits:
