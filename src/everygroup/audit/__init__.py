@@ -9,8 +9,17 @@ from typing import Any
 
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit, audit_arrays
+from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regression, audit_segmentation
 
-__all__ = ["Audit", "audit", "audit_arrays"]
+__all__ = [
+    "Audit",
+    "audit",
+    "audit_anomaly",
+    "audit_arrays",
+    "audit_multilabel",
+    "audit_regression",
+    "audit_segmentation",
+]
 
 
 class _Room(ModuleType):
