@@ -76,15 +76,15 @@ def attribute_rows(
             m.gap_limits[metric],
             slots,
             note=note,
-            p=m.p[metric],
+            p=m.p.get(metric, nan),
             detectable=m.detectable.get(metric, nan),
             interval=between,
         )
         worst, low, high = m.worst(metric)
         add("worst", metric, values[worst], (low, high), (worst,), note=f"worst group: {part.names[worst]}")
     for metric in m.gaps:
-        note = "" if len(part.comparable) >= 2 else FEW
         value = m.point.gaps[metric][0]
+        note = FEW if len(part.comparable) < 2 else "undefined" if np.isnan(value) else ""
         p, kind = m.p.get(metric, nan), m.gap_method(metric)
         add("gap", metric, value, m.gap_limits[metric], part.comparable, note=note, p=p, interval=kind)
     return rows

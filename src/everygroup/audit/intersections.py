@@ -112,7 +112,7 @@ def intersection_rows(
         for some in combinations(parts, k):
             part = crossed(some, cluster, min_n=plan.min_n)
             rows += _subgroups(family, part, cluster, plan, k, label, positive)
-    for metric in family.metrics:
+    for metric in family.metrics if rows else ():
         own = [r for r in rows if r["metric"] == metric]
         _shrink(own)
         for row, p in zip(own, benjamini_hochberg([r["p"] for r in own]), strict=True):
