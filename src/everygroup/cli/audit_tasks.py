@@ -87,7 +87,7 @@ def audit_numbers(
     other = None
     if baseline is not None:
         table, other = table.matching(_read(baseline, plan, reading, need_groups=False))
-    index = {c: pd.factorize(table.sensitive[c].replace("", np.nan))[0] for c in table.sensitive}
+    index = {str(c): pd.factorize(table.sensitive[c].replace("", np.nan))[0] for c in table.sensitive}
     table = _only(table, comparable(index))
     result = plan.run(table, other, sensitive_features=table.sensitive, cluster=table.units, **options)
     return result, len(table)
