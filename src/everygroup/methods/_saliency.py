@@ -7,6 +7,7 @@ cross-entropy, averaged over samples.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ from everygroup.training import predict_logits, resolve_device
 from everygroup.training.device import repeatable
 
 Tensors = dict[str, torch.Tensor]
-_FLOATS = 1 << 25  # per-sample gradients held at once
+_FLOATS = 1 << 26  # per-sample gradients held at once
 _CHUNK = 64
 
 
@@ -59,7 +60,9 @@ def diagonal_fisher(network: nn.Module, x: torch.Tensor, y: torch.Tensor, names:
     total = {n: torch.zeros_like(v) for n, v in chosen.items()}
     chunk = max(1, min(_CHUNK, _FLOATS // sum(v.numel() for v in chosen.values())))
     for start in range(0, len(x), chunk):
-        gradients = per_sample(chosen, x[start : start + chunk], y[start : start + chunk])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop")  # attention has no batching rule
+            gradients = per_sample(chosen, x[start : start + chunk], y[start : start + chunk])
         for n in total:
             total[n] += gradients[n].square().sum(0)
     return {n: v / len(x) for n, v in total.items()}
@@ -130,7 +133,7 @@ def lowest(score: torch.Tensor, free: torch.Tensor, count: int) -> torch.Tensor:
     """Mark the `count` entries of `free` with the lowest score, by their true rank; of equals the first."""
     marked = torch.zeros(score.numel(), dtype=torch.bool)
     key = torch.where(free, score, torch.inf).flatten()
-    marked[key.argsort(stable=True)[: min(count, int(free.sum()))]] = True
+    marked[key.argsort(stable=True)[: max(0, min(count, int(free.sum())))]] = True
     return marked.view(score.shape)
 
 

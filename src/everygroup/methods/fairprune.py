@@ -84,7 +84,7 @@ class FairPrune(Method):
         rounds: int = 10,
         tolerance: float = 0.02,
         patience: int = 2,
-        samples: int | None = 512,
+        samples: int | None = 256,
     ) -> None:
         check_number("beta", beta, 0)
         check_number("share", share, 0, 1)

@@ -83,7 +83,7 @@ class FairQuantize(Method):
         rounds: int = _ROUNDS,
         updates_per_round: float = _UPDATES,
         lr_scale: float = 0.1,
-        samples: int | None = 512,
+        samples: int | None = 256,
     ) -> None:
         check_number("share", share, 0, 1)
         check_number("beta", beta, 0)
