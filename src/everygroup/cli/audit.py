@@ -165,7 +165,7 @@ def audit(
 
         everygroup audit table.csv --y-true dx --y-score 'p_*' --groups sex,age --bins age=40,60 --cluster patient
 
-        everygroup audit scores.csv --y-score risk --group sex --threshold validation:youden --fail-if 'gap(macro_recall)>0.1'
+        everygroup audit scores.csv --y-score risk --group sex --threshold validation:youden --fail-if 'gap(auc)>0.1'
     """
     from everygroup.audit import audit as run_audit
     from everygroup.audit.gates import Gate
