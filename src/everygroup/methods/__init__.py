@@ -1,9 +1,11 @@
 """Methods by the name of their paper: one file, one class, one reference each."""
 
+from everygroup.methods.apple import Apple
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.domain_independent import DomainIndependent
 from everygroup.methods.erm import ERM
 from everygroup.methods.fair_adabn import FairAdaBN
+from everygroup.methods.fair_moe import FairMoE
 from everygroup.methods.fairprune import FairPrune
 from everygroup.methods.fairquantize import FairQuantize
 from everygroup.methods.group_dro import GroupDRO
@@ -20,8 +22,10 @@ from everygroup.methods.stratified_erm import StratifiedERM
 __all__ = [
     "ERM",
     "METHODS",
+    "Apple",
     "DomainIndependent",
     "FairAdaBN",
+    "FairMoE",
     "FairPrune",
     "FairQuantize",
     "GroupDRO",

@@ -9,7 +9,9 @@ from everygroup.networks.backbones import (
     resolve_backbone,
 )
 from everygroup.networks.classifier import Classifier
+from everygroup.networks.client_mixture import ClientMixture
 from everygroup.networks.domain_heads import DomainHeads
+from everygroup.networks.experts import ExpertMixture
 from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.group_offsets import GroupOffsets
 from everygroup.networks.group_weights import GroupWeights
@@ -20,7 +22,9 @@ __all__ = [
     "OWN",
     "Adapted",
     "Classifier",
+    "ClientMixture",
     "DomainHeads",
+    "ExpertMixture",
     "GroupBatchNorm",
     "GroupOffsets",
     "GroupWeights",
