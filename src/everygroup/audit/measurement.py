@@ -14,6 +14,7 @@ from everygroup.audit.engine import Jackknife, Plan, Resampler, Values
 from everygroup.audit.families import Array, Family, Index, SumFamily
 from everygroup.audit.partition import MIN_CLUSTERS, Partition
 from everygroup.audit.shuffles import shuffled_values
+from everygroup.audit.thinning import Thinned, is_large, weighted
 from everygroup.metrics import difference, metric_info
 from everygroup.statistics import percentile_interval, permutation_p
 from everygroup.statistics.detectable import detectable_gap
@@ -192,21 +193,34 @@ def measure(
     label : (n,) true class, which some nulls keep fixed; None where there is none.
     shuffles : whether to evaluate the permutation null; without it gaps and differences have no p.
     """
-    resampler = Resampler(families, partition, cluster, plan)
+    slow = weighted(families)
+    thin = Thinned(slow, partition, cluster, plan) if slow and is_large(partition, cluster, plan) else None
+    if thin is not None and not thin.fits:
+        thin = None
+    direct = [f for f in families if thin is None or f not in slow]
+    resampler = Resampler(direct, partition, cluster, plan)
     points, replicates = resampler.point(), resampler.replicates()
-    sums: dict[Family, Array] = {f: resampler.sums(f) for f in families if isinstance(f, SumFamily)}
+    auto = plan.interval == "auto"
+    jackknives: Sequence[Jackknife | None] = resampler.jackknife() if auto else [None] * len(direct)
+    sums: dict[Family, Array] = {f: resampler.sums(f) for f in direct if isinstance(f, SumFamily)}
+    if thin is not None:
+        more = thin.evaluate(jackknife=auto)
+        order = [[*direct, *slow].index(f) for f in families]
+        points, replicates = ([[*a, *b][i] for i in order] for a, b in ((points, more[0]), (replicates, more[1])))
+        jackknives = [[*jackknives, *more[2]][i] for i in order]
+        sums |= {f: thin.whole.sums(f) for f in slow if isinstance(f, SumFamily)}
     limits: dict[str, Limits] = {}
     method: dict[str, str] = {}
     known = partition.clusters >= MIN_CLUSTERS
-    jackknives: Sequence[Jackknife | None] = [None] * len(families)
-    if plan.interval == "auto":
-        jackknives = resampler.jackknife()
     for f, point, drawn, jackknife in zip(families, points, replicates, jackknives, strict=True):
         found = _family_limits(f, point, drawn, jackknife, sums.get(f), partition)
         for metric, (low, high, name) in found.items():
             limits[metric] = np.where(known, low, np.nan), np.where(known, high, np.nan)
             method[metric] = name
-    null = shuffled_values(families, partition, cluster, plan, label) if shuffles else Values({}, {})
+    null = Values({}, {})
+    if shuffles:
+        null = shuffled_values(direct, partition, cluster, plan, label)
+        null = null if thin is None else Values.merge([null, thin.shuffled(label)])
     merged = Values.merge(points), Values.merge(replicates)
     return Measurement(partition, plan, tuple(families), *merged, null, limits, method, sums)
 

@@ -1,0 +1,38 @@
+"""Large samples: the spread of a part, scaled, is that of all rows."""
+
+import numpy as np
+import pytest
+
+from everygroup.audit import measurement, thinning
+from everygroup.audit.engine import Plan
+from everygroup.audit.measurement import measure
+from everygroup.audit.partition import Partition
+from everygroup.audit.score_families import Losses, Ranks
+
+
+@pytest.mark.parametrize("per_cluster", [1, 2])
+def test_thinned_replicates_have_the_spread_of_all_rows(per_cluster: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    n = 6000
+    cluster = np.arange(n) // per_cluster
+    group = (rng.random(n // per_cluster) < 0.2).astype(np.int64)[cluster]
+    y = rng.integers(0, 2, n)
+    p = np.clip(0.5 + 0.25 * (y - 0.5) + 0.2 * rng.normal(size=n), 0.01, 0.99)
+    score = np.stack([1 - p, p], axis=1)
+    families = [Ranks(y, score, ["0", "1"], metrics=["auc"]), Losses(y, score, metrics=["brier"])]
+    part = Partition.of("site", ["a", "b"], group, cluster, min_n=10)
+    plan = Plan(n_boot=400)
+    full = measure(families, part, cluster, plan, y)
+    most = 1500 // per_cluster
+    monkeypatch.setattr(measurement, "is_large", lambda *a: thinning.is_large(*a, most=most))
+    monkeypatch.setattr(measurement, "Thinned", lambda *a: thinning.Thinned(*a, most=most))
+    part_only = measure(families, part, cluster, plan, y)
+    for m in ("auc", "brier"):
+        assert part_only.point.performance[m] == pytest.approx(full.point.performance[m])
+        ours, all_rows = part_only.replicates.performance[m], full.replicates.performance[m]
+        assert ours.std(axis=0) == pytest.approx(all_rows.std(axis=0), rel=0.2)
+        assert np.abs(ours.mean(axis=0) - all_rows.mean(axis=0)).max() < 0.5 * all_rows.std(axis=0).min()
+        assert np.mean(part_only.null_gaps[m]) == pytest.approx(np.mean(full.null_gaps[m]), rel=0.2)
+        low, high = part_only.limits[m]
+        assert (high - low) == pytest.approx(full.limits[m][1] - full.limits[m][0], rel=0.25)
+    assert thinning.is_large(part, cluster, plan, most=most) and not thinning.is_large(part, cluster, plan)
