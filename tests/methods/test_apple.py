@@ -1,0 +1,268 @@
+"""APPLE: mixtures of frozen downloads and an own core, a fading penalty, and rounds that survive a kill."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from everygroup.cohort import Cohort, Split
+from everygroup.errors import SettingsError, TrainingError
+from everygroup.methods import ERM, Apple, RoutedModel
+from everygroup.methods.apple import AppleLoss, proximal_weight
+from everygroup.networks import Classifier, ClientMixture, NetworkSpec, build_network
+from everygroup.settings import TrainSettings
+from everygroup.training import Batch, Task, train
+
+SETTINGS = TrainSettings.make()
+X = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+IMAGES = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+GROUP = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
+Y = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+
+
+def plain(kind: str = "mlp") -> Classifier:
+    torch.manual_seed(0)
+    network = build_network(NetworkSpec(kind, 3, (8, 8, 3) if kind == "small_cnn" else (4,)))
+    assert isinstance(network, Classifier)
+    return network
+
+
+def mixture(kind: str = "mlp", *, shares: tuple[float, ...] = (0.75, 0.25), **options: object) -> ClientMixture:
+    network = ClientMixture(plain(kind), shares=shares, local_updates=3, **options)  # type: ignore[arg-type]
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for part in [*network.others, *network.downloaded]:
+            for weight in part.parameters():
+                weight.add_(0.1 * torch.randn_like(weight))
+    return network
+
+
+def batch(group: torch.Tensor = GROUP, y: torch.Tensor = Y) -> Batch:
+    return Batch(y, torch.ones(len(y)), group, np.arange(len(y)))
+
+
+def test_the_mixture_is_the_own_core_and_the_others_downloads_weighed_with_signs() -> None:
+    network = mixture().eval()
+    with torch.no_grad():
+        network.p.copy_(torch.tensor([[1.2, -0.2], [0.3, 0.7]]))
+    for i, j in ((0, 1), (1, 0)):
+        by_hand = plain()
+        with torch.no_grad():
+            for w, own, other in zip(
+                by_hand.parameters(), network.cores[i].parameters(), network.downloaded[j].parameters(), strict=True
+            ):
+                w.copy_(network.p[i, i] * own + network.p[i, j] * other)
+        torch.testing.assert_close(network(X, torch.full((8,), i)), by_hand(X))
+        torch.testing.assert_close(network.answering(i)(X), by_hand(X))
+    mean = torch.stack([network.answering(i)(X).softmax(1) for i in (0, 1)]).mean(0)
+    torch.testing.assert_close(network(X, torch.full((8,), -1)).softmax(1), mean)
+    blind = network.answering(None)
+    assert isinstance(blind, ClientMixture)
+    assert not blind.takes_group
+    torch.testing.assert_close(blind(X).softmax(1), mean)
+    with pytest.raises(ValueError, match="group"):
+        network(X)
+    with pytest.raises(ValueError, match="group"):
+        network.train()(X, torch.full((8,), -1))
+
+
+def test_at_the_start_every_client_is_the_backbone() -> None:
+    network = ClientMixture(plain("small_cnn"), shares=(0.75, 0.25), local_updates=3).eval()
+    torch.testing.assert_close(network(IMAGES, GROUP), plain("small_cnn").eval()(IMAGES))
+
+
+def test_a_client_trains_its_own_core_and_vector_only() -> None:
+    network = mixture().train()
+    loss = AppleLoss(0.0, 1, "cosine")
+    loss(network, X, batch(torch.zeros(8, dtype=torch.long)), SETTINGS).backward()
+    assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in network.cores[0].parameters())
+    assert all(w.grad is None for w in network.cores[1].parameters())
+    assert all(w.grad is None for part in network.downloaded for w in part.parameters())
+    assert (network.p.grad[0] != 0).all()
+    assert (network.p.grad[1] == 0).all()
+    parts = network.parameter_groups()
+    assert parts[1] == {"params": [network.p], "lr_scale": 1.0, "weight_decay": 0.0}
+    listed = {id(w) for part in parts for w in part["params"]}
+    assert listed == {id(w) for w in network.parameters() if w.requires_grad}
+
+
+def test_the_gradient_of_p_is_the_inner_product_with_the_core() -> None:
+    """d CE / d p_ij = <d CE / d w_i^p, w_j>."""
+    network = mixture().train()
+    AppleLoss(0.0, 1, "cosine")(network, X, batch(), SETTINGS).backward()
+    for i in (0, 1):
+        personal = network.answering(i).train()
+        F.cross_entropy(personal(X[GROUP.eq(i)]), Y[GROUP.eq(i)]).backward()
+        for j, core in enumerate(network._seen_by(i)):
+            inner = sum(
+                float((a.grad * b.detach()).sum())
+                for a, b in zip(personal.parameters(), core.parameters(), strict=True)
+            )
+            assert float(network.p.grad[i, j]) == pytest.approx(inner, rel=1e-4)
+
+
+def test_with_p_held_at_the_identity_the_networks_are_independent() -> None:
+    network = mixture("small_cnn", start="own", p_lr_scale=0.0).train()
+    assert not network.p.requires_grad
+    assert len(network.parameter_groups()) == 1
+    alone = [copy.deepcopy(core).train() for core in network.cores]
+    AppleLoss(0.1, 9, "cosine")(network, IMAGES, batch(), SETTINGS).backward()
+    for i, single in enumerate(alone):
+        F.cross_entropy(single(IMAGES[GROUP.eq(i)]), Y[GROUP.eq(i)]).backward()
+        for mine, other in zip(network.cores[i].parameters(), single.parameters(), strict=True):
+            torch.testing.assert_close(mine.grad, other.grad)
+        for name, buffer in single.named_buffers():
+            torch.testing.assert_close(network.cores[i].get_buffer(name), buffer)
+
+
+def test_the_penalty_and_its_schedule() -> None:
+    network = mixture()
+    assert float(network.penalty().detach()) == 0.0
+    with torch.no_grad():
+        network.p.copy_(torch.eye(2))
+    assert float(network.penalty().detach()) == pytest.approx(2 * 0.25**2 + 2 * 0.75**2)
+    assert [proximal_weight(r, 4, "cosine") for r in range(6)] == pytest.approx(
+        [1, (math.cos(math.pi / 4) + 1) / 2, 0.5, (math.cos(3 * math.pi / 4) + 1) / 2, 0, 0]
+    )
+    assert [proximal_weight(r, 3, "exponential") for r in range(4)] == pytest.approx([1, 0.1, 0.01, 0])
+    assert proximal_weight(0, 0, "cosine") == 0.0
+
+    def of(mu: float) -> torch.Tensor:
+        return AppleLoss(mu, 2, "cosine")(network, X, batch(), SETTINGS).detach()
+
+    network.eval()
+    first = of(0.3) - of(0.0)
+    assert float(first) == pytest.approx(0.3 * float(network.penalty().detach()), rel=1e-4)
+    network.updates.fill_(3)
+    assert float(of(0.3) - of(0.0)) == pytest.approx(float(first) / 2, rel=1e-4)
+    network.updates.fill_(6)
+    torch.testing.assert_close(of(0.3), of(0.0))
+
+
+def test_cores_are_downloaded_when_a_round_starts_and_not_before() -> None:
+    network = mixture().train()
+    loss = AppleLoss(0.1, 2, "cosine")
+    refreshed = []
+    for _ in range(7):
+        with torch.no_grad():
+            for core in network.cores:
+                for w in core.parameters():
+                    w.add_(0.01)
+        loss(network, X, batch(), SETTINGS)
+        same = zip(network.downloaded.parameters(), (w for c in network.cores for w in c.parameters()), strict=True)
+        refreshed.append(all(torch.equal(a, b) for a, b in same))
+        network.constrain()
+    assert refreshed == [True, False, False, True, False, False, True]
+    assert network.round == 2
+    before = copy.deepcopy(network.state_dict())
+    network.updates.fill_(6)
+    loss(network.eval(), X, batch(), SETTINGS)
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items() if k.startswith("downloaded"))
+
+
+def test_statistics_are_the_clients_own_or_averaged_with_the_size_of_p() -> None:
+    states = {}
+    for statistics in ("own", "mixed"):
+        network = mixture("small_cnn", statistics=statistics).train()
+        network(IMAGES, GROUP)
+        for buffer in network.downloaded.buffers():
+            buffer.add_(1)
+        with torch.no_grad():
+            network.p[0].copy_(torch.tensor([1.5, -0.5]))
+        answer = network.eval().answering(0)
+        torch.testing.assert_close(answer.eval()(IMAGES), network(IMAGES, torch.zeros(8, dtype=torch.long)))
+        states[statistics] = (answer.state_dict(), network)
+    for name in states["own"][1]._statistics:
+        own, other = (states["own"][1]._seen_by(0)[j].get_buffer(name) for j in (0, 1))
+        torch.testing.assert_close(states["own"][0][name], own)
+        wanted = 0.75 * own + 0.25 * other if own.is_floating_point() else own
+        torch.testing.assert_close(states["mixed"][0][name], wanted)
+
+
+def test_a_client_with_one_sample_in_a_batch_gathers_no_statistics() -> None:
+    network = mixture("small_cnn").train()
+    before = copy.deepcopy(network.state_dict())
+    network(IMAGES[:4], torch.tensor([0, 0, 0, 1]))
+    moved = {k for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved
+    assert all(k.startswith("base.") for k in moved)
+
+
+def test_one_group_is_erm(make_vectors: Callable[..., Cohort], images: Split, image_settings: TrainSettings) -> None:
+    """To the last bit: p is held at 1, and the cohort, the batches and the initial weights are ERM's."""
+    vectors = make_vectors(160, groups=1).split()
+    inside = [p.in_group(p.groups[0]) for p in (images.train, images.validation, images.test)]
+    pictures = [
+        Cohort.from_arrays(
+            np.asarray(p.batch(slice(None))),
+            p.y,
+            classes=p.classes,
+            sensitive_features={"g": ["all"] * len(p)},
+            ids=p.ids,
+        )
+        for p in inside
+    ]
+    linear = TrainSettings.make({"updates": 40, "batch_size": 32, "backbone": "mlp", "augment": "none"})
+    for (a, b, c), settings in (
+        ((vectors.train, vectors.validation, vectors.test), linear),
+        (pictures, image_settings.but(updates=8)),
+    ):
+        erm = ERM().fit(a, b, settings=settings).predict_proba(c)
+        one = Apple().fit(a, b, settings=settings).predict_proba(c)
+        np.testing.assert_array_equal(one, erm)
+
+
+def test_a_killed_run_goes_on_to_the_same_network(two: Split, vector_settings: TrainSettings, tmp_path: Path) -> None:
+    task = Task.diagnosis("apple", two.train, two.validation)
+    settings = vector_settings.but(updates=24, batch_size=24)
+    adapter = {"name": "client_mixture", "shares": [0.5, 0.5], "local_updates": 4}
+    objective = AppleLoss(0.1, 3, "cosine")
+    whole = train(task, settings, objective=objective, adapter=adapter)
+
+    def kill(log: list[dict[str, object]]) -> None:
+        if len(log) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(task, settings, folder=tmp_path, objective=objective, adapter=adapter, on_epoch=kill)
+    again = train(task, settings, folder=tmp_path, objective=objective, adapter=adapter)
+    assert all(torch.equal(v, whole.network.state_dict()[k]) for k, v in again.network.state_dict().items())
+    assert isinstance(again.network, ClientMixture)
+    assert not torch.equal(again.network.p, torch.full((2, 2), 0.5))
+
+
+def test_it_is_saved_read_back_and_told_what_cannot_be(
+    make_vectors: Callable[..., Cohort], vector_settings: TrainSettings, tmp_path: Path
+) -> None:
+    split = make_vectors(200, groups=3, missing=12).split()
+    model = Apple(local_updates=5).fit(split.train, split.validation, settings=vector_settings.but(updates=20))
+    assert np.shape(model.info["p"]) == (3, 3)
+    assert model.info["rounds"] == 4
+    model.save(tmp_path / "model")
+    again = RoutedModel.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(split.test), model.predict_proba(split.test))
+    assert all(isinstance(n, Classifier) for n in again.networks.values())
+    wrong: list[dict[str, object]] = [
+        {"mu": -1},
+        {"schedule": "linear"},
+        {"dynamic_share": 2},
+        {"local_updates": 0},
+        {"p_lr_scale": math.nan},
+        {"start": "zero"},
+        {"statistics": "summed"},
+    ]
+    for values in wrong:
+        with pytest.raises(SettingsError, match=next(iter(values))):
+            Apple(**values)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="start"):
+        ClientMixture(plain(), shares=[1.0], local_updates=1, start="zero")
+    bare = split.train.where(split.train.group != 1)
+    with pytest.raises(TrainingError, match="g1"):
+        Apple().fit(bare, split.validation, settings=vector_settings)
