@@ -185,7 +185,7 @@ def test_exactly_the_stated_share_is_pruned_by_rank_and_stays_pruned(
 ) -> None:
     trained = train_pooled(images.train, images.validation, image_settings, shared_store)
     before = copy.deepcopy(trained.network.state_dict())
-    method = FairPrune(beta=0.0, share=0.07, samples=6)
+    method = FairPrune(beta=0.0, share=0.07, candidates=1, samples=6)
     names = layer_weights(trained.network)
     total = sum(before[n].numel() for n in names)
     h = group_fishers(trained.network, images.train, names, image_settings, 6)[1]  # group 0 is privileged here
@@ -203,6 +203,31 @@ def test_exactly_the_stated_share_is_pruned_by_rank_and_stays_pruned(
     assert all(torch.equal(second.network.state_dict()[n], before[n]) for n in others)  # nothing is trained again
     assert all(torch.equal(v, before[n]) for n, v in trained.network.state_dict().items())  # the stored one is whole
     assert len({trained.key, pruned.key, second.key}) == 3
+
+
+def test_weights_with_a_large_effect_on_a_group_are_pruned_only_by_the_papers_rule(
+    images: Split, image_settings: TrainSettings, shared_store: Store
+) -> None:
+    trained = train_pooled(images.train, images.validation, image_settings, shared_store)
+    names = layer_weights(trained.network)
+    h = group_fishers(trained.network, images.train, names, image_settings, 6)
+    weight = torch.cat([trained.network.get_parameter(n).detach().flatten() for n in names])
+    unpriv, priv = (torch.cat([h[g][n].flatten() for n in names]) for g in (1, 0))
+    score, effect = saliency(weight, unpriv - 2 * priv), saliency(weight, torch.maximum(unpriv, priv))
+    for candidates in (1.0, 0.5):
+        method = FairPrune(beta=2.0, share=0.1, candidates=candidates, samples=6)
+        network = method._pruned(trained, 1, 0, {}, images.train, image_settings)[0].network
+        gone = torch.cat([network.get_parameter(n).flatten() for n in names]) == 0
+        may = effect <= effect.sort().values[int(candidates * len(effect) + 0.5) - 1]
+        assert int(gone.sum()) == int(0.1 * len(gone) + 0.5)
+        assert may[gone].all()
+        assert float(score[gone].max()) <= float(score[may & ~gone].min())
+
+
+def test_the_rounds_end_with_the_candidates(two: Split, vector_settings: TrainSettings) -> None:
+    method = FairPrune(share=0.4, candidates=0.5, rounds=9, **WHOLE)
+    model = method.fit(two.train, two.validation, settings=vector_settings.but(updates=10))
+    assert [r.get("pruned") for r in model.info["rounds"]] == [None, 3, 4]  # of 8 weights
 
 
 def test_rounds_are_recorded_and_the_taken_one_is_what_is_kept(
@@ -237,6 +262,7 @@ def test_share_0_is_erm(two: Split, vector_settings: TrainSettings) -> None:
         {"beta": -0.1},
         {"beta": float("nan")},
         {"share": 1.5},
+        {"candidates": 0},
         {"rounds": 0},
         {"rounds": 2.5},
         {"patience": 0},

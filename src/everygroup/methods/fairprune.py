@@ -42,7 +42,14 @@ class FairPrune(Method):
     pruned network in every round. Weights of convolutions are ranked together over the whole network (of linear
     layers, where a backbone has no convolution); nothing is trained again. The privileged group is the one with the
     highest validation accuracy under ERM; with more groups, H^unpriv is the mean over all others, each group counting
-    the same. A round is taken by `RoundRule`: smallest EOdds on validation within the tolerated loss of accuracy, and
+    the same.
+
+    The smallest s_i are the most negative ones: weights on which the privileged group depends most, for which a second-
+    order estimate is no longer valid. In networks with batch norm a dozen of them can cost most of the accuracy. So
+    weights are pruned only from the share `candidates` whose effect on every group, 0.5 H_ii theta_i^2, is smallest;
+    the paper has no such limit (candidates = 1).
+
+    A round is taken by `RoundRule`: smallest EOdds on validation within the tolerated loss of accuracy, and
     that can be round 0, which is ERM.
 
     Cost: no updates beyond ERM's; in each round one forward and backward pass of at most `samples` training samples a
@@ -54,8 +61,10 @@ class FairPrune(Method):
         Weight of the privileged group's curvature; 0 is optimal brain damage for the others.
     share : float
         Share of all prunable weights that a round prunes; 0 is ERM.
+    candidates : float
+        Share of the weights, those with the smallest effect on every group, that may be pruned; 1 is the paper's rule.
     rounds : int
-        Largest number of rounds.
+        Largest number of rounds; they also end when the candidates do.
     tolerance : float
         Loss of validation accuracy that ends the rounds.
     patience : int
@@ -81,6 +90,7 @@ class FairPrune(Method):
         *,
         beta: float = 0.33,
         share: float = 0.05,
+        candidates: float = 0.8,
         rounds: int = 10,
         tolerance: float = 0.02,
         patience: int = 2,
@@ -88,10 +98,11 @@ class FairPrune(Method):
     ) -> None:
         check_number("beta", beta, 0)
         check_number("share", share, 0, 1)
+        check_number("candidates", candidates, 0, 1, above=True)
         check_number("tolerance", tolerance, 0, 1)
         for name, count in (("rounds", rounds), ("patience", patience), ("samples", 1 if samples is None else samples)):
             check_number(name, count, 1, whole=True)
-        self.beta, self.share, self.rounds = beta, share, rounds
+        self.beta, self.share, self.candidates, self.rounds = beta, share, candidates, rounds
         self.tolerance, self.patience, self.samples = tolerance, patience, samples
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
@@ -102,7 +113,7 @@ class FairPrune(Method):
         for number in range(1, self.rounds + 1 if self.share else 1):
             trained, free = self._pruned(trained, number, privileged, free, train, settings)
             pruned = sum(int((~f).sum()) for f in free.values())
-            if not rule.take(trained, pruned=pruned):
+            if not rule.take(trained, pruned=pruned) or number * self.share >= self.candidates:
                 break
         facts = {"privileged": train.groups[privileged], "rounds": rule.records, "chosen_round": rule.chosen}
         model = self._one_network(train, rule.best)
@@ -123,11 +134,17 @@ class FairPrune(Method):
         names = layer_weights(network)
         weights = {n: network.get_parameter(n) for n in names}
         free = free or {n: torch.ones_like(w, dtype=torch.bool) for n, w in weights.items()}
-        curvature = contrast(group_fishers(network, train, names, settings, self.samples), privileged, self.beta)
-        flat = torch.cat([saliency(weights[n].detach(), curvature[n]).flatten() for n in names])
+        fishers = group_fishers(network, train, names, settings, self.samples)
+        curvature = contrast(fishers, privileged, self.beta)
+        largest = {n: torch.stack([h[n] for h in fishers.values()]).amax(0) for n in names}
+        score, effect = (
+            torch.cat([saliency(weights[n].detach(), c[n]).flatten() for n in names]) for c in (curvature, largest)
+        )
         left = torch.cat([free[n].flatten() for n in names])
+        limit = share_of(left.numel(), self.candidates)  # those pruned already have no effect, and are among them
+        may = left & lowest(effect, torch.ones_like(left), limit)
         goal = share_of(left.numel(), number * self.share)
-        marked = lowest(flat, left, goal - int((~left).sum())).split([w.numel() for w in weights.values()])
+        marked = lowest(score, may, goal - int((~left).sum())).split([w.numel() for w in weights.values()])
         free = {n: free[n] & ~m.view_as(free[n]) for n, m in zip(names, marked, strict=True)}
         with torch.no_grad():
             for n, weight in weights.items():

@@ -82,7 +82,7 @@ class FairQuantize(Method):
         beta: float = 0.75,
         rounds: int = _ROUNDS,
         updates_per_round: float = _UPDATES,
-        lr_scale: float = 0.1,
+        lr_scale: float = 0.5,
         samples: int | None = 256,
     ) -> None:
         check_number("share", share, 0, 1)

@@ -182,7 +182,7 @@ class SCPFairPrune(Method):
         share: float = 0.02,
         rounds: int = _ROUNDS,
         updates_per_round: float = _UPDATES,
-        lr_scale: float = 0.1,
+        lr_scale: float = 0.5,
         layers: str = "all",
         temperature: float = 1.0,
         batches: int = 10,
