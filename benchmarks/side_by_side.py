@@ -1,4 +1,4 @@
-"""Put the summaries of several runs on one cohort and split side by side.
+"""Put several runs on one cohort and split side by side: their test predictions are audited anew.
 
 Run: python benchmarks/side_by_side.py runs/ham-erm runs/ham-group_model runs/ham --title HAM10000
 """
@@ -13,6 +13,9 @@ import pandas as pd
 import yaml
 from common import describe_machine, write_result
 
+from everygroup.audit import Audit, audit
+from everygroup.predictions import Predictions
+
 METRICS = ("macro_f1", "macro_precision", "macro_recall", "accuracy", "auc")
 GAPS = ("macro_f1", "eopp0_lab", "eopp1_lab", "eodds_lab", "eodds_strict")
 
@@ -20,6 +23,17 @@ GAPS = ("macro_f1", "eopp0_lab", "eopp1_lab", "eodds_lab", "eodds_strict")
 def cell(row: pd.Series) -> str:
     """A value with its interval."""
     return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" if row["value"] == row["value"] else "undefined"
+
+
+def audit_runs(runs: list[Path]) -> list[Audit]:
+    """Audit the test predictions of every run; the first one that is of ERM is the baseline of the others."""
+    found = [Predictions.read(run / "predictions.csv").of_split("test") for run in runs]
+    names = [yaml.safe_load((run / "config.yaml").read_text())["method"] for run in runs]
+    erm = found[names.index("erm")] if "erm" in names else None
+    return [
+        audit(p, method=name, baseline=None if p is erm else erm, attributes=("group",))
+        for p, name in zip(found, names, strict=True)
+    ]
 
 
 def main() -> None:
@@ -34,7 +48,8 @@ def main() -> None:
         raise SystemExit("These runs were made on different splits.")
     configs = [yaml.safe_load((run / "config.yaml").read_text()) for run in options.runs]
     methods = [config["method"] for config in configs]
-    summary = pd.concat([pd.read_csv(run / "summary.csv") for run in options.runs])
+    audits = audit_runs(options.runs)
+    summary = pd.concat([result.table for result in audits])
     rows = summary[(summary["attribute"] == "group") | (summary["group"] == "overall")]
     rows = rows[rows["method"].isin(methods)].drop_duplicates(["method", "group", "metric"])
     shared = {
@@ -44,7 +59,7 @@ def main() -> None:
     }
     lines = [options.note, ""] if options.note else []
     lines += [f"Settings: {', '.join(f'{k} {v}' for k, v in shared.items())}; the rest as by default.", ""]
-    lines += ["Values on the test part with 95 % intervals (bootstrap of patients or lesions).", ""]
+    lines += ["Values on the test part with 95 % intervals (over patients or lesions).", ""]
     groups = [g for g in rows["group"].unique() if g not in ("gap", "worst")]
     for metric in METRICS:
         part = rows[rows["metric"] == metric].set_index(["method", "group"])
@@ -68,9 +83,8 @@ def main() -> None:
         "| method | group | change | interval | n |",
         "|---|---|---|---|---|",
     ]
-    for run, method in zip(options.runs, methods, strict=True):
-        audit = pd.read_json((run / "audit.json").open(), typ="series")
-        change = pd.DataFrame(audit["comparison"])
+    for result, method in zip(audits, methods, strict=True):
+        change = result.comparison
         if change.empty:
             continue
         change = change[
