@@ -34,8 +34,38 @@ SCALES: dict[str, Callable[[Array], float] | None] = {
 """How a distance is scaled. 'none' is the paper's form."""
 
 
+def combined_distance(
+    utility: ArrayLike | None, similarity: ArrayLike | None, *, alpha: float = 0.5, scale: str = "none"
+) -> Array:
+    """Return d_i = alpha d_U,i + (1 - alpha) d_S,i, (n,); arguments and errors as in `spare_weights`.
+
+    The distance that `alpha` leaves out may be None.
+    """
+    if not 0 <= alpha <= 1:
+        raise SettingsError(f"alpha = {alpha} lies outside [0, 1].", fix="0 is similarity only, 1 utility only")
+    if scale not in SCALES:
+        raise SettingsError(f"Unknown scale {scale!r}.", fix=f"choose one of {', '.join(SCALES)}")
+    if similarity is None and alpha < 1:
+        raise SettingsError("alpha < 1 needs similarity distances.", fix="give them, or set alpha=1")
+    if utility is None and alpha > 0:
+        raise SettingsError("alpha > 0 needs utility distances.", fix="give them, or set alpha=0")
+    d_u = None if utility is None else _scaled(_finite(utility, "utility"), scale, positive_only=False, name="utility")
+    if similarity is None or alpha == 1:
+        d_s = None
+    else:
+        d_s = _scaled(_finite(similarity, "similarity"), scale, positive_only=True, name="similarity")
+    if d_u is None or d_s is None:
+        only = d_s if d_u is None else d_u
+        assert only is not None
+        return only
+    if d_u.shape != d_s.shape:
+        raise SettingsError(f"{d_u.size} utility but {d_s.size} similarity distances.")
+    combined: Array = alpha * d_u + (1 - alpha) * d_s
+    return combined
+
+
 def spare_weights(
-    utility: ArrayLike,
+    utility: ArrayLike | None,
     similarity: ArrayLike | None,
     *,
     alpha: float = 0.5,
@@ -48,8 +78,9 @@ def spare_weights(
 
     Parameters
     ----------
-    utility : (n,)
+    utility : (n,) or None
         Utility distances d_U: smallest perturbation (L2, [0, 1] pixels) that flips the diagnosis model's answer.
+        May be None if `alpha` is 0.
     similarity : (n,) or None
         Similarity distances d_S: smallest perturbation that makes the group predictor answer the target group; 0
         where it does already. May be None if `alpha` is 1.
@@ -78,23 +109,13 @@ def spare_weights(
     >>> spare_weights([0.0, 0.2], [0.0, 1.0]).round(3)
     array([1.   , 0.549])
     """
-    if not 0 <= alpha <= 1:
-        raise SettingsError(f"alpha = {alpha} lies outside [0, 1].", fix="0 is similarity only, 1 utility only")
     if not temperature > 0:
         raise SettingsError(f"temperature = {temperature} is not positive.", fix="use 1 for the paper's weights")
-    if scale not in SCALES:
-        raise SettingsError(f"Unknown scale {scale!r}.", fix=f"choose one of {', '.join(SCALES)}")
-    if similarity is None and alpha < 1:
-        raise SettingsError("alpha < 1 needs similarity distances.", fix="give them, or set alpha=1")
-    d_u = _scaled(_finite(utility, "utility"), scale, positive_only=False, name="utility")
-    if similarity is None or alpha == 1:
-        d_s = np.zeros_like(d_u)
-    else:
-        d_s = _scaled(_finite(similarity, "similarity"), scale, positive_only=True, name="similarity")
-    if d_u.shape != d_s.shape:
-        raise SettingsError(f"{d_u.size} utility but {d_s.size} similarity distances.")
-    distance = alpha * d_u + (1 - alpha) * d_s
-    # exp underflows to 0 beyond 745; a weight stays positive.
+    return distance_weights(combined_distance(utility, similarity, alpha=alpha, scale=scale), temperature)
+
+
+def distance_weights(distance: Array, temperature: float = 1.0) -> Array:
+    """Return w = exp(-d / temperature), kept positive where exp underflows."""
     return np.maximum(np.exp(-distance / temperature), np.finfo(np.float64).tiny)
 
 
