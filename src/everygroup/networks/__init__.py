@@ -16,6 +16,7 @@ from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.group_offsets import GroupOffsets
 from everygroup.networks.group_weights import GroupWeights
 from everygroup.networks.masked import Masked
+from everygroup.networks.shared_trunk import SharedTrunk
 
 __all__ = [
     "ADAPTERS",
@@ -30,6 +31,7 @@ __all__ = [
     "GroupWeights",
     "Masked",
     "NetworkSpec",
+    "SharedTrunk",
     "adapter_record",
     "build_network",
     "list_backbones",
