@@ -1,0 +1,68 @@
+"""Which hyper-parameter draw a method goes on with: by its validation predictions, and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from everygroup.benchmark.execute import folder_of, is_done
+from everygroup.benchmark.plan import Job
+from everygroup.errors import OutputError
+from everygroup.files import hash_json, write_json
+from everygroup.predictions import Predictions
+from everygroup.training import ValidationPredictions, selection_rule
+
+Cell = tuple[str, str, str, str]
+
+
+def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, int]:
+    """Choose a draw for every cohort, attribute, backbone and method that searched, and write why.
+
+    A draw's values under the rule are means over its seeds. Draws of which a seed failed are not chosen; a method all
+    of whose draws failed gets no choice. The record lies in choices/.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Search jobs.
+    rule_name : str
+        A name of `everygroup list selection`.
+    """
+    rule = selection_rule(rule_name)
+    chosen: dict[Cell, int] = {}
+    for cell in dict.fromkeys(job.cell for job in jobs):
+        mine = [job for job in jobs if job.cell == cell]
+        by_draw = {d: [j for j in mine if j.draw == d] for d in sorted({j.draw for j in mine})}
+        judged = {
+            draw: np.mean([rule.values(_validation(j, out)) for j in tried], axis=0).tolist()
+            for draw, tried in by_draw.items()
+            if all(is_done(j, out) for j in tried)
+        }
+        if judged:
+            chosen[cell] = list(judged)[rule.choose(list(judged.values()))]
+        record: dict[str, Any] = {
+            **dict(zip(("cohort", "attribute", "backbone", "method"), cell, strict=True)),
+            "rule": rule_name,
+            "seen": "validation predictions of the search seeds",
+            "seeds": sorted({j.seed for j in mine}),
+            "chosen": chosen.get(cell),
+            "draws": [
+                {"draw": d, "hyperparameters": j[0].hyperparameters, "values": judged.get(d)}
+                for d, j in by_draw.items()
+            ],
+        }
+        write_json(out / "choices" / f"{'-'.join(cell).replace('/', '_')}-{hash_json(list(cell))[:6]}.json", record)
+    return chosen
+
+
+def _validation(job: Job, out: Path) -> ValidationPredictions:
+    path = folder_of(job, out) / "predictions.csv"
+    seen = Predictions.read_csv(path)
+    if set(seen.table["split"]) != {"validation"}:
+        raise OutputError(f"{path} holds more than validation samples.", fix="delete its folder and run again")
+    score, y = seen.y_score, seen.y_true
+    loss = float(-np.log(np.clip(score[np.arange(len(y)), y], 1e-12, None)).mean())
+    return ValidationPredictions(y, score, seen.group, loss)

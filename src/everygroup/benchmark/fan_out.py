@@ -1,0 +1,169 @@
+"""Many jobs at once: processes of this machine, or of a cluster through a joblib backend; Slurm through submitit."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from everygroup.benchmark.execute import Outcome, folder_of, is_done, record_failure, run_job
+from everygroup.benchmark.plan import Job
+from everygroup.errors import EverygroupError, SettingsError, TrainingError
+
+CLUSTERS = ("local", "ray", "dask", "slurm")
+DEATHS = 2  # how often a job may lose its process before it counts as failed
+
+
+def check_cluster(cluster: str) -> None:
+    """Refuse a cluster that is unknown or whose package is not installed, before anything is prepared.
+
+    Raises
+    ------
+    SettingsError
+        With the command that installs it.
+    """
+    if cluster not in CLUSTERS:
+        raise SettingsError(f"--cluster {cluster}.", fix=f"choose one of {', '.join(CLUSTERS)}")
+    needed = {"ray": "ray.util.joblib", "dask": "distributed", "slurm": "submitit"}.get(cluster)
+    if needed is not None:
+        _extra(needed, cluster)
+
+
+def _extra(module: str, cluster: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SettingsError(
+            f"--cluster {cluster} needs the package {module.split('.')[0]} ({error}).",
+            fix=f"pip install 'everygroup[{cluster}]'",
+        ) from None
+
+
+def fan_out(
+    jobs: Sequence[Job],
+    out: Path,
+    *,
+    n_jobs: int = 1,
+    cluster: str = "local",
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Outcome]:
+    """Run jobs, and yield how each ended as soon as it does.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Started in this order.
+    out : Path
+        The benchmark's folder; on a cluster, one that every machine sees under the same path.
+    n_jobs : int
+        Jobs at the same time; each has one thread. On one GPU they share the card.
+    cluster : {'local', 'ray', 'dask', 'slurm'}
+    options : mapping, optional
+        Of ray.init, of distributed.Client, or of submitit's update_parameters.
+
+    A process that dies (out of memory, a lost machine) costs its job an attempt, not the benchmark: the rest is started
+    again, and a job that has lost its process twice counts as failed.
+    """
+    if cluster == "slurm":
+        yield from _slurm(jobs, out, n_jobs, dict(options or {}))
+        return
+    if cluster == "local" and n_jobs == 1:
+        for job in jobs:
+            yield run_job(job, out)
+        return
+    with _backend(cluster, n_jobs, dict(options or {})) as parallel:
+        yield from _until_done(jobs, out, parallel)
+
+
+def _until_done(
+    jobs: Sequence[Job], out: Path, parallel: Callable[[Sequence[Job], Path], Iterator[Outcome]]
+) -> Iterator[Outcome]:
+    """Run jobs in parallel; when the pool breaks, find who was running, and go on with the rest in a new one."""
+    left = list(jobs)
+    deaths: dict[str, int] = {}
+    while left:
+        reported: set[str] = set()
+        try:
+            for outcome in parallel(left, out):
+                reported.add(outcome.id)
+                yield outcome
+            return
+        except EverygroupError:
+            raise
+        except Exception as error:
+            left = [job for job in left if job.id not in reported]
+            hit = [job for job in left if (folder_of(job, out) / "running.json").exists() and not is_done(job, out)]
+            for job in hit or left[:1]:  # a pool that breaks with nobody running must not break for ever
+                deaths[job.id] = deaths.get(job.id, 0) + 1
+                (folder_of(job, out) / "running.json").unlink(missing_ok=True)
+                if deaths[job.id] >= DEATHS:
+                    yield _lost(job, out, error)
+            left = [job for job in left if deaths.get(job.id, 0) < DEATHS]
+
+
+def _lost(job: Job, out: Path, error: Exception) -> Outcome:
+    message = f"Its process died {DEATHS} times ({type(error).__name__}: {str(error).strip().splitlines()[:1]})."
+    reason = TrainingError(message, fix="it may have run out of memory: use fewer --jobs")
+    record_failure(job, out, reason)
+    return Outcome(job.id, "failed", 0.0, message)
+
+
+@contextmanager
+def _backend(
+    cluster: str, n_jobs: int, options: dict[str, Any]
+) -> Iterator[Callable[[Sequence[Job], Path], Iterator[Outcome]]]:
+    """Give a function that runs jobs on joblib with the backend of a cluster."""
+    import joblib
+
+    def run(jobs: Sequence[Job], out: Path) -> Iterator[Outcome]:
+        pool = joblib.Parallel(n_jobs=n_jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
+        yield from pool(joblib.delayed(run_job)(job, out) for job in jobs)
+
+    if cluster == "ray":
+        ray = _extra("ray", "ray")
+        _extra("ray.util.joblib", "ray").register_ray()
+        if not ray.is_initialized():
+            ray.init(**options)
+        with joblib.parallel_config(backend="ray"):
+            yield run
+    elif cluster == "dask":
+        with _extra("distributed", "dask").Client(**options), joblib.parallel_config(backend="dask"):
+            yield run
+    else:
+        with one_thread_each(), joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+            yield run
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let processes started in the block use one thread from their first import on."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _slurm(jobs: Sequence[Job], out: Path, n_jobs: int, options: dict[str, Any]) -> Iterator[Outcome]:
+    """Submit an array of Slurm jobs; `executor=local` in the options runs them here, for a trial."""
+    submitit = _extra("submitit", "slurm")
+    executor = submitit.AutoExecutor(folder=out / "slurm", cluster=options.pop("executor", None))
+    executor.update_parameters(slurm_array_parallelism=n_jobs, **options)
+    handles = executor.map_array(run_job, list(jobs), [out] * len(jobs))
+    by_handle = {handle.job_id: job for handle, job in zip(handles, jobs, strict=True)}
+    for handle in submitit.helpers.as_completed(handles):
+        job = by_handle[handle.job_id]
+        try:
+            yield handle.result()
+        except Exception as error:  # the job's machine or time was lost
+            record_failure(job, out, error)
+            yield Outcome(job.id, "failed", 0.0, f"The Slurm job died: {type(error).__name__}")

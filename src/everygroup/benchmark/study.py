@@ -1,0 +1,192 @@
+"""A whole benchmark: plan, search, choice, results; in a folder that can be stopped and restarted at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from everygroup import __version__
+from everygroup.benchmark.choices import choose_draws
+from everygroup.benchmark.execute import Outcome, folder_of, is_done
+from everygroup.benchmark.fan_out import check_cluster, fan_out
+from everygroup.benchmark.plan import Job, Plan, make_plan
+from everygroup.benchmark.recipe import Recipe
+from everygroup.benchmark.shared_store import only_one
+from everygroup.console import is_quiet, say
+from everygroup.errors import OutputError
+from everygroup.files import atomic_path, hash_json
+from everygroup.settings import read_config, write_config
+
+_GROWS = ("methods", "seeds", "cohorts")  # what a later call may add to
+_WORDS = ("title", "question", "paper", "reports", "sizes")  # what changes no result
+
+
+@dataclass
+class Study:
+    """What a benchmark left.
+
+    Attributes
+    ----------
+    out : Path
+    finished, there : int
+        Jobs finished now, and those finished before.
+    failed : dict of str to str
+        Job -> reason.
+    """
+
+    out: Path
+    finished: int = 0
+    there: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run_study(
+    recipe: Recipe,
+    out: Path | str,
+    *,
+    n_jobs: int = 1,
+    cluster: str = "local",
+    cluster_options: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+) -> Study:
+    """Run a recipe, or what is left of it.
+
+    First every draw and every method without a search; then, for the methods that search, the draw that is best on
+    validation, with fresh seeds. What is finished is not touched; what failed is tried again.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        At its size; see `Recipe.at`.
+    out : path
+        New or empty, or the folder of the same protocol: methods, seeds and cohorts may be added, settings may not
+        change.
+    n_jobs, cluster, cluster_options
+        See `fan_out`.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds something else.
+    """
+    out = Path(out).resolve()
+    check_cluster(cluster)
+    plan = plan or make_plan(recipe)
+    claim(out, recipe)
+    with atomic_path(out / "plan.csv") as temporary:
+        plan.table().to_csv(temporary, index=False, lineterminator="\n")
+    study = Study(out)
+    how = {"n_jobs": n_jobs, "cluster": cluster, "options": cluster_options}
+    _run_all(plan.first, study, "searching and training" if plan.searching else "training", how)
+    if plan.searching:
+        choices = choose_draws(plan.searching, out, recipe.choose_by)
+        for cell in dict.fromkeys(job.cell for job in plan.searching if job.cell not in choices):
+            study.failed[" / ".join(cell)] = "none of its draws finished, so it has no results"
+        _run_all(plan.chosen(choices), study, "chosen draws", how)
+    return study
+
+
+def claim(out: Path, recipe: Recipe) -> None:
+    """Take a folder for a recipe, and see that what it holds is of the same protocol; keeps recipe.yaml.
+
+    Raises
+    ------
+    OutputError
+        If it holds something else, or a benchmark with other settings.
+    """
+    held = sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) if out.is_dir() else []
+    if out.is_file() or (held and "recipe.yaml" not in held):
+        raise OutputError(f"{out} holds something else than a benchmark.", fix="choose another --out folder")
+    with only_one(out / ".lock"):
+        held = ["recipe.yaml"] if (out / "recipe.yaml").exists() else []
+        wanted = {"everygroup": __version__, **recipe.model_dump(mode="json", exclude_none=True)}
+        if held:
+            before = read_config(out / "recipe.yaml")
+            _check_same(before, wanted, out)
+            for key in _GROWS:
+                wanted[key] = _united(before[key], wanted[key])
+        write_config(out / "recipe.yaml", wanted)
+
+
+def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path) -> None:
+    different = [k for k in wanted if k not in (*_GROWS, *_WORDS) and before.get(k) != wanted[k]]
+    named = {_name(v): v for key in ("methods", "cohorts") for v in before[key]}
+    for entry in (*wanted["methods"], *wanted["cohorts"]):
+        if hash_json(named.get(_name(entry), entry)) != hash_json(entry):
+            different.append(_name(entry))
+    if different:
+        raise OutputError(
+            f"{out} holds a benchmark under another protocol ({', '.join(different[:4])} differ; see its recipe.yaml).",
+            fix="repeat its settings, or choose another --out folder",
+        )
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("label") or entry["name"])
+
+
+def _united(before: Sequence[Any], now: Sequence[Any]) -> list[Any]:
+    return [*before, *[v for v in now if v not in before]]
+
+
+def _run_all(jobs: Sequence[Job], study: Study, words: str, how: Mapping[str, Any]) -> None:
+    todo = [job for job in jobs if not is_done(job, study.out)]
+    study.there += len(jobs) - len(todo)
+    if study.there and todo:
+        say(f"{study.there} jobs are finished already.")
+    by_id = {job.id: job for job in todo}
+    with _live(todo, words, how["n_jobs"]) as report:
+        for outcome in fan_out(todo, study.out, **how):
+            job = by_id[outcome.id]
+            if outcome.state == "failed":
+                study.failed[str(job)] = f"{outcome.message} ({folder_of(job, study.out) / 'failed.json'})"
+            elif outcome.state == "there":
+                study.there += 1
+            else:
+                study.finished += 1
+            report(job, outcome)
+
+
+@contextmanager
+def _live(jobs: Sequence[Job], words: str, n_jobs: int) -> Iterator[Any]:
+    """Show finished, failed and running jobs and the time left, weighed by planned updates; silent in CI."""
+    started, total = time.monotonic(), sum(job.updates for job in jobs)
+    ended: list[Outcome] = []
+    spent = 0
+
+    def left() -> str:
+        nonlocal spent
+        if not spent:
+            return "?"
+        seconds = (time.monotonic() - started) * (total - spent) / spent
+        return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+
+    def counts() -> str:
+        failed = sum(o.state == "failed" for o in ended)
+        running = min(n_jobs, len(jobs) - len(ended))
+        return f"{failed} failed, {running} running, {left()} left"
+
+    # A console of its own: that of the program is silent while a job runs in this process.
+    own = Console(stderr=True, highlight=False)
+    quiet = is_quiet()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[counts]}"))
+    bar = Progress(*columns, TimeElapsedColumn(), console=own, transient=True, disable=quiet)
+    with bar:
+        task = bar.add_task(words, total=len(jobs), counts=counts())
+
+        def report(job: Job, outcome: Outcome) -> None:
+            nonlocal spent
+            ended.append(outcome)
+            spent += job.updates
+            bar.update(task, advance=1, counts=counts())
+            if outcome.state == "failed":
+                bar.console.print(f"failed: {job}: {outcome.message}", markup=False, soft_wrap=True)
+
+        yield report

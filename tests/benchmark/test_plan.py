@@ -1,0 +1,91 @@
+"""The plan: how many jobs, in which order, with which ids and which counted cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from everygroup.benchmark.plan import make_plan
+from everygroup.benchmark.probe import expected_seconds
+from everygroup.benchmark.recipe import Recipe
+from everygroup.errors import CohortError, SettingsError
+
+Make = Callable[..., Recipe]
+SEARCH = {"name": "multitask", "search": {"strength": {"log_uniform": [0.001, 1]}}}
+
+
+def test_jobs_are_the_product_of_what_is_compared(recipe: Make) -> None:
+    cohort = {
+        "name": "sim",
+        "source": "sim",
+        "n": 120,
+        "image_size": 16,
+        "attributes": {"tone": {"group": "tone"}, "age": {"group": "age", "bins": {"age": 55}}},
+    }
+    plan = make_plan(recipe(cohorts=[cohort, {**cohort, "name": "other"}], backbones=["small_cnn", "auto"]))
+    assert len(plan.all) == 2 * 2 * 2 * 2 * 2  # cohorts, attributes, backbones, methods, seeds
+    assert len({job.id for job in plan.all}) == len({job.folder for job in plan.all}) == 32
+    assert {job.cell[:2] for job in plan.all} == {(c, a) for c in ("sim", "other") for a in ("tone", "age")}
+    assert plan.facts["sim", "age"].groups == ("<=55", ">55")
+
+
+def test_updates_and_passes_are_counted(recipe: Make) -> None:
+    table = make_plan(recipe(methods=["spare", "erm", "group_model"])).table().set_index("method")
+    assert list(table.index) == ["erm", "group_model", "spare"]  # those whose networks others use come first
+    assert table["updates"].to_dict() == {"erm": 2 * 24, "group_model": 2 * 2 * 24, "spare": 2 * 5 * 24}
+    assert (table["passes"] == table["updates"] * 24).all() and (table["updates_per_network"] == 24).all()
+    by_epochs = make_plan(recipe(settings={"epochs": 3, "batch_size": 24}))
+    assert by_epochs.all[0].updates == 3 * 6  # 144 training samples
+
+
+def test_two_stages(recipe: Make) -> None:
+    plan = make_plan(recipe(methods=["erm", SEARCH], draws=3, search_seeds=[9]))
+    assert [job.draw for job in plan.searching] == [0, 1, 2] and {job.seed for job in plan.searching} == {9}
+    assert {job.method for job in plan.final} == {"erm"} and len(plan.awaited) == 2
+    cell = plan.searching[0].cell
+    chosen = plan.chosen({cell: 2})
+    assert [job.seed for job in chosen] == [0, 1]
+    assert chosen[0].hyperparameters == plan.searching[2].hyperparameters
+    assert {job.id for job in chosen}.isdisjoint({job.id for job in plan.searching})
+    assert plan.table()["search_runs"].sum() == 3 and plan.table()["runs"].sum() == 4
+
+
+def test_ids_are_hashes_of_what_results_depend_on(recipe: Make) -> None:
+    def ids(**changes: object) -> list[str]:
+        return [job.id for job in make_plan(recipe(methods=["erm"], **changes)).all]
+
+    base = ids()
+    assert base == ids() == ids(title="other words")
+    assert base[:1] == ids(seeds=[0])
+    for changes in (
+        {"settings": {"updates": 25, "batch_size": 24, "lr": 0.03, "augment": "none"}},
+        {"cohorts": [{"name": "toy", "source": "toy", "n": 242, "options": {"theta": 0.5}}]},
+        {"cohorts": [{"name": "toy", "source": "toy", "n": 240, "options": {"theta": 0.6}}]},
+        {"backbones": "mlp"},
+    ):
+        assert set(base).isdisjoint(ids(**changes))
+    on_gpu = {"updates": 24, "batch_size": 24, "lr": 0.03, "augment": "none", "device": "cuda"}
+    assert base == ids(settings=on_gpu)  # the device is no part of the protocol
+
+
+def test_a_draw_of_the_same_values_is_the_same_job(recipe: Make) -> None:
+    plain = make_plan(recipe(methods=["multitask"])).all[0]
+    labelled = make_plan(recipe(methods=[{"name": "multitask", "label": "mtl"}])).all[0]
+    assert plain.id == labelled.id and plain.folder != labelled.folder
+
+
+def test_cohorts_that_cannot_be_used(recipe: Make) -> None:
+    with pytest.raises(CohortError, match="--cohort mine=FOLDER"):
+        make_plan(recipe(cohorts=[{"name": "mine", "source": "no/such/folder", "label": "dx"}]))
+    with pytest.raises(SettingsError, match="correct the recipe's options"):
+        make_plan(recipe(cohorts=[{"name": "toy", "source": "toy", "options": {"thetta": 1}}]))
+    with pytest.raises(SettingsError, match="takes vectors"):
+        make_plan(recipe(cohorts=[{"name": "sim", "source": "sim", "n": 60, "image_size": 16}]))
+
+
+def test_expected_time_grows_with_the_plan(recipe: Make) -> None:
+    low, high = expected_seconds(make_plan(recipe(methods=["erm", "group_model", "spare"])))
+    assert 0 < low < high  # SPARE's first networks are the group models
+    more = expected_seconds(make_plan(recipe(methods=["erm", "group_model", "spare"], seeds=list(range(40)))))
+    assert more[0] > low
