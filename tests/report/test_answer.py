@@ -17,7 +17,10 @@ def said(audit: FakeAudit, **question: str) -> str:
     ("gap", "verdict", "words"),
     [
         (-0.1, "improved all", "this method reduces the measured gap; no group's value fell"),
-        (0.1, "trade", "this method increases the measured gap; some groups gained and others lost"),
+        (-0.1, "trade", "this method reduces the measured gap; some groups gained and others lost"),
+        (0.1, "trade", "this method increases the measured gap)"),
+        (0.1, "levelled down", "this method increases the measured gap)"),
+        (0.0, "levelled down", "no clear change of the gap)"),
         (-0.1, "levelled down", "reduces the measured gap; levelled down: no group gained"),
         (-0.1, "unchanged", "reduces the measured gap; no group's value changed"),
         (0.01, "", "no clear change of the gap)"),

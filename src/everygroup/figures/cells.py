@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from everygroup.figures.frames import in_order, numeric, require, top_level
+from everygroup.figures.frames import in_order, numeric, require
+from everygroup.figures.spec import Spec, described, field, finished, layer
 from everygroup.figures.theme import GRID, INK, UNDEFINED, metric_words, number, short_names
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Below this value viridis is dark enough for white letters, above it for black ones (contrast of at least 4.5).
 _WHITE_LETTERS_BELOW = 0.52
+_AXIS = {"ticks": False, "domain": False, "labelPadding": 6, "grid": False}
+_DRAWN = ["row", "column", "value", "shown", "count", "say"]
 
 
 def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevelMixin:
@@ -32,8 +35,6 @@ def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevel
     altair chart
         A cell without patients is grey and reads 'undefined'.
     """
-    import altair as alt
-
     require(cells, ["label", "group", "value", "n"], "cells")
     rows = numeric(cells, ["value", "n"]).reset_index(drop=True)
     keys = [column for column in ("attribute", "method") if column in rows and len(in_order(rows[column])) > 1]
@@ -48,51 +49,45 @@ def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevel
         f"{label}, {group}: {metric_words(metric)} {v}, {n}"
         for label, group, v, n in zip(rows["row"], rows["column"], value, count, strict=True)
     ]
-    air = alt.Scale(paddingInner=0.03, paddingOuter=0)
-    panels = []
-    parts = rows.groupby(keys, sort=False) if keys else [((), rows)]
-    for values, part in parts:
-        base = alt.Chart(part[["row", "column", "value", "shown", "count", "say"]]).encode(
-            x=alt.X(
-                "column:N", sort=in_order(part["column"]), scale=air, title=None, axis=_axis(orient="top", labelAngle=0)
+    air = {"paddingInner": 0.03, "paddingOuter": 0}
+    legend = {"orient": "bottom", "direction": "horizontal", "gradientLength": 160, "gradientThickness": 10}
+    colour = field("value:Q", scale={"scheme": "viridis", "domain": [0, 1]}, title=metric_words(metric), legend=legend)
+    letters = {
+        "condition": [
+            {"test": f"isValid(datum.value) && datum.value < {_WHITE_LETTERS_BELOW}", "value": "white"},
+            {"test": "isValid(datum.value)", "value": "black"},
+        ],
+        "value": INK,
+    }
+    panels: list[Spec] = []
+    for values, part in rows.groupby(keys, sort=False) if keys else [((), rows)]:
+        columns, lines = in_order(part["column"]), in_order(part["row"])
+        place = {
+            "x": field(
+                "column:N", sort=columns, scale=air, title=None, axis=_AXIS | {"orient": "top", "labelAngle": 0}
             ),
-            y=alt.Y("row:N", sort=in_order(rows["row"]), scale=air, title=None, axis=_axis()),
-        )
-        defined = base.transform_filter("isValid(datum.value)")
-        colour = alt.Color(
-            "value:Q",
-            scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-            title=metric_words(metric),
-            legend=alt.Legend(orient="bottom", direction="horizontal", gradientLength=160, gradientThickness=10),
-        )
-        letters = (
-            alt.when(f"isValid(datum.value) && datum.value < {_WHITE_LETTERS_BELOW}")
-            .then(alt.value("white"))
-            .when("isValid(datum.value)")
-            .then(alt.value("black"))
-            .otherwise(alt.value(INK))
-        )
+            "y": field("row:N", sort=in_order(rows["row"]), scale=air, title=None, axis=_AXIS),
+        }
+        known, text = part["value"].notna(), {"fontSize": 13, "fontWeight": "bold", "aria": False}
         layers = [
-            base.transform_filter("!isValid(datum.value)")
-            .mark_rect(fill=GRID)
-            .encode(description="say:N", tooltip="say:N"),
-            defined.mark_rect().encode(color=colour, description="say:N", tooltip="say:N"),
-            base.mark_text(dy=-7, fontSize=13, fontWeight="bold", aria=False).encode(text="shown:N", color=letters),
-            base.mark_text(dy=9, fontSize=11, aria=False).encode(text="count:N", color=letters),
+            layer("rect", place | described("say:N"), part[~known][["row", "column", "say"]], fill=GRID),
+            layer("rect", place | described("say:N") | {"color": colour}, part[known][_DRAWN]),
+            layer("text", place | {"text": field("shown:N"), "color": letters}, part[_DRAWN], dy=-7, **text),
+            layer(
+                "text",
+                place | {"text": field("count:N"), "color": letters},
+                part[_DRAWN],
+                dy=9,
+                fontSize=11,
+                aria=False,
+            ),
         ]
         title = " · ".join(short_names([v])[str(v)] for v in values if v)
-        size = {"width": max(84, 80 * len(in_order(part["column"]))), "height": 44 * len(in_order(part["row"]))}
-        panels.append(alt.layer(*layers, **size, **({"title": title} if title else {})))
-    words = metric_words(metric)
-    return alt.concat(
-        *panels,
-        columns=max(1, min(len(panels), int(900 // (max(panel.width for panel in panels) + 110)))),
-        resolve=alt.Resolve(scale={"x": "independent", "y": "independent"}),
-        **top_level(f"{words} in every cell of label and group, with counts; empty cells are {UNDEFINED}."),
+        size = {"width": max(84, 80 * len(columns)), "height": 44 * len(lines)}
+        panels.append({"layer": layers, **size, **({"title": title} if title else {})})
+    return finished(
+        panels,
+        f"{metric_words(metric)} in every cell of label and group, with counts; empty cells are {UNDEFINED}.",
+        columns=max(1, min(len(panels), int(900 // (max(panel["width"] for panel in panels) + 110)))),
+        resolve={"x": "independent", "y": "independent"},
     )
-
-
-def _axis(**settings: Any) -> alt.Axis:
-    import altair as alt
-
-    return alt.Axis(ticks=False, domain=False, labelPadding=6, grid=False, **settings)

@@ -52,5 +52,6 @@ def gaps_against_chance(gaps: pd.DataFrame, *, narrow: bool = False) -> alt.TopL
             parts.append(mark.assign(say=rows["row"] + ": " + words + " " + rows[column].map(number)))
             names, colours, shapes = [*names, words], [*colours, colour], [*shapes, shape]
     forest = Forest("series", names, colours, shapes, "gap", domain, zero=True, apart=False, narrow=narrow)
-    panels = [forest.panel(part, title) for title, part in by_panel(pd.concat(parts), ["attribute"])]
-    return forest.stacked(panels, "Gaps between groups, beside the gaps that chance alone gives.")
+    return forest.chart(
+        by_panel(pd.concat(parts), ["attribute"]), "Gaps between groups, beside the gaps that chance alone gives."
+    )

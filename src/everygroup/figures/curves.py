@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from everygroup.figures.frames import counts, in_order, numeric, require, top_level
+from everygroup.figures.frames import counts, in_order, numeric, require
+from everygroup.figures.spec import Spec, described, field, finished, layer
 from everygroup.figures.theme import SOFT, number, series_style, short_names
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ def curves_by_group(curves: pd.DataFrame, kind: str, *, points: int = 80) -> alt
     EverygroupError
         If a column is missing, or there is no curve of this kind.
     """
-    import altair as alt
-
     what = f"{kind} by group"
     require(curves, ["group", "kind", "x", "y"], what)
     look = _KINDS[kind]
@@ -84,22 +83,20 @@ def curves_by_group(curves: pd.DataFrame, kind: str, *, points: int = 80) -> alt
     for keys, part in rows.groupby(["attribute", "label"], sort=False):
         words = [short_names([text])[str(text)] for text in keys if text]
         panels.append(_panel(part, look, " · ".join(words), points))
-    resolve = alt.Resolve(scale={"color": "independent", "shape": "independent", "strokeDash": "independent"})
     description = f"{look.title} of every group: {look.y} against {look.x}."
-    return alt.concat(*panels, columns=3, resolve=resolve, **top_level(description))
+    apart = dict.fromkeys(("color", "shape", "strokeDash"), "independent")
+    return finished(panels, description, columns=3, resolve=apart)
 
 
-def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Any:
-    import altair as alt
-
+def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Spec:
     size = rows.groupby("group", sort=False)["n"].max()
     largest = size.fillna(0).nlargest(MAX_CURVES).index
     rows = rows[rows["group"].isin(largest)]
     names = short_names(rows["group"], 24)
     parts = [(str(group), part) for group, part in rows.groupby("group", sort=False)]
     # A bin holds some samples of its group, a point of another curve all of them.
-    known = {g: counts(pd.Series([part["n"].sum(min_count=1)]) if look.points else part["n"]) for g, part in parts}
-    words = {group: f"{names[group]} ({n})" if n else names[group] for group, n in known.items()}
+    sizes = {g: counts(pd.Series([part["n"].sum(min_count=1)]) if look.points else part["n"]) for g, part in parts}
+    words = {group: f"{names[group]} ({n})" if n else names[group] for group, n in sizes.items()}
     drawn = pd.concat([thinned(part, points) for _, part in parts])
     drawn["series"] = drawn["group"].map(words)
     drawn["say"] = [f"{s}: {number(y, 2)} at {number(x, 2)}" for s, x, y in drawn[["series", "x", "y"]].to_numpy()]
@@ -107,28 +104,32 @@ def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Any:
     series = in_order(drawn["series"])
     colours, shapes = series_style(series)
     dashes = [[1, 0] if i % 2 == 0 else [6, 3] for i in range(len(series))]
-    legend = alt.Legend(columns=1, symbolStrokeWidth=2, symbolOpacity=1)
-    colour = alt.Color("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=colours))
-    dash = alt.StrokeDash("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=dashes))
-    shape = alt.Shape("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=shapes))
+    known = {"title": None, "legend": {"columns": 1, "symbolStrokeWidth": 2, "symbolOpacity": 1}}
+
+    def styled(values: list[Any]) -> Spec:
+        return field("series:N", scale={"domain": series, "range": values}, **known)
+
+    colour = styled(colours)
     top = 1.0 if look.whole else min(1.0, 1.05 * float(np.nanmax(rows[["y", "high"]].to_numpy())) or 1.0)
-    ticks = alt.Axis(tickCount=5, grid=True)
-    x = alt.X("x:Q", title=look.x, axis=ticks, scale=alt.Scale(domain=[0, 1], nice=False))
-    y = alt.Y("y:Q", title=look.y, axis=ticks, scale=alt.Scale(domain=[0, top], nice=False, clamp=True))
-    base = alt.Chart(drawn[["series", "x", "y", "low", "high", "step", "say"]].round(4))
-    line = base.mark_line(strokeWidth=2, strokeJoin="round", aria=False)
-    layers = [line.encode(x=x, y=y, color=colour, order="step:Q", **({} if look.points else {"strokeDash": dash}))]
+    ticks = {"tickCount": 5, "grid": True}
+    x = field("x:Q", title=look.x, axis=ticks, scale={"domain": [0, 1], "nice": False})
+    y = field("y:Q", title=look.y, axis=ticks, scale={"domain": [0, top], "nice": False, "clamp": True})
+    drawn = drawn[["series", "x", "y", "low", "high", "step", "say"]].round(4)
+    path = {"x": x, "y": y, "color": colour, "order": field("step:Q")}
+    if not look.points:
+        path["strokeDash"] = styled(dashes)
+    layers = [layer("line", path, drawn[["series", "x", "y", "step"]], strokeWidth=2, strokeJoin="round", aria=False)]
     if look.points:
-        bars = base.mark_rule(strokeWidth=1.5, opacity=0.6, aria=False)
-        dots = base.mark_point(filled=True, size=55, opacity=1)
-        tip = {"description": "say:N", "tooltip": alt.Tooltip("say:N", title=" ")}
-        layers.append(bars.encode(x=x, y=alt.Y("low:Q", title=look.y), y2="high:Q", color=colour))
-        layers.append(dots.encode(x=x, y=y, color=colour, shape=shape, **tip))
+        ends = {"x": x, "y": y | {"field": "low"}, "y2": field("high"), "color": colour}
+        dots = {"x": x, "y": y, "color": colour, "shape": styled(shapes), **described("say:N")}
+        layers.append(layer("rule", ends, drawn.dropna(), strokeWidth=1.5, opacity=0.6, aria=False))
+        layers.append(layer("point", dots, drawn, filled=True, size=55, opacity=1))
     if look.diagonal:
-        ends = alt.Chart(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
-        layers.insert(0, ends.mark_line(color=SOFT, strokeDash=[2, 4], strokeWidth=1, aria=False).encode(x=x, y=y))
+        corners = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
+        look_of = {"color": SOFT, "strokeDash": [2, 4], "strokeWidth": 1, "aria": False}
+        layers.insert(0, layer("line", {"x": x, "y": y}, corners, **look_of))
     heading = {"title": title} if title else {}
-    return alt.layer(*layers, width=_SIDE, height=_SIDE, **heading)
+    return {"layer": layers, "width": _SIDE, "height": _SIDE, **heading}
 
 
 def thinned(rows: pd.DataFrame, points: int) -> pd.DataFrame:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from everygroup.figures.frames import counts, in_order, numeric, top_level, zero_line
+from everygroup.figures.frames import counts, in_order, numeric, zero_line
+from everygroup.figures.spec import Spec, described, field, finished, layer
 from everygroup.figures.theme import short_names
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 PLOT_WIDTH = 400
 # On a phone the label stands above its row and the numbers beside it, so that all fits into 360 pixels.
-NARROW_PLOT, _NARROW_WIDTH, _LINE, _LABEL = 176, 340, 20, 20
+NARROW_PLOT, _NARROW_WIDTH, _LABEL = 176, 340, 20
+_LINE, _AIR, _TITLE, _BETWEEN, _LABEL_LIMIT = 19, 5, 24, 12, 320
 
 
 @dataclass(frozen=True)
@@ -42,99 +44,86 @@ class Forest:
     apart: bool = True
     narrow: bool = False
 
-    def panel(self, rows: pd.DataFrame, title: str) -> Any:
-        """Draw one panel of rows with `row`, `value`, `low`, `high`, `shown` (text), `say` and the field."""
-        return self._narrow(rows, title) if self.narrow else self._wide(rows, title)
+    def chart(self, panels: Sequence[tuple[str, pd.DataFrame]], description: str) -> alt.TopLevelMixin:
+        """Draw panels, each a title and rows with `row`, `value`, `low`, `high`, `shown` (text), `say` and the field.
 
-    def stacked(self, panels: Sequence[Any], description: str) -> alt.TopLevelMixin:
-        """Put panels on one axis, one above the other."""
-        import altair as alt
+        All share one axis, one above the other, in one drawing.
+        """
+        placed, headings, height = self._placed(panels)
+        scale = {"domain": [0, height], "range": [0, height], "nice": False}
 
-        resolve = alt.Resolve(scale={"x": "shared", "y": "independent", "color": "shared", "shape": "shared"})
-        return alt.vconcat(*panels, resolve=resolve, **top_level(description))
+        def at(column: str) -> Spec:
+            return field(f"{column}:Q", title=None, axis=None, scale=scale)
 
-    def _wide(self, rows: pd.DataFrame, title: str) -> Any:
-        import altair as alt
-
-        order = in_order(rows["row"])
-        lines = in_order(rows[self.field]) if self.apart else [""]
-        base = alt.Chart()
-        axis = alt.Axis(ticks=False, domain=False, labelPadding=8, grid=False)
-        scale = alt.Scale(paddingInner=0.15, paddingOuter=0.1)
-        place: dict[str, Any] = {"y": alt.Y("row:N", sort=order, title=None, scale=scale, axis=axis)}
-        if len(lines) > 1:
-            place["yOffset"] = alt.YOffset(f"{self.field}:N", sort=lines, scale=alt.Scale(domain=lines))
-        numbers = base.mark_text(align="left", fontSize=13, aria=False).encode(
-            x=alt.value(PLOT_WIDTH + 14), text="shown:N", **place
+        width = NARROW_PLOT if self.narrow else PLOT_WIDTH
+        axis = (
+            {"tickCount": 3, "titleAnchor": "start", "titleLimit": _NARROW_WIDTH} if self.narrow else {"tickCount": 6}
         )
-        height = len(order) * (10 + 18 * len(lines))
-        layers = [*self._marks(base, place, {}, alt.Axis(tickCount=6)), numbers]
-        named = {"title": title} if title else {}
-        return alt.layer(*layers, data=self._data(rows), width=PLOT_WIDTH, height=height, **named)
-
-    def _narrow(self, rows: pd.DataFrame, title: str) -> Any:
-        import altair as alt
-
-        data = self._data(rows)
-        lines = in_order(rows[self.field]) if self.apart else [""]
-        order = {row: i for i, row in enumerate(in_order(rows["row"]))}
-        line = rows[self.field].astype(str).map({name: i for i, name in enumerate(lines)}) if self.apart else 0
-        step = _LABEL + _LINE * len(lines) + 4
-        data["top"] = rows["row"].map(order).to_numpy() * step + _LABEL * 0.6
-        data["at"] = data["top"] + _LABEL * 0.4 + (np.asarray(line) + 0.5) * _LINE
-        data["above"], data["below"] = data["at"] - _LINE / 2, data["at"] + _LINE / 2
-        height = step * len(order)
-        scale = alt.Scale(domain=[0, height], range=[0, height], nice=False)
-        base = alt.Chart()
-        at = {"y": alt.Y("at:Q", title=None, axis=None, scale=scale)}
-        data["label"] = data["row"].where(~data["row"].duplicated(), "")
-        labels = base.mark_text(align="left", fontSize=13, limit=_NARROW_WIDTH, aria=False)
-        numbers = base.mark_text(align="left", fontSize=12, aria=False)
-        # The line at zero is broken where a label stands.
-        between = {"y": alt.Y("above:Q", title=None, axis=None, scale=scale), "y2": "below:Q"}
+        labels = placed[placed["label"] != ""][["label", "label_at"]]
+        numbers = placed[placed["shown"] != ""][["shown", "at"]]
+        place = {"x": {"value": 0 if self.narrow else -8}}
+        side: Spec = {"align": "left" if self.narrow else "right", "fontSize": 13, "aria": False}
+        side["limit"] = _NARROW_WIDTH if self.narrow else _LABEL_LIMIT
+        small = {"align": "left", "fontSize": 12 if self.narrow else 13, "aria": False}
         layers = [
-            *self._marks(base, at, between, alt.Axis(tickCount=3, titleAnchor="start", titleLimit=_NARROW_WIDTH)),
-            labels.encode(x=alt.value(0), y=alt.Y("top:Q", axis=None, scale=scale), text="label:N"),
-            numbers.encode(x=alt.value(NARROW_PLOT + 10), text="shown:N", **at),
+            *self._marks(placed, at, axis),
+            layer("text", {**place, "y": at("label_at"), "text": field("label:N")}, labels, **side),
+            layer("text", {"x": {"value": width + 12}, "y": at("at"), "text": field("shown:N")}, numbers, **small),
         ]
-        return alt.layer(*layers, data=data, width=NARROW_PLOT, height=height, **({"title": title} if title else {}))
+        if len(headings):
+            bold = {**side, "fontWeight": "bold"}
+            layers.append(layer("text", {**place, "y": at("at"), "text": field("title:N")}, headings, **bold))
+        return finished([{"layer": layers, "width": width, "height": height}], description)
 
-    def _marks(self, base: Any, place: dict[str, Any], between: dict[str, Any], axis: Any) -> list[Any]:
-        """The interval, the point and the line at zero."""
-        import altair as alt
+    def _placed(self, panels: Sequence[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame, float]:
+        """Give every row its place from the top; also the titles with theirs, and the height of all."""
+        top, parts, headings = 0.0, [], []
+        for number, (title, rows) in enumerate(panels):
+            top += _BETWEEN if number else 0
+            if title:
+                headings.append({"title": title, "at": top + _TITLE / 2})
+                top += _TITLE
+            lines = in_order(rows[self.field]) if self.apart else [""]
+            order = {row: i for i, row in enumerate(in_order(rows["row"]))}
+            line = rows[self.field].astype(str).map({name: i for i, name in enumerate(lines)}) if self.apart else 0
+            above = _LABEL if self.narrow else _AIR  # what stands above a row's first line
+            step = above + _LINE * len(lines) + (4 if self.narrow else _AIR)
+            begin = top + rows["row"].map(order).to_numpy() * step
+            at = begin + above + (np.asarray(line) + 0.5) * _LINE
+            middle = begin + (_LABEL * 0.6 if self.narrow else step / 2)
+            between = (_LINE / 2, _LINE / 2) if self.narrow else (at - begin, begin + step - at)
+            place = {"at": at, "label_at": middle, "above": at - between[0], "below": at + between[1]}
+            parts.append(rows.assign(**place, label=rows["row"].where(~rows["row"].duplicated(), "")))
+            top += step * len(order)
+        return pd.concat(parts), pd.DataFrame(headings), top
 
-        scale = alt.Scale(domain=self.domain, nice=False, zero=False)
+    def _marks(self, rows: pd.DataFrame, at: Callable[[str], Spec], axis: Spec) -> list[Spec]:
+        """The line at zero (broken where a label stands), the interval and the point."""
+        scale = {"domain": list(self.domain), "nice": False, "zero": False}
         # Many series wrap into columns, so that the legend never grows wider than the plot.
         columns = 1 if self.narrow else max(1, min(4, 72 // max(1, *(len(name) for name in self.names))))
-        legend = alt.Legend(columns=columns, labelLimit=320) if any(self.names) else None
-        names, colours, shapes = list(self.names), list(self.colours), list(self.shapes)
-        colour: Any = alt.Color(
-            f"{self.field}:N", scale=alt.Scale(domain=names, range=colours), title=None, legend=legend
-        )
-        shape: Any = alt.Shape(
-            f"{self.field}:N", scale=alt.Scale(domain=names, range=shapes), title=None, legend=legend
-        )
-        if list(self.names) == [""]:
-            colour, shape = alt.value(self.colours[0]), alt.value(self.shapes[0])
-        layers = [
-            base.mark_rule(strokeWidth=2, aria=False).encode(
-                x=alt.X("low:Q", title=self.x, scale=scale, axis=axis), x2="high:Q", color=colour, **place
-            ),
-            base.mark_point(filled=True, size=75, opacity=1).encode(
-                x=alt.X("value:Q", title=self.x, scale=scale, axis=axis),
-                color=colour,
-                shape=shape,
-                description="say:N",
-                tooltip=alt.Tooltip("say:N", title=" "),
-                **place,
-            ),
-        ]
-        zero = base.mark_rule(**zero_line()).encode(x=alt.XDatum(0), **between)
-        return [zero, *layers] if self.zero else layers
+        legend = {"columns": columns, "labelLimit": 320} if any(self.names) else None
+        colour: Spec = {"value": self.colours[0]}
+        shape: Spec = {"value": self.shapes[0]}
+        if list(self.names) != [""]:
+            known: Spec = {"title": None, "legend": legend}
+            names = list(self.names)
+            colour = field(f"{self.field}:N", scale={"domain": names, "range": list(self.colours)}, **known)
+            shape = field(f"{self.field}:N", scale={"domain": names, "range": list(self.shapes)}, **known)
+        y = {"y": at("at")}
 
-    def _data(self, rows: pd.DataFrame) -> pd.DataFrame:
-        columns = ["row", "value", "low", "high", "shown", "say", self.field]
-        return rows[list(dict.fromkeys(columns))].reset_index(drop=True)
+        def x(column: str) -> Spec:
+            return field(f"{column}:Q", title=self.x, scale=scale, axis=axis)
+
+        known_ends = rows.dropna(subset=["low", "high"])[["low", "high", "at", self.field]]
+        ends = {"x": x("low"), "x2": field("high"), "color": colour, **y}
+        point = {"x": x("value"), "color": colour, "shape": shape, **described("say:N"), **y}
+        drawn = [
+            layer("rule", ends, known_ends, strokeWidth=2, aria=False),
+            layer("point", point, rows[["value", "say", "at", self.field]], filled=True, size=75, opacity=1),
+        ]
+        zero = {"x": {"datum": 0}, "y": at("above"), "y2": field("below")}
+        return [layer("rule", zero, rows[["above", "below"]], **zero_line()), *drawn] if self.zero else drawn
 
 
 def labelled(table: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:

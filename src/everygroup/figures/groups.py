@@ -63,8 +63,7 @@ def metric_by_group(table: pd.DataFrame, metric: str, *, narrow: bool = False) -
     rows["shown"] = [estimate(*row) for row in rows[["value", "low", "high"]].itertuples(index=False)]
     rows["say"] = rows["series"].map(lambda name: f"{name}, " if name else "") + rows["row"] + ": " + rows["shown"]
     forest = Forest("series", series, colours, shapes, metric_words(metric), domain_of(rows), narrow=narrow)
-    panels = [forest.panel(part, title) for title, part in by_panel(rows, ["attribute"])]
-    return forest.stacked(panels, f"{metric_words(metric)} by group with 95 % intervals{whose}.")
+    return forest.chart(by_panel(rows, ["attribute"]), f"{metric_words(metric)} by group with 95 % intervals{whose}.")
 
 
 def change_against_baseline(
@@ -115,5 +114,6 @@ def change_against_baseline(
         narrow=narrow,
     )
     keys = ["method", "attribute"] if several else ["attribute"]
-    panels = [forest.panel(part, title) for title, part in by_panel(rows, keys)]
-    return forest.stacked(panels, f"Paired change of {metric_words(metric)} in every group against {baseline}.")
+    return forest.chart(
+        by_panel(rows, keys), f"Paired change of {metric_words(metric)} in every group against {baseline}."
+    )

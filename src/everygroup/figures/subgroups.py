@@ -51,5 +51,7 @@ def intersections_forest(intersections: pd.DataFrame, metric: str, *, narrow: bo
     else:
         rows = rows.assign(series=MEASURED)
     forest = Forest("series", names, colours, shapes, metric_words(metric), domain, apart=False, narrow=narrow)
-    panels = [forest.panel(part, title) for title, part in by_panel(rows, ["attribute"])]
-    return forest.stacked(panels, f"{metric_words(metric)} in every intersection of groups, with counts and intervals.")
+    return forest.chart(
+        by_panel(rows, ["attribute"]),
+        f"{metric_words(metric)} in every intersection of groups, with counts and intervals.",
+    )

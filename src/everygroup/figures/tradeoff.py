@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from everygroup.figures.frames import in_order, numeric, require, top_level
+from everygroup.figures.frames import in_order, numeric, require
+from everygroup.figures.spec import Spec, described, field, finished, layer
 from everygroup.figures.theme import SOFT, estimate, series_style, short_names
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def utility_against_disparity(
     EverygroupError
         If a column is missing or there is no row.
     """
-    import altair as alt
-
     require(points, ["method", "utility", "disparity"], "utility against disparity")
     ends = ["utility_low", "utility_high", "disparity_low", "disparity_high"]
     rows = numeric(points, ["utility", "disparity", *ends]).dropna(subset=["utility", "disparity"])
@@ -63,34 +62,34 @@ def utility_against_disparity(
         f"{name}: {utility} {estimate(u, a, b)}, {disparity} {estimate(d, e, f)}"
         for name, u, a, b, d, e, f in rows[["series", "utility", *ends[:2], "disparity", *ends[2:]]].to_numpy()
     ]
-    x = alt.X(
-        "disparity:Q", title=f"{disparity} (less is better)", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5)
-    )
-    y = alt.Y("utility:Q", title=f"{utility} ({'less' if lower_is_better else 'more'} is better)")
-    y = y.scale(zero=False).axis(tickCount=5)
-    legend = alt.Legend(columns=1, symbolOpacity=1)
-    colour = alt.Color("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=colours))
-    shape = alt.Shape("series:N", title=None, legend=legend, scale=alt.Scale(domain=series, range=shapes))
-    panels = []
+    ticks = {"tickCount": 5}
+    x = field("disparity:Q", title=f"{disparity} (less is better)", scale={"zero": True}, axis=ticks)
+    towards = "less" if lower_is_better else "more"
+    y = field("utility:Q", title=f"{utility} ({towards} is better)", scale={"zero": False}, axis=ticks)
+    known = {"title": None, "legend": {"columns": 1, "symbolOpacity": 1}}
+    colour = field("series:N", scale={"domain": series, "range": colours}, **known)
+    shape = field("series:N", scale={"domain": series, "range": shapes}, **known)
+    dashed = {"color": SOFT, "strokeDash": [4, 3], "strokeWidth": 1.5, "interpolate": "step-after", "aria": False}
+    bar = {"strokeWidth": 1.5, "opacity": 0.6, "aria": False}
+    panels: list[Spec] = []
     for attribute, part in rows.groupby("attribute", sort=False):
-        part = part.assign(front=pareto_front(sign * part["utility"], part["disparity"]))
-        base = alt.Chart(part.drop(columns=["method", "attribute"]))
-        front = base.transform_filter("datum.front").mark_line(
-            color=SOFT, strokeDash=[4, 3], strokeWidth=1.5, interpolate="step-after", aria=False
-        )
-        bar = base.mark_rule(strokeWidth=1.5, opacity=0.6, aria=False)
-        dots = base.mark_point(filled=True, size=110, opacity=1)
+        front = part[pareto_front(sign * part["utility"], part["disparity"])]
+        part = part.drop(columns=["method", "attribute"])
+        across = {"x": x | {"field": "disparity_low"}, "x2": field("disparity_high"), "y": y, "color": colour}
+        along = {"x": x, "y": y | {"field": "utility_low"}, "y2": field("utility_high"), "color": colour}
+        dots = {"x": x, "y": y, "color": colour, "shape": shape, **described("say:N")}
+        order = {"order": field("disparity:Q")}
         layers = [
-            front.encode(x=x, y=y, order="disparity:Q"),
-            bar.encode(x="disparity_low:Q", x2="disparity_high:Q", y=y, color=colour),
-            bar.encode(x=x, y="utility_low:Q", y2="utility_high:Q", color=colour),
-            dots.encode(x=x, y=y, color=colour, shape=shape, description="say:N", tooltip="say:N"),
+            layer("line", {"x": x, "y": y, **order}, front[["disparity", "utility"]], **dashed),
+            layer("rule", across, part.dropna(subset=ends[2:]), **bar),
+            layer("rule", along, part.dropna(subset=ends[:2]), **bar),
+            layer("point", dots, part, filled=True, size=110, opacity=1),
         ]
         title = short_names([attribute])[str(attribute)] if attribute else ""
-        panels.append(alt.layer(*layers, width=_SIDE, height=_SIDE, **({"title": title} if title else {})))
-    return alt.concat(
-        *panels,
+        panels.append({"layer": layers, "width": _SIDE, "height": _SIDE, **({"title": title} if title else {})})
+    return finished(
+        panels,
+        f"{utility} against {disparity} of every method; the dashed line joins those no other beats.",
         columns=3,
-        resolve=alt.Resolve(scale={"x": "independent", "y": "independent"}),
-        **top_level(f"{utility} against {disparity} of every method; the dashed line joins those no other beats."),
+        resolve={"x": "independent", "y": "independent"},
     )

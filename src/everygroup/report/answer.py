@@ -80,7 +80,8 @@ def _gap_change(reading: Reading, attribute: str) -> str:
         -1: "this method increases the measured gap",
         0: "no clear change of the gap",
     }[direction(row["low"], row["high"], lower=True)]
-    check = f"; {LEVELLING[row['note']]}" if row["note"] in LEVELLING else ""
+    # Whether a gap was closed by levelling down is a question only where it fell.
+    check = f"; {LEVELLING[row['note']]}" if row["note"] in LEVELLING and row["change"] < 0 else ""
     return f", a change of {shown} against {_name(reading.baseline)} ({verdict}{check})"
 
 

@@ -1,0 +1,73 @@
+"""Charts from plain Vega-Lite parts: altair's own objects copy and check every part, which takes longer than drawing.
+
+A panel is a mapping as Vega-Lite documents it; `finished` makes an ordinary altair chart of panels, which is shown,
+saved and combined like any other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from everygroup.figures.frames import top_level
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_TYPES = {"Q": "quantitative", "N": "nominal", "O": "ordinal"}
+Spec = dict[str, Any]
+
+
+def field(shorthand: str, **settings: Any) -> Spec:
+    """Return a channel that shows a field: 'value:Q' with the channel's settings."""
+    name, _, kind = shorthand.partition(":")
+    return {"field": name, **({"type": _TYPES[kind]} if kind else {}), **settings}
+
+
+def layer(mark: str, encoding: Mapping[str, Any], rows: pd.DataFrame | None = None, **look: Any) -> Spec:
+    """Return one layer: a mark with its look and channels; with data of its own where `rows` is given."""
+    own = {} if rows is None else {"data": inline(rows)}
+    return {"mark": {"type": mark, **look}, "encoding": dict(encoding), **own}
+
+
+def inline(rows: pd.DataFrame) -> Spec:
+    """Return rows as data within a chart; an undefined number is null."""
+    plain = rows.astype(object).where(rows.notna(), None)
+    return {"values": plain.to_dict("records")}
+
+
+def described(shorthand: str) -> Spec:
+    """Return the channels with what a mark says to a screen reader and when hovered."""
+    return {"description": field(shorthand), "tooltip": field(shorthand, title=" ")}
+
+
+def finished(
+    panels: Sequence[Mapping[str, Any]],
+    description: str,
+    *,
+    columns: int = 1,
+    resolve: Mapping[str, Any] | None = None,
+) -> alt.TopLevelMixin:
+    """Return panels, side by side in so many columns, as one altair chart with the house's look."""
+    import altair as alt
+
+    panel = _panel_class()
+    parts = [panel(data=alt.Undefined, **part) for part in panels]
+    scales = {"scale": dict(resolve)} if resolve else alt.Undefined
+    return alt.ConcatChart(concat=parts, columns=columns, resolve=scales, **top_level(description))
+
+
+@functools.cache
+def _panel_class() -> Any:
+    from altair.utils.schemapi import SchemaBase
+
+    class Panel(SchemaBase):
+        """A plain panel, which altair takes as it is."""
+
+        _schema: ClassVar[dict[str, str]] = {"type": "object"}
+        _class_is_valid_at_instantiation = False
+
+    return Panel
