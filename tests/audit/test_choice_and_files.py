@@ -43,10 +43,7 @@ def test_new_columns_of_gaps(make) -> None:
     assert (
         table.loc[("old", "accuracy"), "interval"] == "wilson" and table.loc[("old", "macro_f1"), "interval"] == "bca"
     )
-    assert (
-        np.isnan(table.loc[("old", "accuracy"), "chance"])
-        and table.loc[("gap", "eodds_lab"), "interval"] == "percentile"
-    )
+    assert np.isnan(table.loc[("old", "accuracy"), "chance"]) and table.loc[("gap", "eodds_lab"), "interval"] == "moved"
     old = audit(make(), n_boot=100, attributes=["group"], interval="percentile").table
     assert set(old["interval"]) == {"percentile"}
     assert old["value"].equals(audit(make(), n_boot=100, attributes=["group"]).table["value"])

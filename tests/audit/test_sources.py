@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from everygroup.audit.engine import Plan
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import frame_of
 from everygroup.audit.sources import source_rows
@@ -23,7 +24,7 @@ def partition(p: Predictions, attribute: str = "sex", min_n: int = 10) -> Partit
 
 def rows_of(p: Predictions, attribute: str = "sex", **options: object) -> pd.DataFrame:
     return frame_of(
-        "sources", source_rows(p, partition(p, attribute), n_boot=60, **options), data_set="", method="", seed=0
+        "sources", source_rows(p, partition(p, attribute), plan=Plan(60), **options), data_set="", method="", seed=0
     )
 
 
@@ -71,7 +72,7 @@ def test_separability_needs_features(make) -> None:
     assert value(told, "m", "AUC of the group from features")["n"] == (~sex).sum()
     with pytest.raises(PredictionsError, match="3 rows"):
         rows_of(p, embeddings=features[:3])
-    one = source_rows(p.where(sex), partition(p.where(sex)), embeddings=features[sex], n_boot=20)
+    one = source_rows(p.where(sex), partition(p.where(sex)), embeddings=features[sex], plan=Plan(20))
     assert any("fewer than two groups" in r["note"] for r in one)
 
 

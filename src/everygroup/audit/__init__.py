@@ -7,18 +7,26 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from everygroup.audit.curves import curve_rows
+from everygroup.audit.gates import Gate, GateResult, gates
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit, audit_arrays
+from everygroup.audit.sources import source_rows
 from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regression, audit_segmentation
 
 __all__ = [
     "Audit",
+    "Gate",
+    "GateResult",
     "audit",
     "audit_anomaly",
     "audit_arrays",
     "audit_multilabel",
     "audit_regression",
     "audit_segmentation",
+    "curve_rows",
+    "gates",
+    "source_rows",
 ]
 
 

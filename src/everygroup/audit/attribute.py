@@ -57,7 +57,8 @@ def attribute_rows(
     between = "percentile" if m.plan.interval == "percentile" else "simultaneous"
     for metric in m.metrics if shown is None else shown:
         value, low, high = overall[metric]
-        add("overall", metric, value, (low, high), everything, interval=m.method[metric])
+        note = "undefined" if np.isnan(value) else ""
+        add("overall", metric, value, (low, high), everything, note=note, interval=m.method[metric])
         lows, highs = m.limits[metric]
         values = m.point.performance[metric][0]
         for s, name in enumerate(part.names):
@@ -80,13 +81,16 @@ def attribute_rows(
             detectable=m.detectable.get(metric, nan),
             interval=between,
         )
-        worst, low, high = m.worst(metric)
-        add("worst", metric, values[worst], (low, high), (worst,), note=f"worst group: {part.names[worst]}")
+        worst = m.worst(metric)
+        if worst is not None:
+            s, *limits = worst
+            note = f"worst group: {part.names[s]}"
+            add("worst", metric, values[s], (limits[0], limits[1]), (s,), note=note, interval=between)
     for metric in m.gaps:
         value = m.point.gaps[metric][0]
         note = FEW if len(part.comparable) < 2 else "undefined" if np.isnan(value) else ""
-        p, kind = m.p.get(metric, nan), m.gap_method(metric)
-        add("gap", metric, value, m.gap_limits[metric], part.comparable, note=note, p=p, interval=kind)
+        p = m.p.get(metric, nan)
+        add("gap", metric, value, m.gap_limits[metric], part.comparable, note=note, p=p, interval=m.gap_method)
     return rows
 
 

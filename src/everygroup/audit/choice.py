@@ -39,6 +39,11 @@ class Chosen:
         """All of them, in the order in which they are shown."""
         return (*self.counted, *self.ranked, *self.losses)
 
+    def and_more(self, counted: Sequence[str], losses: Sequence[str]) -> Chosen:
+        """These and further metrics, which are measured but not shown among them."""
+        more = (tuple(dict.fromkeys([*a, *b])) for a, b in ((self.counted, counted), (self.losses, losses)))
+        return Chosen(next(more), self.ranked, next(more))
+
 
 def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool) -> Chosen:
     """Sort the wanted metrics by what they need.
@@ -74,15 +79,12 @@ def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool) -> Chose
     return Chosen(counted, ranked, tuple(n for n in needs if n in LOSSES))
 
 
-def families_of(
-    answers: Answers, classes: tuple[str, ...], chosen: Chosen, *, convention: Convention, cells: bool = False
-) -> list[Family]:
-    """The families that measure the chosen metrics; with `cells`, the recall of every class, too."""
-    counted = [*chosen.counted, *([f"recall[{c}]" for c in classes] if cells else [])]
+def families_of(answers: Answers, classes: tuple[str, ...], chosen: Chosen, *, convention: Convention) -> list[Family]:
+    """The families that measure the chosen metrics."""
     made: list[Family] = []
-    if counted:
-        names = tuple(dict.fromkeys(counted))
-        made.append(Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=names))
+    if chosen.counted:
+        counted = chosen.counted
+        made.append(Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=counted))
     if answers.y_score is not None and chosen.ranked:
         made.append(Ranks(answers.y_true, answers.y_score, classes, metrics=chosen.ranked))
     if answers.y_score is not None and chosen.losses:

@@ -8,7 +8,7 @@ from typing import Any
 from everygroup.audit.attribute import Overall, attribute_rows, difference_rows, overall_values
 from everygroup.audit.engine import Plan
 from everygroup.audit.families import Index
-from everygroup.audit.flags import chance_flags, size_flags, undefined_flags
+from everygroup.audit.flags import chance_flags, part_flags, size_flags, undefined_flags
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.result import FRAMES, Audit, frame_of
 
@@ -50,6 +50,7 @@ class Collector:
         self._baseline = baseline
         self._rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in FRAMES}
         self._overall: Overall = {}
+        self._parts: dict[str, dict[str, Any]] = {}
 
     def add(self, m: Measurement, *, positives: Index | None = None, class_flags: Sequence[str] = ()) -> None:
         """Take the rows and flags of one attribute.
@@ -65,6 +66,12 @@ class Collector:
         self.extend("differences", difference_rows(m, shown=self.shown))
         shown = m.metrics if self.shown is None else self.shown
         self.flags += [*size_flags(m), *class_flags, *undefined_flags(m, shown), *chance_flags(m, self.headline)]
+        self.flags += part_flags(m, shown)
+        if m.part:
+            metrics = [name for name in m.of_part if name in shown]
+            self._parts[m.partition.attribute] = {
+                "clusters": m.part, "of": int(m.partition.clusters[-1]), "metrics": metrics
+            }  # fmt: skip
 
     def extend(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take rows of any table of `Audit`."""
@@ -78,7 +85,7 @@ class Collector:
         folded = (
             "percentile of the resampled gap" if plan.interval == "percentile" else "folded simultaneous differences"
         )
-        how = {
+        how: dict[str, Any] = {
             "n_boot": plan.n_boot,
             "seed": plan.seed,
             "min_n": plan.min_n,
@@ -86,4 +93,6 @@ class Collector:
             "interval": f"95 %, clusters resampled; by metric in the column `interval`; gaps: {folded}",
             "headline": self.headline,
         }
+        if self._parts:
+            how["resampled_part"] = self._parts
         return Audit(flags=tuple(dict.fromkeys(self.flags)), settings=how | dict(settings or {}), **frames)

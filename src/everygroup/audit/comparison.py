@@ -19,7 +19,7 @@ from everygroup.metrics import fate, levelling_down, metric_info
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index, mcnemar, percentile_interval, sign_flip
 from everygroup.statistics.delong import delong
-from everygroup.statistics.intervals import bca_interval
+from everygroup.statistics.intervals import expanded_interval
 
 FATE_GAPS = ("eopp0_lab", "eopp1_lab", "eodds_lab")
 
@@ -105,21 +105,19 @@ def compare_families(
     pairs = [(Values.merge(v[:k]), Values.merge(v[k:])) for v in (points, drawn)]
     limits: dict[str, tuple[Array, Array]] = {}
     known = part.clusters >= MIN_CLUSTERS
-    left_out = resampler.jackknife() if plan.interval == "auto" else []
     for i, family in enumerate(method):
         for m in family.metrics:
-            change = drawn[i].performance[m] - drawn[k + i].performance[m]
-            low, high = percentile_interval(change)
-            if left_out:
-                low, high = bca_interval(
-                    points[i].performance[m][0] - points[k + i].performance[m][0],
-                    change,
-                    left_out[i].performance[m] - left_out[k + i].performance[m],
-                    left_out[i].weight,
-                    n_units=part.clusters.astype(np.float64),
-                )
+            low, high = _change(drawn[i].performance[m] - drawn[k + i].performance[m], part.clusters, plan)
             limits[m] = np.where(known, low, np.nan), np.where(known, high, np.nan)
     return Comparison(part, pairs[0], pairs[1], limits)
+
+
+def _change(change: Array, units: Index, plan: Plan) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Interval of changes (R, ...) of values that rest on `units` (...) patients.
+
+    The few answers in which two models differ are too discrete for BCa; widened percentiles cover better.
+    """
+    return percentile_interval(change) if plan.interval == "percentile" else expanded_interval(change, n_units=units)
 
 
 def comparison_rows(
@@ -139,7 +137,8 @@ def comparison_rows(
         if len(slots) < 2:
             continue
         gaps = tuple(v.gap(metric, slots)[0] for v in c.point)
-        moved = percentile_interval(c.replicates[0].gap(metric, slots) - c.replicates[1].gap(metric, slots))
+        change = c.replicates[0].gap(metric, slots) - c.replicates[1].gap(metric, slots)
+        moved = _change(change, part.clusters[slots].min(), plan)
         better = metric_info(metric).higher_is_better
         verdict = ""
         if better is not None:
@@ -148,10 +147,11 @@ def comparison_rows(
         if verdict == "levelled down" and gaps[0] < gaps[1]:
             flags.append(_levelled(part, metric, slots, gaps, (ours, theirs), (low, high), bool(better)))
     if len(part.comparable) >= 2:
-        count = int(part.n[list(part.comparable)].sum())
+        at = list(part.comparable)
+        count, fewest = int(part.n[at].sum()), part.clusters[at].min()
         for metric in c.point[0].gaps:
             gaps = tuple(v.gaps[metric][0] for v in c.point)
-            moved = percentile_interval(c.replicates[0].gaps[metric] - c.replicates[1].gaps[metric])
+            moved = _change(c.replicates[0].gaps[metric] - c.replicates[1].gaps[metric], fewest, plan)
             out.append(_row(part, "gap", metric, gaps, moved, count, ""))
     return out, flags
 

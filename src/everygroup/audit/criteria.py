@@ -68,6 +68,54 @@ class _Gaps:
     high: Array
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the criteria of a set of classes look at.
+
+    Attributes
+    ----------
+    names_of : criterion -> quantities that it asks to be equal.
+    prevalence : shares of the same classes.
+    """
+
+    names_of: dict[str, list[str]]
+    prevalence: list[str]
+
+    @classmethod
+    def of(cls, classes: Sequence[str], *, scored: bool) -> Judged:
+        """With two classes the second one counts, with more every class; with fewer there are no criteria."""
+        if len(classes) < 2:
+            return cls({}, [])
+        wanted = _wanted(classes)
+        names_of = {
+            criterion: ["accuracy"] if rates == ("accuracy",) else [f"{r}[{classes[k]}]" for r in rates for k in wanted]
+            for criterion, rates in RATES_OF.items()
+            if scored or criterion != "calibration"
+        }
+        names_of["underdiagnosis"] = [f"fpr[{c}]" for c in classes if c.lower() in HEALTHY]
+        return cls(names_of, [f"prevalence[{classes[k]}]" for k in wanted])
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Metrics of `Classification` that are needed."""
+        asked = [n for c, names in self.names_of.items() if c != "calibration" for n in names]
+        return tuple(dict.fromkeys([*asked, *self.prevalence]))
+
+    def rows(self, m: Measurement, *, tolerance: float = TOLERANCE) -> tuple[list[dict[str, Any]], list[str]]:
+        """Rows and flags as of `criteria_rows`, from a measurement that holds the quantities."""
+        rows = [_row(m, criterion, names, tolerance) for criterion, names in self.names_of.items() if names]
+        return rows, _conflict(m, rows, self.prevalence) if rows else []
+
+
+def _wanted(classes: Sequence[str]) -> list[int]:
+    return [1] if len(classes) == 2 else list(range(len(classes)))
+
+
+def expectation(y_true: Index, y_score: Array | None, classes: Sequence[str]) -> list[Family]:
+    """The family that calibration is judged by; none without scores or with fewer than two classes."""
+    return [] if y_score is None or len(classes) < 2 else [Expectation(y_true, y_score, classes, _wanted(classes))]
+
+
 def criteria_rows(
     y_true: Index,
     y_pred: Index,
@@ -83,14 +131,16 @@ def criteria_rows(
 
     With two classes the second one counts, with more the class with the largest gap. The limits of several quantities
     (classes; true and false positive rates) are widened so that they hold together (Bonferroni), and p is that of the
-    largest gap under shuffled groups; it does not depend on the tolerance.
+    largest gap under shuffled groups; it does not depend on the tolerance. A rate that rests on fewer than `min_n`
+    samples in a group is left out where others do not, and the note says so.
 
     Parameters
     ----------
     y_true, y_pred : (n,) class index; y_score : (n, K) probabilities or None, which leaves calibration out.
     partition, cluster, plan : as for `measure`.
     tolerance : the largest gap that still counts as equal: 'violated' if the interval of the largest gap lies above
-        it, 'holds within the interval' if it lies at or below it, else 'undecided'.
+        it and p is at most 0.05, 'holds within the interval' if it lies at or below it and no rate was left out, else
+        'undecided'.
 
     Returns
     -------
@@ -105,25 +155,12 @@ def criteria_rows(
     ----------
     Chouldechova, Big Data 2017; Kleinberg, Mullainathan, Raghavan 2016: Inherent trade-offs.
     """
-    if len(classes) < 2:
+    judged = Judged.of(classes, scored=y_score is not None)
+    if not judged.counted:
         return [], []
-    wanted = [len(classes) - 1] if len(classes) == 2 else list(range(len(classes)))
-    names_of = {
-        criterion: ["accuracy"] if rates == ("accuracy",) else [f"{r}[{classes[k]}]" for r in rates for k in wanted]
-        for criterion, rates in RATES_OF.items()
-    }
-    names_of["underdiagnosis"] = [f"fpr[{c}]" for c in classes if c.lower() in HEALTHY]
-    families: list[Family] = []
-    if y_score is not None:
-        families.append(Expectation(y_true, y_score, classes, wanted))
-    else:
-        del names_of["calibration"]
-    counted = dict.fromkeys(n for c, names in names_of.items() if c != "calibration" for n in names)
-    prevalence = [f"prevalence[{classes[k]}]" for k in wanted]
-    families.append(Classification(y_true, y_pred, tuple(classes), metrics=(*counted, *prevalence)))
-    m = measure(families, partition, cluster, plan, y_true)
-    rows = [_row(m, criterion, names, tolerance) for criterion, names in names_of.items() if names]
-    return rows, _conflict(m, rows, prevalence)
+    counted = Classification(y_true, y_pred, tuple(classes), metrics=judged.counted)
+    m = measure([*expectation(y_true, y_score, classes), counted], partition, cluster, plan, y_true)
+    return judged.rows(m, tolerance=tolerance)
 
 
 def _gaps(m: Measurement, names: Sequence[str]) -> _Gaps:
@@ -152,32 +189,61 @@ def _gaps(m: Measurement, names: Sequence[str]) -> _Gaps:
     )
 
 
+def _few(m: Measurement, names: Sequence[str]) -> dict[str, str]:
+    """The rates that rest on fewer than `min_n` samples in a comparable group, with the n and the group."""
+    few: dict[str, str] = {}
+    slots = list(m.partition.comparable)
+    for family, sums in m.sums.items():
+        if isinstance(family, SumFamily):
+            for name, (_, trials) in family.proportions(sums[slots]).items():
+                # none at all is undefined, and said so
+                at = int(np.argmin(np.where(trials > 0, trials, np.inf)))
+                if name in names and 0 < trials[at] < m.plan.min_n:
+                    few[name] = f"n = {int(trials[at])} in {m.partition.names[slots[at]]}"
+    return few
+
+
+def _listed(items: Sequence[str]) -> str:
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
+
+
 def _row(m: Measurement, criterion: str, names: Sequence[str], tolerance: float) -> dict[str, Any]:
     """Judge one criterion."""
     row: dict[str, Any] = {"attribute": m.partition.attribute, "criterion": criterion, "quantity": names[0]}
     nothing = {"gap": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "verdict": UNDECIDED}
-    found = _gaps(m, names)
+    comparable = set(m.partition.comparable)
+    few = _few(m, names) if len(comparable) >= 2 else {}
+    # a rate on a handful of samples is not judged beside rates on many
+    kept = [n for n in names if n not in few]
+    found = _gaps(m, kept)
+    judged = bool(found.names)
+    if not judged:
+        kept, found = list(names), _gaps(m, names)
     if not found.names:
-        few = len(m.partition.comparable) < 2
-        note = "fewer than two groups can be compared" if few else "undefined in all groups but one"
+        note = "fewer than two groups can be compared" if len(comparable) < 2 else "undefined in all groups but one"
         return row | nothing | {"note": note}
     worst = int(found.gap.argmax())
     name = found.names[worst]
     unknown = bool(np.isnan(found.low).any())
     low, high = (float("nan"), float("nan")) if unknown else (float(found.low.max()), float(found.high.max()))
-    verdict = VIOLATED if low > tolerance else HOLDS if high <= tolerance else UNDECIDED
     tested = [n for n in found.names if not np.isnan(m.p.get(n, np.nan))]
     p = float("nan")
     if tested:
         observed = max(float(found.gap[found.names.index(n)]) for n in tested)
         p = float(permutation_p(observed, np.max([m.null_gaps[n] for n in tested], axis=0)))
+    verdict = UNDECIDED
+    if low > tolerance and p <= 1 - LEVEL:
+        verdict = VIOLATED
+    elif high <= tolerance and len(kept) == len(names):
+        verdict = HOLDS
     most, least = _ends(m, name, 3)
     notes = [f"highest {most}, lowest {least}"]
-    comparable = set(m.partition.comparable)
-    left_out = [n for n in names if set(m.slots(n)) < comparable]
+    left_out = [n for n in kept if set(m.slots(n)) < comparable]
     if left_out:
-        more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
-        notes.append(f"undefined in a group: {', '.join(left_out[:3])}{more}")
+        notes.append(f"undefined in a group: {_listed(left_out)}")
+    if few:
+        what = "not judged, too few samples" if judged else "few samples"
+        notes.append(f"{what}: {_listed([f'{n} ({why})' for n, why in few.items()])}")
     if unknown:
         notes.append("no interval")
     return row | {

@@ -54,9 +54,7 @@ def curve_rows(
     if not predictions.has_scores:
         return []
     true, score = predictions.y_true, predictions.y_score
-    cluster: NDArray[Any] | None = np.unique(predictions.units, return_inverse=True)[1].reshape(-1)
-    if cluster is not None and np.bincount(cluster, minlength=1).max(initial=0) <= 1:
-        cluster = None
+    cluster = predictions.unit_index if predictions.clustered else None
     parts = [(partition.names[s], np.flatnonzero(partition.slot == s)) for s in partition.comparable]
     rows: list[dict[str, Any]] = []
     for name, inside in [("overall", np.arange(true.size)), *parts]:

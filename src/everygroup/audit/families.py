@@ -9,7 +9,7 @@ of such families.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -27,7 +27,9 @@ from everygroup.metrics import (
     metric_info,
 )
 from everygroup.metrics.lineage import Name, Variant
-from everygroup.metrics.rates import matthews_of, ratio_of
+from everygroup.metrics.rates import matthews_of
+from everygroup.statistics import joint_units
+from everygroup.statistics.tables import distinct
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -55,9 +57,14 @@ class Family:
         """What a shuffle of the groups keeps fixed for this metric: that of its record."""
         return metric_info(metric).null
 
-    def gap_limits(self, metric: str, point: float, replicates: Array, p: float) -> tuple[float, float] | None:
-        """Interval of one of `gaps` from its replicates (R,) and its permutation p; None for the percentile one."""
-        return None
+    def units(self, slot: Index, cluster: Index, n_slots: int) -> dict[str, Array]:
+        """Number of patients (S + 1,) that metrics rest on in every slot and in all rows, where not all of them count.
+
+        Parameters
+        ----------
+        slot, cluster : (n,) of the rows, clusters numbered 0..C-1 without gaps.
+        """
+        return {}
 
 
 class SumFamily(Family):
@@ -100,6 +107,10 @@ class SumFamily(Family):
 class RankFamily(Family):
     """Metrics that need the order of the rows, evaluated under weights of the units (clusters) they belong to."""
 
+    def only(self, metrics: Iterable[str]) -> RankFamily:
+        """The family without its other metrics, where leaving them out saves work; else itself."""
+        return self
+
     @abstractmethod
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         """Prepare some rows.
@@ -137,19 +148,11 @@ COUNT_METRICS: dict[str, Callable[[OneVsRest, Convention], Array]] = {
     "matthews": lambda counts, _: matthews_of(counts),
 }
 """Count metrics over all classes."""
-CLASS_RATES = ("recall", "precision", "f1", "tnr", "fpr", "ppv", "npv", "specificity", "prevalence", "selection_rate")
-"""Rates of one class, written ``recall[class]``; those that the registry knows are offered."""
-_ALIASES = {"specificity": "tnr"}
-_SAME = {"ppv": "precision", "tnr": "specificity"}
-
-
-def registered(name: str) -> bool:
-    """Whether the registry knows a metric."""
-    try:
-        metric_info(name)
-    except SettingsError:
-        return False
-    return True
+MEAN_RECALLS = ("macro_recall", "balanced_accuracy")
+CLASS_RATES = tuple(RATES)
+"""Rates of one class, written ``recall[class]``."""
+_SAME = ("tpr", "tnr", "fnr", "ppv", "ovr_accuracy")
+"""Rates that are another rate by another name, or its complement; not shown unless asked for."""
 
 
 class Classification(SumFamily):
@@ -206,7 +209,7 @@ class Classification(SumFamily):
         counts = self.counted(sums)
         out = {m: COUNT_METRICS[m](counts, self.convention) for m in self.metrics if m in COUNT_METRICS}
         for rate, names in self._rates.items():
-            values = ratio_of(*self._fraction(rate, counts))
+            values = class_rates(counts, rate)
             out |= {name: values[..., k] for name, k in names}
         return {m: out[m] for m in self.metrics}
 
@@ -224,19 +227,23 @@ class Classification(SumFamily):
             out["accuracy"] = (counts.tp.sum(axis=-1), counts.n[..., 0])
         for rate, names in self._rates.items():
             if rate != "f1":
-                top, bottom = self._fraction(rate, counts)
+                top, bottom = RATES[rate](counts)
                 out |= {name: (top[..., k], bottom[..., k]) for name, k in names}
         return out
 
-    def recall(self, sums: Array) -> Array:
-        """Recall (..., K) of every class."""
-        return class_rates(self.counted(sums), "recall")
-
-    @staticmethod
-    def _fraction(rate: str, counts: OneVsRest) -> tuple[Array, Array]:
-        if rate == "prevalence":
-            return counts.support, np.broadcast_to(counts.n, counts.support.shape)
-        return RATES[_ALIASES.get(rate, rate)](counts)
+    def units(self, slot: Index, cluster: Index, n_slots: int) -> dict[str, Array]:
+        """A mean of recalls is as unsure as its rarest class: its patients are those of the classes, joined."""
+        names = [m for m in MEAN_RECALLS if m in self.metrics]
+        if not names:
+            return {}
+        k, size = len(self.classes), int(cluster.max(initial=-1)) + 1
+        patients = []
+        for width, code in ((n_slots, slot * k + self.y_true), (1, self.y_true)):
+            if size < cluster.size:
+                code = distinct(code * size + cluster, width * k * size)[0] // size
+            patients.append(np.bincount(code, minlength=width * k).reshape(width, k))
+        joint = np.asarray(joint_units(np.concatenate(patients)), dtype=np.float64)
+        return dict.fromkeys(names, joint)
 
 
 def wanted_metrics(metrics: Sequence[str] | Literal["standard", "all"], classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -247,17 +254,17 @@ def wanted_metrics(metrics: Sequence[str] | Literal["standard", "all"], classes:
     SettingsError
         For a name that is no count metric of these classes.
     """
-    rates = [r for r in CLASS_RATES if registered(f"{r}[{classes[0]}]")]
-    rates = [r for r in rates if _SAME.get(r) not in rates]
+    rates = [r for r in CLASS_RATES if r not in _SAME]
     per_class = [f"{rate}[{label}]" for rate in rates for label in classes]
-    known = [m for m in COUNT_METRICS if registered(m)]
+    known = list(COUNT_METRICS)
     if metrics == "standard":
         return STANDARD
     if metrics == "all":
         return (*known, *per_class)
+    of_class = {f"{r}[{c}]" for r in CLASS_RATES for c in classes}
     names: list[str] = []
     for name in metrics:
-        if name in COUNT_METRICS or name in per_class or name in [f"{r}[{c}]" for r in CLASS_RATES for c in classes]:
+        if name in COUNT_METRICS or name in of_class:
             names.append(name)
         elif name in CLASS_RATES:
             names += [f"{name}[{label}]" for label in classes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from everygroup.audit.families import Convention, Index
@@ -38,6 +40,16 @@ def chance_flags(m: Measurement, metric: str = CHANCE_METRIC) -> list[str]:
     return [
         f"{m.partition.attribute}: the measured gap in {what} is no larger than chance alone often gives "
         f"(permutation p = {p:.2f})."
+    ]
+
+
+def part_flags(m: Measurement, shown: Sequence[str]) -> list[str]:
+    """A plain sentence where only a part of very many patients was resampled."""
+    if not set(shown) & set(m.of_part):
+        return []
+    return [
+        f"{m.partition.attribute}: values rest on all {int(m.partition.clusters[-1]):,} patients or samples; the "
+        f"intervals and p of metrics of scores or measured values on a random part of {m.part:,}, scaled to all."
     ]
 
 

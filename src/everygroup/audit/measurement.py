@@ -18,6 +18,7 @@ from everygroup.audit.thinning import Thinned, is_large, weighted
 from everygroup.metrics import difference, metric_info
 from everygroup.statistics import percentile_interval, permutation_p
 from everygroup.statistics.detectable import detectable_gap
+from everygroup.statistics.folded import lowest_interval, moved_interval, widening
 from everygroup.statistics.intervals import bca_interval, gap_interval, simultaneous_differences
 from everygroup.statistics.proportions import effective_size, wilson_interval
 
@@ -37,6 +38,8 @@ class Measurement:
     limits : metric -> low and high (S + 1,) of every slot and of all rows.
     method : metric -> which interval `limits` holds: 'wilson', 'bca' or 'percentile'.
     sums : family -> (S, J) sums of the sample.
+    part : how many clusters were resampled where that was a part of them; 0 otherwise.
+    of_part : metrics whose intervals and nulls rest on that part.
     """
 
     partition: Partition
@@ -48,6 +51,8 @@ class Measurement:
     limits: dict[str, Limits]
     method: dict[str, str]
     sums: dict[Family, Array] = field(default_factory=dict)
+    part: int = 0
+    of_part: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -96,9 +101,10 @@ class Measurement:
 
     @cached_property
     def gap_limits(self) -> dict[str, tuple[float, float]]:
-        """Interval of every gap: folded from simultaneous ones of the differences; percentile where that is asked for.
+        """Interval of every gap: folded from simultaneous ones of the differences, within the metric's range.
 
-        A metric that is itself a gap has the percentile interval, unless its family gives another.
+        A metric that is itself a gap has the interval of a distance (`moved_interval`). All have the plain percentile
+        interval where that is asked for.
         """
         out: dict[str, tuple[float, float]] = {}
         if self.plan.interval == "percentile":
@@ -107,34 +113,32 @@ class Measurement:
                 out[m] = float(low), float(high)
         elif len(self.partition.comparable) >= 2:
             point, replicates, limits = self._groups
-            lows, highs = gap_interval(point, replicates, limits=limits)
+            lows, highs = (side.clip(0.0, self._spans) for side in gap_interval(point, replicates, limits=limits))
             out = {m: (float(lows[i]), float(highs[i])) for i, m in enumerate(self.metrics)}
         for m in self.gaps:
-            low, high = percentile_interval(self.replicates.gaps[m])
-            out[m] = self._own_limits.get(m, (float(low), float(high)))
+            drawn, null = self.replicates.gaps[m], self.null_gaps.get(m)
+            plain = self.plan.interval == "percentile"
+            low, high = percentile_interval(drawn) if plain else moved_interval(self.point.gaps[m][0], drawn, null)
+            out[m] = float(low), float(high)
         return out
 
-    @cached_property
-    def _own_limits(self) -> dict[str, tuple[float, float]]:
-        """Intervals of gaps whose family knows a better one than the percentile interval."""
-        if self.plan.interval == "percentile":
-            return {}
-        found = {
-            m: f.gap_limits(m, float(self.point.gaps[m][0]), self.replicates.gaps[m], self.p.get(m, float("nan")))
-            for f in self.families
-            for m in f.gaps
-        }
-        return {m: limits for m, limits in found.items() if limits is not None}
-
-    def gap_method(self, metric: str) -> str:
+    @property
+    def gap_method(self) -> str:
         """Which interval a metric that is itself a gap has: 'percentile' or 'moved'."""
-        return "moved" if metric in self._own_limits else "percentile"
+        return "percentile" if self.plan.interval == "percentile" else "moved"
+
+    @cached_property
+    def _spans(self) -> FloatArray:
+        """(M,) width of the range of every performance metric: no difference is larger."""
+        return np.array([info.high - info.low for info in map(metric_info, self.metrics)])
 
     @cached_property
     def pair_limits(self) -> Limits:
         """Simultaneous intervals (M, G, G) of the differences between comparable groups."""
         point, replicates, limits = self._groups
-        return simultaneous_differences(point, replicates, limits=limits)
+        most = self._spans[:, None, None]
+        low, high = simultaneous_differences(point, replicates, limits=limits)
+        return low.clip(-most, most), high.clip(-most, most)
 
     @cached_property
     def detectable(self) -> dict[str, float]:
@@ -148,15 +152,32 @@ class Measurement:
         found = detectable_gap(replicates, null=null)
         return {m: float(found[i]) for i, m in enumerate(self.metrics) if not np.isnan(self.p[m])}
 
-    def worst(self, metric: str) -> tuple[int, float, float]:
-        """The slot with the worst value, and the percentile interval of the worst value."""
-        slots = list(self.slots(metric))
-        values, replicates = self.point.performance[metric][0], self.replicates.performance[metric][:, slots]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a replicate in which no group is defined is undefined
-            worst = _worst(replicates, metric)
-        low, high = percentile_interval(worst)
-        return slots[int(_badness(values[slots], metric).argmax())], float(low), float(high)
+    def worst(self, metric: str) -> tuple[int, float, float] | None:
+        """The slot with the worst value, and the interval of the worst value.
+
+        The interval is that of the lowest (or highest) of the groups' true values. Of a metric that is best in the
+        middle of its range it is that of the worst group, widened for having chosen among G.
+
+        Returns
+        -------
+        None where neither more nor less is better, as for a prevalence.
+        """
+        info, slots = metric_info(metric), list(self.slots(metric))
+        if np.isnan(info.optimum):
+            return None
+        values = self.point.performance[metric][0][slots]
+        lows, highs = (side[slots] for side in self.limits[metric])
+        at = int(_badness(values, metric).argmax())
+        if self.plan.interval == "percentile":
+            low, high = percentile_interval(_worst(self.replicates.performance[metric][:, slots], metric))
+        elif info.higher_is_better:
+            low, high = lowest_interval(lows, highs, values)
+        elif info.higher_is_better is not None:
+            high, low = (-side for side in lowest_interval(-highs, -lows, -values))
+        else:
+            widen = widening(len(slots))
+            low, high = (values[at] + widen * (side[at] - values[at]) for side in (lows, highs))
+        return slots[at], float(np.clip(low, info.low, info.high)), float(np.clip(high, info.low, info.high))
 
 
 def _badness(values: Array, metric: str) -> Array:
@@ -213,7 +234,8 @@ def measure(
     method: dict[str, str] = {}
     known = partition.clusters >= MIN_CLUSTERS
     for f, point, drawn, jackknife in zip(families, points, replicates, jackknives, strict=True):
-        found = _family_limits(f, point, drawn, jackknife, sums.get(f), partition)
+        units = f.units(partition.slot, cluster, len(partition.names)) if jackknife is not None else {}
+        found = _family_limits(f, point, drawn, jackknife, sums.get(f), partition, units)
         for metric, (low, high, name) in found.items():
             limits[metric] = np.where(known, low, np.nan), np.where(known, high, np.nan)
             method[metric] = name
@@ -222,7 +244,9 @@ def measure(
         null = shuffled_values(direct, partition, cluster, plan, label)
         null = null if thin is None else Values.merge([null, thin.shuffled(label)])
     merged = Values.merge(points), Values.merge(replicates)
-    return Measurement(partition, plan, tuple(families), *merged, null, limits, method, sums)
+    part = 0 if thin is None else thin.n_clusters
+    of_part = () if thin is None else tuple(m for f in slow for m in (*f.metrics, *f.gaps))
+    return Measurement(partition, plan, tuple(families), *merged, null, limits, method, sums, part, of_part)
 
 
 def _family_limits(
@@ -232,8 +256,12 @@ def _family_limits(
     jackknife: Jackknife | None,
     sums: Array | None,
     partition: Partition,
+    units: dict[str, Array],
 ) -> dict[str, tuple[FloatArray, FloatArray, str]]:
-    """Return low and high (S + 1,) and the interval's name of every performance metric of a family."""
+    """Return low and high (S + 1,) and the interval's name of every performance metric of a family.
+
+    `units` (S + 1,) are the patients of metrics that rest on fewer than all.
+    """
     out: dict[str, tuple[FloatArray, FloatArray, str]] = {}
     if jackknife is None:
         for m, values in replicates.performance.items():
@@ -257,7 +285,7 @@ def _family_limits(
                 _stacked(replicates, names),
                 _stacked(Values(jackknife.performance, {}), names),
                 jackknife.weight[:, :, None],
-                n_units=partition.clusters[:, None].astype(np.float64),
+                n_units=np.stack([units.get(m, partition.clusters) for m in names], axis=-1).astype(np.float64),
                 unit_range=bounded,
             )
             out |= {m: (low[:, i], high[:, i], "bca") for i, m in enumerate(names)}

@@ -106,6 +106,19 @@ class Partition:
         return np.where(self.slot < len(self.names) - (self.n_missing > 0), self.slot, -1)
 
 
+def crossable(parts: Sequence[Partition]) -> list[Partition]:
+    """The partitions to form subgroups of: not the grouping used in training where the other attributes settle it."""
+    others = [p for p in parts if p.attribute != "group"]
+    if not others or len(others) == len(parts):
+        return list(parts)
+    cell = np.zeros(others[0].slot.size, dtype=np.int64)
+    for part in others:
+        values, _, cell = distinct(cell * len(part.names) + part.slot, (int(cell.max(initial=0)) + 1) * len(part.names))
+    group = next(p for p in parts if p.attribute == "group")
+    both, _, _ = distinct(cell * len(group.names) + group.slot, values.size * len(group.names))
+    return others if both.size == values.size else list(parts)
+
+
 def partitions(
     predictions: Predictions, attributes: tuple[str, ...] | None, cluster: NDArray[np.int64], *, min_n: int
 ) -> tuple[list[Partition], list[str]]:

@@ -71,11 +71,11 @@ class Audit:
 
     Attributes
     ----------
-    table : long rows. `group` is a group's name, 'missing', 'overall', 'gap' (between the groups) or 'worst'. `low` and
-        `high` are the 95 % interval named in `interval`; `p` of a gap is that chance alone gives one as large
-        (permutation of the groups), `chance` and `chance_high` the mean and the 95th percentile of such gaps,
-        `detectable` the smallest gap that this n would have shown with 80 % power. `n_positive` counts the second class
-        of two and is empty otherwise.
+    table : long rows. `group` is a group's name, 'missing', 'overall', 'gap' (between the groups) or 'worst' (left out
+        where neither more nor less is better). `low` and `high` are the 95 % interval named in `interval`; `p` of a gap
+        is that chance alone gives one as large (permutation of the groups), `chance` and `chance_high` the mean and the
+        95th percentile of such gaps, `detectable` the smallest gap that this n would have shown with 80 % power (not
+        known of distances such as EOdds). `n_positive` counts the second class of two and is empty otherwise.
     comparison : long rows of the change against the baseline; empty without one. `p` is for accuracy (McNemar's, or
         that of a sign-flip test over patients where one has several samples) and for the AUC of two classes (DeLong).
         The note of a 'gap' row is the verdict 'improved all', 'unchanged', 'trade' or 'levelled down'.
@@ -158,21 +158,21 @@ class Audit:
         if attribute is None:
             return "No two groups are large enough to be compared."
         gap, worst = self._row(attribute, "gap", self.headline), self._row(attribute, "worst", self.headline)
-        assert gap is not None and worst is not None
+        assert gap is not None
         info = metric_info(self.headline)
         what = "macro F1" if self.headline == "macro_f1" else info.title
-        place = {True: "lowest", False: "highest", None: "furthest from its best value"}[info.higher_is_better]
         by = "group" if attribute == "group" else attribute
-        name = str(worst["note"]).removeprefix("worst group: ")
         p = (
             ""
             if pd.isna(gap["p"])
             else f", permutation p {'< 0.001' if gap['p'] < 0.001 else '= ' + format(gap['p'], '.3f')}"
         )
-        return (
-            f"By {by}, {what} is {place} in {name} ({_number(worst)}, n = {worst['n']}), and the gap between the "
-            f"groups is {_number(gap)}{p}."
-        )
+        between = f"the gap between the groups is {_number(gap)}{p}."
+        if worst is None:
+            return f"By {by}, {between.replace('the gap', f'the gap in {what}', 1)}"
+        place = {True: "lowest", False: "highest", None: "furthest from its best value"}[info.higher_is_better]
+        name = str(worst["note"]).removeprefix("worst group: ")
+        return f"By {by}, {what} is {place} in {name} ({_number(worst)}, n = {worst['n']}), and {between}"
 
     def _second_sentence(self) -> str:
         attribute = self._headline()

@@ -13,24 +13,27 @@ from everygroup.audit.attribute import cell_rows
 from everygroup.audit.choice import Answers, Metrics, choose, families_of
 from everygroup.audit.collect import Collector
 from everygroup.audit.comparison import compare, pair
-from everygroup.audit.criteria import criteria_rows
+from everygroup.audit.criteria import Judged, expectation
 from everygroup.audit.curves import curve_rows
 from everygroup.audit.engine import Plan
 from everygroup.audit.families import Classification, Convention, Family
 from everygroup.audit.flags import class_flags, general_flags
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import measure
-from everygroup.audit.partition import partitions
+from everygroup.audit.partition import crossable, partitions
 from everygroup.audit.result import Audit
+from everygroup.audit.score_families import LOSSES
+from everygroup.audit.sources import source_rows
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.predictions import Predictions
-from everygroup.statistics import cluster_index
 
 
 def audit(
     predictions: Predictions,
     *,
     baseline: Predictions | None = None,
+    embeddings: ArrayLike | None = None,
+    calibration: Predictions | None = None,
     n_boot: int = 1000,
     seed: int = 0,
     min_n: int = 10,
@@ -50,6 +53,10 @@ def audit(
     ----------
     predictions : rows whose y_true is known are used.
     baseline : answers of another model for the same samples (paired by id); gives `Audit.comparison`.
+    embeddings : (n, d) features of the rows of `predictions`, to see in `Audit.sources` whether groups can be told from
+        them.
+    calibration : other rows of the same model, such as those of the split 'validation', to set the size of 90 %
+        prediction sets on, whose coverage by group is then in `Audit.sources`.
     n_boot : bootstrap replicates of the clusters (patients), and shuffles of the permutation null.
     seed : of both.
     min_n : smaller groups are shown, noted as too small, and left out of gaps; so are groups of one patient or lesion.
@@ -71,7 +78,7 @@ def audit(
     Raises
     ------
     PredictionsError
-        Without known labels or sensitive attributes, or when the baseline does not fit.
+        Without known labels or sensitive attributes, or when the baseline, `embeddings` or `calibration` do not fit.
     """
     if n_boot < 1 or min_n < 1 or seed < 0 or intersections < 0:
         raise SettingsError(
@@ -83,9 +90,22 @@ def audit(
         raise PredictionsError(
             "No sample has a known label (y_true), so nothing can be measured.", fix="name the label with --y-true"
         )
+    if embeddings is not None:
+        if np.shape(embeddings)[0] != known.size:
+            raise PredictionsError(
+                f"embeddings has {np.shape(embeddings)[0]} rows but there are {known.size} samples.",
+                fix="give the features of the same rows, in the same order",
+            )
+        embeddings = np.asarray(embeddings)[known]
+    if calibration is not None and calibration.classes != predictions.classes:
+        raise PredictionsError(
+            f"The classes of the calibration rows are {', '.join(calibration.classes)}, those of the predictions "
+            f"{', '.join(predictions.classes)}.",
+            fix="give rows of the same model",
+        )
     flags = general_flags(predictions, known)
     used = predictions if known.all() else predictions.where(known)
-    cluster = cluster_index(used.units)
+    cluster = used.unit_index
     parts, notes = partitions(used, None if attributes is None else tuple(attributes), cluster, min_n=min_n)
     flags += notes
     if not parts:
@@ -97,7 +117,15 @@ def audit(
     scored = used.has_scores
     answers = Answers(used.y_true, used.y_pred, used.y_score if scored else None, len(used.classes))
     chosen = choose(metrics, used.classes, scores=scored)
-    measured = families_of(answers, used.classes, chosen, convention=convention, cells=True)
+    # measured once for all tables: what is shown, the recall of every cell, and what the criteria and sources rest on
+    judged = Judged.of(used.classes, scored=scored)
+    everything = chosen.and_more(
+        [*(f"recall[{c}]" for c in used.classes), *judged.counted], LOSSES if answers.y_score is not None else ()
+    )
+    measured = [
+        *families_of(answers, used.classes, everything, convention=convention),
+        *expectation(answers.y_true, answers.y_score, used.classes),
+    ]
     matched = None if baseline is None else pair(used, baseline)
     collector = Collector(
         plan,
@@ -122,10 +150,11 @@ def audit(
         collector.add(m, positives=positives, class_flags=by_class)
         collector.extend("cells", cell_rows(m, used.y_true, used.classes))
         collector.extend("curves", curve_rows(used, part))
-        judged, conflicts = criteria_rows(
-            answers.y_true, answers.y_pred, answers.y_score, used.classes, part, cluster, plan
+        collector.extend(
+            "sources", source_rows(used, part, embeddings=embeddings, calibration=calibration, plan=plan, measured=m)
         )
-        collector.extend("criteria", judged)
+        verdicts, conflicts = judged.rows(m)
+        collector.extend("criteria", verdicts)
         collector.flags += conflicts
         if matched:
             rows, levelled = compare(m, matched[0], matched[1], matched[2], cluster, both)
@@ -134,7 +163,7 @@ def audit(
     if intersections:
         subgroups, hidden = intersection_rows(
             _compared(answers, used.classes, convention),
-            [p for p in parts if p.attribute in used.sensitive] or parts,
+            crossable(parts),
             cluster,
             plan,
             order=intersections,

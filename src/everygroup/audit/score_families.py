@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -10,7 +10,7 @@ from scipy import sparse
 from everygroup.audit.families import Array, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.errors import SettingsError
 from everygroup.metrics.calibration import N_BINS, confidence, log_losses, squared_errors, width_bins
-from everygroup.metrics.ranking import Ranking, rankings
+from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import mean_defined, ratio_of
 from everygroup.metrics.selective import Selective
 from everygroup.metrics.uncertainty import predictive_entropy
@@ -74,16 +74,22 @@ class Ranks(RankFamily):
     ) -> None:
         of_class = {f"{m}[{c}]": (m, k) for m in RANKED[:2] for k, c in enumerate(classes)}
         self.metrics = _known(metrics, (*RANKED, *of_class))
-        self.y_true, self.y_score = y_true, y_score
+        self.y_true, self.y_score, self.classes = y_true, y_score, tuple(classes)
         self._of_class = {m: of_class[m] for m in self.metrics if m in of_class}
+
+    def only(self, metrics: Iterable[str]) -> Ranks:
+        """Some of the metrics, in the same order."""
+        wanted = set(metrics)
+        return Ranks(self.y_true, self.y_score, self.classes, metrics=[m for m in self.metrics if m in wanted])
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         """Rank some rows once for all weights."""
         true, score = self.y_true[rows], self.y_score[rows]
         wanted = [m for m in self.metrics if m in RANKED[:2]]
-        ranked = rankings(true, score, unit, n_units) if wanted else []
-        # of two classes only the second was ranked; one class alone may be the first
-        single = {k: Ranking.of(score[:, k], true == k, unit, n_units) for k in {k for _, k in self._of_class.values()}}
+        # of two classes only the second is ranked, unless the first is asked for
+        averaged = ([1] if score.shape[1] == 2 else list(range(score.shape[1]))) if wanted else []
+        needed = sorted({*averaged, *(k for _, k in self._of_class.values())})
+        by = {k: Ranking.of(score[:, k], true == k, unit, n_units) for k in needed}
         wrong = score.argmax(axis=1) != true
         error = selective = None
         if "entropy_error_auc" in self.metrics:
@@ -91,12 +97,12 @@ class Ranks(RankFamily):
         if {"aurc", "accuracy_at_80"} & set(self.metrics):
             selective = Selective.of(wrong, score.max(axis=1), unit, n_units)
 
-        def one(ranking: Ranking, metric: str, weights: Weights) -> Array:
-            return ranking.auc(weights) if metric == "auc" else ranking.average_precision(weights)
+        precise = any(m.startswith("auprc") for m in self.metrics)
 
         def evaluate(weights: Weights) -> Sums:
-            out = {m: mean_defined(np.stack([one(r, m, weights) for r in ranked]), axis=0) for m in wanted}
-            out |= {name: one(single[k], m, weights) for name, (m, k) in self._of_class.items()}
+            found = {k: dict(zip(RANKED[:2], r.areas(weights, precision=precise), strict=True)) for k, r in by.items()}
+            out = {m: mean_defined(np.stack([found[k][m] for k in averaged]), axis=0) for m in wanted}
+            out |= {name: found[k][m] for name, (m, k) in self._of_class.items()}
             if error is not None:
                 out["entropy_error_auc"] = error.auc(weights)
             if selective is not None:

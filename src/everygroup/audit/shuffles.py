@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -51,7 +51,7 @@ def shuffled_values(
         if counted:
             _counted(parts, counted, rows, unit, labels, strata, plan)
         if weighted:
-            _weighted(parts, weighted, rows, unit, labels, strata, plan)
+            _weighted(parts, {f: names[f] for f in weighted}, rows, unit, labels, strata, plan)
         found += [_only(Values.join(parts[f]), names[f]) for f in used]
     return Values.merge(found)
 
@@ -93,7 +93,7 @@ def _counted(
 
 def _weighted(
     parts: dict[Family, list[Values]],
-    families: Sequence[Family],
+    families: Mapping[Family, frozenset[str]],
     rows: Index,
     unit: Index,
     labels: Index,
@@ -103,14 +103,14 @@ def _weighted(
     """Shuffle the labels of the units one by one."""
     n_groups, n_units = int(labels.max()) + 1, labels.size
     of_unit = {f: _unit_sums(f, rows, unit, n_units) for f in families if isinstance(f, SumFamily)}
-    bound = {f: f.bind(rows, unit, n_units) for f in families if isinstance(f, RankFamily)}
+    bound = {f: f.only(names).bind(rows, unit, n_units) for f, names in families.items() if isinstance(f, RankFamily)}
     for block in permuted_blocks(labels, strata, plan.n_boot, seed=plan.seed + 1, n_rows=rows.size):
         for f, sums_of in of_unit.items():
             sums = np.stack([dense(sums_of.T @ w).T for w in _inside(block, n_groups)], axis=1)
             parts[f].append(Values(f.values(sums), f.gap_values(sums)))
         for r, evaluate in bound.items():
             columns = [evaluate(w) for w in _inside(block, n_groups)]
-            parts[r].append(Values({m: np.stack([c[m] for c in columns], axis=1) for m in r.metrics}, {}))
+            parts[r].append(Values({m: np.stack([c[m] for c in columns], axis=1) for m in columns[0]}, {}))
 
 
 def _inside(block: NDArray[np.int16], n_groups: int) -> Iterator[NDArray[np.float32]]:

@@ -6,6 +6,7 @@ After the sources named by Xu et al., npj Digital Medicine 2024. None of them pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from everygroup.metrics.label_noise import CAVEAT, label_suspects
 from everygroup.metrics.recalibration import recalibrate
 from everygroup.metrics.separability import separability
 from everygroup.predictions import Predictions
-from everygroup.statistics import cluster_index, wilson_interval
+from everygroup.statistics import wilson_interval
 
 Row = dict[str, Any]
 Index = NDArray[np.int64]
@@ -36,7 +37,7 @@ NO_SCORES = "skipped: there are no scores"
 NO_EMBEDDINGS = "skipped: no features of the images were given"
 IN_SAMPLE = "skipped: these are training samples, whose labels the model remembers"
 
-WORK, MIN_BOOT = 10_000_000, 100
+WORK, MIN_BOOT = 2_000_000, 100
 """Rows times replicates that the bootstrap may take, and the fewest replicates."""
 
 _RANKED = {
@@ -53,9 +54,8 @@ def source_rows(
     *,
     embeddings: ArrayLike | None = None,
     calibration: Predictions | None = None,
-    n_boot: int = 1000,
-    seed: int = 0,
-    min_n: int = 10,
+    plan: Plan | None = None,
+    measured: Measurement | None = None,
 ) -> list[Row]:
     """Sources of unfairness by one attribute, as rows of `Audit.sources`.
 
@@ -65,9 +65,9 @@ def source_rows(
     partition : the groups.
     embeddings : (n, d) features of the same rows, to see whether the group can be told from them; skipped without.
     calibration : other rows of the same model (validation), to calibrate conformal sets on; left out without.
-    n_boot, seed : of the bootstrap and the shuffles; with more than 10,000 rows fewer, down to 100. Rank measures have
-        percentile intervals and no p.
-    min_n : groups with fewer rows are noted as too small.
+    plan : how to resample. Rank measures have percentile intervals and no p, from fewer replicates with more than
+        2,000 rows, down to 100.
+    measured : values of ECE, Brier score, log loss and entropy where they are at hand.
 
     Returns
     -------
@@ -75,19 +75,22 @@ def source_rows(
     noise'), group (a group's name, 'missing', 'overall', or 'gap'), quantity, value, low, high, n and note. What cannot
     be measured is one row without a value whose note says why.
     """
-    cluster = cluster_index(predictions.units)
+    plan, cluster = plan or Plan(), predictions.unit_index
+    seed, small_n = plan.seed, plan.min_n
+    # of many rows fewer replicates say as much, and each costs more
+    drawn = min(plan.n_boot, max(MIN_BOOT, WORK // max(cluster.size, 1)))
     facts = [*_representation(partition), *_prevalence(predictions, partition, cluster)]
-    facts += _separability(partition, embeddings, cluster, n_boot, seed)
+    facts += _separability(partition, embeddings, cluster, drawn, seed)
     if not predictions.has_scores:
         facts += [_skipped(s, NO_SCORES) for s in ("uncertainty", "calibration", "label noise")]
     else:
         true, score = predictions.y_true, predictions.y_score
-        # of many rows fewer replicates say as much, and each costs more
-        drawn = min(n_boot, max(MIN_BOOT, WORK // max(true.size, 1)))
-        losses = Losses(true, score, metrics=(*_LOSSES, "mean_entropy"))
-        summed = measure([losses], partition, cluster, Plan(drawn, seed, min_n), label=true)
+        summed = measured
+        if summed is None:
+            losses = Losses(true, score, metrics=(*_LOSSES, "mean_entropy"))
+            summed = measure([losses], partition, cluster, plan, label=true)
         ranks = Ranks(true, score, predictions.classes, metrics=tuple(_RANKED))
-        plain = Plan(drawn, seed, min_n, interval="percentile")
+        plain = replace(plan, n_boot=drawn, interval="percentile")
         ranked = measure([ranks], partition, cluster, plain, label=true, shuffles=False)
         facts += _measured(summed, "uncertainty", {"mean_entropy": "mean entropy (nats)"})
         facts += _measured(ranked, "uncertainty", _RANKED)
@@ -95,7 +98,7 @@ def source_rows(
         facts += _measured(summed, "calibration", _LOSSES)
         facts += _recalibration(predictions, partition, cluster, seed)
         facts += _label_noise(predictions, partition)
-    small = {name for s, name in enumerate(partition.names) if name != "missing" and partition.n[s] < min_n}
+    small = {name for s, name in enumerate(partition.names) if name != "missing" and partition.n[s] < small_n}
     for fact in facts:
         fact["attribute"] = partition.attribute
         if fact["group"] in small:
@@ -272,7 +275,7 @@ def _label_noise(predictions: Predictions, partition: Partition) -> list[Row]:
     found = label_suspects(predictions.y_true, predictions.y_score, ids=predictions.ids)
     suspect = np.zeros(len(predictions), dtype=bool)
     suspect[found.table["row"].to_numpy(dtype=np.int64)] = True
-    cluster, rows = cluster_index(predictions.units), []
+    cluster, rows = predictions.unit_index, []
     for name, inside in _slots(partition):
         n, count = inside.size, int(suspect[inside].sum())
         worth = n / design_effect(suspect[inside], cluster[inside]) if 0 < count < n else n

@@ -12,7 +12,7 @@ Politis, Romano and Wolf, Subsampling, 1999, chapter 2; Bickel, Goetze and van Z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -52,6 +52,9 @@ class _RankRows(RankFamily):
 
     def __init__(self, family: RankFamily, rows: Index) -> None:
         self.family, self.rows, self.metrics = family, rows, family.metrics
+
+    def only(self, metrics: Iterable[str]) -> RankFamily:
+        return _RankRows(self.family.only(metrics), self.rows)
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         return self.family.bind(self.rows[rows], unit, n_units)
@@ -117,6 +120,11 @@ class Thinned:
         if not at:
             return 1.0
         return float(np.sqrt((1 / self.full.clusters[at]).sum() / (1 / np.maximum(self.part.clusters[at], 1)).sum()))
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters that are resampled."""
+        return int(self.part.clusters[-1])
 
     @property
     def fits(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,9 @@ from everygroup.metrics._inputs import FloatArray, IntArray, score_codes
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import mean_defined
+
+STEP, WIDE = 4_000_000, 64
+"""Numbers of one block of replicates, and from how many columns on whole rows are added up."""
 
 
 @dataclass(frozen=True)
@@ -62,38 +66,57 @@ class Ranking:
         NaN where a replicate has no positive or no negative weight. Integer weights are summed exactly in float32 up
         to 2^23 samples.
         """
-        positive, cumulative = self.positives @ weights, self.between @ weights
-        if self.tied is not None:
-            tied = self.tied @ weights
-            cumulative[1:] += tied
-        np.cumsum(cumulative, axis=0, out=cumulative)
-        pairs = positive.sum(axis=0, dtype=np.float64) * cumulative[-1]
-        if self.tied is not None:
-            # cumulative[i] holds the negatives below u_i; those at u_i count half
-            cumulative[:-1] += tied / 2
-        wins = np.einsum("ij,ij->j", positive, cumulative[:-1], dtype=np.float64)
-        out = np.full(pairs.shape, np.nan)
-        np.divide(wins, pairs, out=out, where=pairs > 0)
-        return out
+        return self.areas(weights, precision=False)[0]
 
     def average_precision(self, weights: NDArray[np.float32]) -> FloatArray:
         """Average precision (r,) under weights (C, r) of the units: sum of recall steps times precision.
 
         Rows of equal score are answered together. NaN where a replicate has no positive weight.
         """
-        positive, below = (self.positives @ weights).astype(np.float64), (self.between @ weights).astype(np.float64)
-        if self.tied is not None:
-            # those at u_i rank with the positives there, so they lie above u_(i-1) and not below u_i
-            below[1:] += self.tied @ weights
-        total = positive.sum(axis=0)
+        return self.areas(weights)[1]
+
+    def areas(self, weights: NDArray[np.float32], *, precision: bool = True) -> tuple[FloatArray, FloatArray]:
+        """`auc` and `average_precision` (NaN if not wanted) from one pass."""
+        n = weights.shape[1]
+        found = np.full((2, n), np.nan)
+        step = max(8, STEP // (self.positives.shape[0] + 1))
+        for first in range(0, n if self.positives.shape[0] else 0, step):
+            found[:, first : first + step] = self._areas(weights[:, first : first + step], precision)
+        return found[0], found[1]
+
+    def _areas(self, weights: NDArray[np.float32], precision: bool) -> tuple[FloatArray, FloatArray]:
+        positive, below = self.positives @ weights, self.between @ weights
+        tied = None if self.tied is None else self.tied @ weights
+        if tied is not None:
+            below[1:] += tied
+        # row i: the negatives below u_i; the last row all of them
+        _run(below)
+        total, negatives, below = positive.sum(axis=0, dtype=np.float64), below[-1].copy(), below[:-1]
+        wins = np.einsum("ij,ij->j", positive, below, dtype=np.float64)
+        if tied is not None:
+            wins += np.einsum("ij,ij->j", positive, tied, dtype=np.float64) / 2
+        pairs = total * negatives
+        area = np.divide(wins, pairs, out=np.full(total.shape, np.nan), where=pairs > 0)
+        if not precision:
+            return area, np.full(total.shape, np.nan)
         # rows that score at least u_i: the precision there is the share of positives
-        right = np.cumsum(positive[::-1], axis=0)[::-1]
-        wrong = below.sum(axis=0) - np.cumsum(below, axis=0)[:-1]
-        precision = np.zeros_like(positive)
-        np.divide(right, right + wrong, out=precision, where=right > 0)
-        out = np.full(total.shape, np.nan)
-        np.divide((positive * precision).sum(axis=0), total, out=out, where=total > 0)
-        return out
+        right = _run(positive.copy())
+        np.subtract(right[-1] + 0, right, out=right)
+        right += positive
+        below -= negatives
+        answered = np.subtract(right, below, out=below)
+        share = np.divide(right, answered, out=np.zeros(right.shape), where=right > 0, dtype=np.float64)
+        share *= positive
+        return area, np.divide(share.sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def _run(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum down the columns, in place. Wide rows are added one to the next, faster than `cumsum` across memory."""
+    if values.shape[1] < WIDE:
+        return np.cumsum(values, axis=0, out=values)
+    for before, row in pairwise(values):
+        row += before
+    return values
 
 
 def rankings(
