@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from everygroup.cohort import Cohort
 from everygroup.errors import TrainingError
 from everygroup.methods.store import Store
 from everygroup.settings import TrainSettings
-from everygroup.training import Task
+from everygroup.training import Task, Trained
 
 
-def cross_fitted_distances(
-    task: Task, folds: int, settings: TrainSettings, store: Store, n_budget: int, search: Mapping[str, Any]
+def cross_fitted(
+    task: Task,
+    folds: int,
+    settings: TrainSettings,
+    store: Store,
+    n_budget: int,
+    measure: Callable[[Trained, Cohort], np.ndarray],
 ) -> np.ndarray:
-    """Return the boundary distance of every training sample of a task, by k-fold cross-fitting.
+    """Measure every training sample of a task on the network of a k-fold cross-fit that has not seen its patient.
 
     A network is over-confident on the samples it was trained on, and its boundary is too far from them.
 
@@ -30,8 +35,12 @@ def cross_fitted_distances(
         k.
     n_budget : int
         Size of the whole training cohort, for the number of updates.
-    search : mapping
-        Options of `everygroup.boundary.boundary_distances`.
+    measure : callable
+        (network, samples) -> values (n, ...), such as boundary distances.
+
+    Returns
+    -------
+    ndarray, (n_train, ...)
 
     Raises
     ------
@@ -46,7 +55,7 @@ def cross_fitted_distances(
         )
     order = np.random.default_rng(settings.seed).permutation(len(names))
     fold = (np.argsort(order) % folds)[np.searchsorted(names, cohort.units)]
-    distances = np.full(len(cohort), np.nan)
+    values: np.ndarray | None = None
     for k in range(folds):
         held = fold == k
         part = replace(
@@ -58,5 +67,9 @@ def cross_fitted_distances(
             y_validation=task.y_train[held],
         )
         trained = store.network(part, settings.but(selection="last"), n_budget=n_budget)
-        distances[held] = store.distances(trained, part.validation, **search).distance
-    return distances
+        found = measure(trained, part.validation)
+        if values is None:
+            values = np.full((len(cohort), *found.shape[1:]), np.nan)
+        values[held] = found
+    assert values is not None
+    return values

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from numbers import Integral, Real
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from everygroup.cohort import Cohort
 from everygroup.console import say, warn
-from everygroup.errors import SettingsError
+from everygroup.methods._spare_distances import SUSPECT_FOLDS, Measured, measure
+from everygroup.methods._spare_options import alphas_of, candidates_of, check_options, scale_of
+from everygroup.methods._spare_training import Outcome, Trainer, weight_table
 from everygroup.methods.base import Method, MethodInfo
-from everygroup.methods.cross_fitting import cross_fitted_distances
 from everygroup.methods.erm import train_pooled
 from everygroup.methods.group_model import pooled_groups, train_in_group
 from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
 from everygroup.settings import TrainSettings
-from everygroup.spare import SCALES, effective_sample_size, out_of_group_share, spare_weights
-from everygroup.training import (
-    Task,
-    Trained,
-    batch_normalised_cross_entropy,
-    predict_logits,
-    resolve_device,
-    weighted_cross_entropy,
-)
-from everygroup.training.checkpoint import copy_state
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "scale": tuple(SCALES),
-    "search_preset": ("fast", "accurate"),
-    "search": ("deepfool", "penalty"),
-    "misclassified": ("as_is", "zero_distance", "drop"),
-    "use": ("loss", "sampler"),
-    "loss_norm": ("mean_1", "sum_w_batch", "none"),
-    "initial": ("seed", "group_model", "erm"),
-    "small_groups": ("error", "erm"),
-}
+from everygroup.spare import effective_sample_size, out_of_group_share
+from everygroup.spare.weighting import QUANTILES
+from everygroup.training import Task, Trained
 
 
 @register
@@ -52,19 +32,25 @@ class Spare(Method):
     3. Utility distance of every training sample to f_t's boundary and similarity distance to f_g's region of t.
     4. Weights exp(-(alpha d_U + (1 - alpha) d_S)). 5. A network f_t* per group, on everybody with fixed weights.
 
+    Where alpha, the temperature or selection's quantile is chosen on validation, every candidate is trained with the
+    full number of updates, and the one with the largest macro F1 on the target group's validation samples is taken
+    (the first among equals; with a shared trunk one for all groups, by the mean of their macro F1). `cost` counts them.
+
     Parameters
     ----------
-    alpha : float or mapping of group to float
-        0 = similarity only, 1 = utility only (no group predictor is trained); the paper uses 0.5.
-    scale, temperature : str, float
-        See `everygroup.spare.spare_weights`; 'none' and 1 are the paper's.
+    alpha : float, mapping of group to float, or 'validation'
+        0 = similarity only, 1 = utility only (no group predictor is trained); the paper uses 0.5. 'validation': chosen
+        for each group among `alphas`.
+    scale, temperature : str, float or list of float
+        See `everygroup.spare.spare_weights`; 'none' and 1 are the paper's. 'none' becomes 'median' where a boundary
+        distance is combined with one of another unit. Of several temperatures one is chosen on validation.
     search_preset : {'fast', 'accurate'}
         Work of the boundary search; see `everygroup.boundary.minimal_perturbation`.
     search : {'deepfool', 'penalty'}
         'penalty' is the paper's formulation (beta = 100).
     cross_fit : int
         0 = the paper: in-group distances come from networks that were trained on these very samples. k >= 2 measures
-        every training sample on networks of a k-fold cross-fit that have not seen its patient.
+        every training sample on networks of a k-fold cross-fit that have not seen its patient (not 'fcd' and 'mmd').
     misclassified : {'as_is', 'zero_distance', 'drop'}
         What f_t's errors on training samples mean: nothing (paper), utility distance 0, or weight 0.
     min_group : int
@@ -80,6 +66,34 @@ class Spare(Method):
         As in `GroupModel`.
     pooled : bool
         Also train ERM, to answer where no group is known and no group predictor is wanted.
+    alphas : sequence of float
+        Candidates of alpha='validation'.
+    weighting : {'spare', 'group_weight', 'group_frequency', 'selection', 'ranking'}
+        Map from distances to weights (Table 4), see `everygroup.spare.strategy_weights`. 'selection' chooses its
+        threshold among `quantiles`; 'group_frequency' needs no distance.
+    quantiles : sequence of float
+    keep_in_group : bool
+        Selection keeps all samples of the target group.
+    shuffle : bool
+        Control: weights are permuted within each source group, by the seed.
+    utility : {'boundary', 'logit_gap', 'none'}
+        Distance for d_U: to f_t's boundary, or between f_t's two largest probabilities (Table 5).
+    similarity : {'boundary', 'fcd', 'mmd', 'none'}
+        Distance for d_S: to f_g's region of t; or of features, see `everygroup.spare.centroid_distance` and
+        `mean_discrepancy`. 'none' means alpha = 1, and utility 'none' alpha = 0.
+    features : {'group_predictor', 'group_model'}
+        Whose penultimate features 'fcd' and 'mmd' use: f_g's or f_t's.
+    feature_level : {'sample', 'group'}
+    suspects : {'as_is', 'not_rewarded'}
+        Guard against label noise. A label is suspect if ERM confidently puts the sample into another class: one whose
+        probability reaches its mean over the samples labelled so (confident learning), by the network of a 5-fold
+        cross-fit that has not seen its patient. 'not_rewarded' raises the utility distance of a suspect to the median
+        of the others, where it is below. Where groups' labels conflict, right labels of the smaller group are suspect.
+    sharing : {'none', 'half', 'mini', 'full'}
+        What the groups' networks have in common (Table 6), see `everygroup.networks.SharedTrunk`; 'full' is ERM,
+        without weights.
+    refresh : int
+        Times that distances are measured again, on f_t* instead of f_t, and f_t* trained again.
     """
 
     info = MethodInfo(
@@ -93,13 +107,14 @@ class Spare(Method):
         needs_group_at_test=True,
         cost=lambda groups: 2 * groups + 1,
     )
+    label = ""  # said beside the networks' names in logs, where one run trains several variants
 
     def __init__(
         self,
         *,
-        alpha: float | Mapping[str, float] = 0.5,
+        alpha: float | Mapping[str, float] | str = 0.5,
         scale: str = "none",
-        temperature: float = 1.0,
+        temperature: float | Sequence[float] = 1.0,
         search_preset: str = "fast",
         search: str = "deepfool",
         cross_fit: int = 0,
@@ -110,48 +125,135 @@ class Spare(Method):
         initial: str = "seed",
         small_groups: str = "error",
         pooled: bool = False,
+        alphas: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+        weighting: str = "spare",
+        quantiles: Sequence[float] = QUANTILES,
+        keep_in_group: bool = True,
+        shuffle: bool = False,
+        utility: str = "boundary",
+        similarity: str = "boundary",
+        features: str = "group_predictor",
+        feature_level: str = "sample",
+        suspects: str = "as_is",
+        sharing: str = "none",
+        refresh: int = 0,
     ) -> None:
-        self.alpha, self.scale, self.temperature = alpha, scale, temperature
+        self.alpha, self.alphas, self.scale, self.temperature = alpha, alphas, scale, temperature
         self.search_preset, self.search, self.cross_fit = search_preset, search, cross_fit
-        self.misclassified, self.min_group = misclassified, min_group
+        self.misclassified, self.suspects, self.min_group = misclassified, suspects, min_group
         self.use, self.loss_norm, self.initial = use, loss_norm, initial
         self.small_groups, self.pooled = small_groups, pooled
-        self._check_types()
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise SettingsError(f"{name} = {getattr(self, name)!r}.", fix=f"choose one of {', '.join(allowed)}")
-        for value in alpha.values() if isinstance(alpha, Mapping) else [alpha]:
-            spare_weights([1.0], [1.0], alpha=value, temperature=temperature)  # refuses impossible values early
-        if cross_fit == 1:
-            raise SettingsError(f"cross_fit = {cross_fit}.", fix="use 0 for none, or at least 2 folds")
+        self.weighting, self.quantiles, self.keep_in_group, self.shuffle = weighting, quantiles, keep_in_group, shuffle
+        self.utility, self.similarity, self.features, self.feature_level = utility, similarity, features, feature_level
+        self.sharing, self.refresh = sharing, refresh
+        check_options(self)
 
-    def _check_types(self) -> None:
-        """Refuse words where numbers belong (and true for 1): they come from the command line and from files."""
-        alphas = self.alpha if isinstance(self.alpha, Mapping) else {"": self.alpha}
-        numbers = {f"alpha[{g}]" if g else "alpha": a for g, a in alphas.items()} | {"temperature": self.temperature}
-        for name, value in numbers.items():
-            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-                raise SettingsError(f"{name} = {value!r} is no number.", fix=f"give {name.split('[')[0]} a number")
-        for name in ("cross_fit", "min_group"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-                raise SettingsError(f"{name} = {value!r} is no whole number.", fix=f"give {name} 0, 1, 2, ...")
-        if not isinstance(self.pooled, bool):
-            raise SettingsError(f"pooled = {self.pooled!r}.", fix="write true or false")
+    @property
+    def uses_utility(self) -> bool:
+        """Whether utility distances are measured."""
+        return self.utility != "none" and self.weighting != "group_frequency"
+
+    @property
+    def uses_first_networks(self) -> bool:
+        """Whether the networks f_t are needed."""
+        read = self.similarity in ("fcd", "mmd") and self.features == "group_model"
+        return self.uses_utility or read or self.initial == "group_model" or self.misclassified == "drop"
+
+    @property
+    def _turns(self) -> int:
+        return 1 + (self.refresh if self.uses_first_networks else 0)
+
+    def uses_similarity(self, group: str) -> bool:
+        """Whether similarity distances to a group are measured."""
+        return self.weighting != "group_frequency" and min(alphas_of(self, group)) < 1
+
+    def uses_predictor(self, group: str) -> bool:
+        """Whether the group predictor is needed for a group."""
+        of_predictor = self.similarity == "boundary" or self.features == "group_predictor"
+        return self.uses_similarity(group) and of_predictor
+
+    def cost(self, groups: Sequence[str]) -> int:
+        """Return the number of networks trained for these groups with these options, none of them small.
+
+        Each has as many updates as ERM. An update of a shared trunk passes every group's layers besides.
+        """
+        if self.sharing == "full":
+            return 1
+        predictor = any(self.uses_predictor(g) for g in groups)
+        parts = len(groups) if self.sharing == "none" else 1
+        tried = len(candidates_of(self, groups[0])) * parts * self._turns
+        folds = self.cross_fit * (
+            (len(groups) if self.uses_utility else 0) + (1 if predictor and self.similarity == "boundary" else 0)
+        )
+        folds += SUSPECT_FOLDS if self.uses_utility and self.suspects == "not_rewarded" else 0
+        first = len(groups) if self.uses_first_networks else 0
+        return first + predictor + folds + tried + (self.pooled or self.initial == "erm")
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
         """Refuse, besides, groups too small for a network of their own or without an alpha."""
         super().check_cohorts(train, validation)
         pooled_groups(train, validation, self.small_groups)
         for g in train.groups:
-            self._alpha(g)
+            alphas_of(self, g)
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         """Run Algorithm 1; see `Method.fit`. The result's `weights` holds every distance and weight."""
-        alphas = {g: self._alpha(g) for g in train.groups}
+        if self.sharing == "full":
+            return self._one_network(train, train_pooled(train, validation, settings, store))
         left_out = pooled_groups(train, validation, self.small_groups)
         targets = [g for g in train.groups if g not in left_out]
-        small = [g for g in targets if len(train.in_group(g)) < self.min_group]
+        trained, first = self._first_networks(targets, left_out, train, validation, settings, store)
+        trainer = Trainer(self, train, validation, settings, store, {**trained, **first})
+        networks = dict(first)
+        own = {g: g in first and first[g] is not trained.get("pooled") for g in targets}
+        measured: dict[str, Measured] = {}
+        outcomes: dict[str, Outcome] = {}
+        tried: list[dict[str, Any]] = []
+        for turn in range(self._turns if targets else 0):
+            note = f"refreshed {turn}" if turn else ""
+            measured = {
+                g: measure(
+                    self,
+                    g,
+                    networks.get(g),
+                    trained.get("group predictor"),
+                    train,
+                    settings,
+                    store,
+                    similarity=self.uses_similarity(g),
+                    own=own[g],
+                )
+                for g in targets
+            }
+            outcomes, records = self._train(trainer, measured, note)
+            tried += [{**record, "refreshed": turn} for record in records]
+            networks = {g: outcome.trained for g, outcome in outcomes.items()}
+        for g, outcome in outcomes.items():
+            self._describe(g, outcome, train)
+            trained[g] = outcome.trained
+        tables = [weight_table(g, outcome.weight, measured[g], train) for g, outcome in outcomes.items()]
+        return RoutedModel.build(
+            self.info.name,
+            train,
+            trained,
+            route={g: "pooled" if g in left_out else g for g in train.groups},
+            pooled="pooled" if "pooled" in trained else None,
+            group_predictor="group predictor" if "group predictor" in trained else None,
+            info={"hyperparameters": self.hyperparameters, "scale": scale_of(self), "candidates": tried},
+            weights=pd.concat(tables, ignore_index=True) if tables else None,
+        )
+
+    def _first_networks(
+        self,
+        targets: Sequence[str],
+        left_out: Sequence[str],
+        train: Cohort,
+        validation: Cohort,
+        settings: TrainSettings,
+        store: Store,
+    ) -> tuple[dict[str, Trained], dict[str, Trained]]:
+        """Train ERM and the group predictor, where needed, and every target group's first diagnosis network."""
+        small = [g for g in targets if len(train.in_group(g)) < self.min_group and self.uses_first_networks]
         if small:
             warn(
                 f"Group {', '.join(small)}: fewer than {self.min_group} training samples; "
@@ -160,128 +262,47 @@ class Spare(Method):
         trained: dict[str, Trained] = {}
         if left_out or small or self.pooled or self.initial == "erm":
             trained["pooled"] = train_pooled(train, validation, settings, store)
-        initial = {
+        first = {
             g: trained["pooled"]
             if g in small
             else train_in_group(g, train, validation, settings, store, train_size=len(train))
-            for g in targets
+            for g in (targets if self.uses_first_networks else [])
         }
-        if any(alphas[g] < 1 for g in targets):
+        if any(self.uses_predictor(g) for g in targets):
             task = Task.group("group_predictor", train, validation)
             trained["group predictor"] = store.network(task, settings, n_budget=len(train))
+        return trained, first
 
-        tables = []
-        for g in targets:
-            table = self._weigh(
-                g, initial[g], trained.get("group predictor"), train, settings, store, own=g not in small
-            )
-            tables.append(table)
-            inside, weight = (train.group == train.groups.index(g)), table["weight"].to_numpy()
-            say(
-                f"  {g}: mean weight {weight[inside].mean():.2f} in-group, {weight[~inside].mean():.2f} out-of-group; "
-                f"effective sample size {effective_sample_size(weight):.0f} of {len(train)}, "
-                f"out-of-group share {out_of_group_share(weight, inside):.0%}"
-            )
-            trained[g] = self._train_weighted(g, weight, initial[g], trained, train, validation, settings, store)
-        return RoutedModel.build(
-            self.info.name,
-            train,
-            trained,
-            route={g: "pooled" if g in left_out else g for g in train.groups},
-            pooled="pooled" if "pooled" in trained else None,
-            group_predictor="group predictor" if "group predictor" in trained else None,
-            info={"hyperparameters": self.hyperparameters},
-            weights=pd.concat(tables, ignore_index=True) if tables else None,
-        )
-
-    def _alpha(self, group: str) -> float:
-        if not isinstance(self.alpha, Mapping):
-            return self.alpha
-        if group not in self.alpha:
-            raise SettingsError(f"alpha names no value for group {group!r}.", fix="give one for every group")
-        return self.alpha[group]
-
-    def _weigh(
-        self,
-        target: str,
-        initial: Trained,
-        predictor: Trained | None,
-        train: Cohort,
-        settings: TrainSettings,
-        store: Store,
-        *,
-        own: bool,
-    ) -> pd.DataFrame:
-        """Measure both distances of every training sample for one target group, and weigh."""
-        index, alpha = train.groups.index(target), self._alpha(target)
-        search = {"preset": self.search_preset, "search": self.search, "device": resolve_device(settings.device)}
-        utility = store.distances(initial, train, **search).distance.copy()
-        similarity = np.full(len(train), np.nan)
-        if predictor is not None and alpha < 1:
-            similarity = store.distances(predictor, train, target=index, **search).distance.copy()
-        if self.cross_fit:
-            if own:
-                members = train.group == index
-                task = Task.diagnosis(f"group_model[{target}]", train.where(members), train.where(members))
-                utility[members] = cross_fitted_distances(task, self.cross_fit, settings, store, len(train), search)
-            if predictor is not None and alpha < 1:
-                members = train.group >= 0
-                task = Task.group("group_predictor", train, train)
-                similarity[members] = cross_fitted_distances(
-                    task, self.cross_fit, settings, store, len(train), {**search, "target": index}
-                )
-        dropped = np.zeros(len(train), dtype=bool)
-        if self.misclassified != "as_is":
-            wrong = predict_logits(initial.network, train).argmax(1).numpy() != train.y
-            utility[wrong] = 0.0 if self.misclassified == "zero_distance" else utility[wrong]
-            dropped = wrong & (self.misclassified == "drop")
-        weight = spare_weights(
-            utility,
-            similarity if alpha < 1 else None,
-            alpha=alpha,
-            scale=self.scale,
-            temperature=self.temperature,
-        )
-        weight[dropped] = 0.0
-        censored = int(np.isnan(utility).sum()) + (int(np.isnan(similarity).sum()) if alpha < 1 else 0)
-        if censored:
-            warn(f"{target}: {censored} distances could not be found; they count as the largest found.")
-        names = np.array([*train.groups, ""], dtype=object)
-        return pd.DataFrame(
+    def _train(
+        self, trainer: Trainer, measured: Mapping[str, Measured], note: str
+    ) -> tuple[dict[str, Outcome], list[dict[str, Any]]]:
+        """Train all candidates; returns every group's chosen one, and a record of each."""
+        candidates = {g: candidates_of(self, g) for g in measured}
+        if self.sharing == "none":
+            by_group = {g: trainer.independent(g, candidates[g], measured[g], note) for g in measured}
+            chosen = {g: max(tried, key=lambda o: o.f1) for g, tried in by_group.items()}
+        else:
+            joint = trainer.shared(candidates, measured, note)
+            by_group = {g: [outcomes[g] for outcomes in joint] for g in measured}
+            chosen = max(joint, key=lambda outcomes: sum(o.f1 for o in outcomes.values()))
+        records = [
             {
-                "id": train.ids,
-                "unit": train.units,
-                "label": np.array(train.classes, dtype=object)[train.y],
-                "source_group": names[train.group],
-                "target_group": target,
-                "utility": utility,
-                "similarity": similarity,
-                "weight": weight,
+                "group": g,
+                "alpha": o.candidate.alpha,
+                "temperature": o.candidate.temperature,
+                "quantile": o.candidate.quantile if self.weighting == "selection" else None,
+                "validation_macro_f1": o.f1,
+                "chosen": o is chosen[g],
             }
-        )
+            for g, tried in by_group.items()
+            for o in tried
+        ]
+        return chosen, records
 
-    def _train_weighted(
-        self,
-        target: str,
-        weight: np.ndarray,
-        initial: Trained,
-        trained: Mapping[str, Trained],
-        train: Cohort,
-        validation: Cohort,
-        settings: TrainSettings,
-        store: Store,
-    ) -> Trained:
-        """Train f_t* on everybody with fixed weights; its epoch is chosen on the target group's validation samples."""
-        scaled = weight if self.loss_norm == "none" else weight / weight.mean()
-        task = Task.diagnosis(
-            f"spare[{target}]",
-            train,
-            validation.in_group(target),
-            weights=scaled if self.use == "loss" else None,
-            probabilities=scaled if self.use == "sampler" else None,
+    def _describe(self, group: str, outcome: Outcome, train: Cohort) -> None:
+        inside, weight = (train.group == train.groups.index(group)), outcome.weight
+        say(
+            f"  {group}: mean weight {weight[inside].mean():.2f} in-group, {weight[~inside].mean():.2f} out-of-group; "
+            f"effective sample size {effective_sample_size(weight):.0f} of {len(train)}, "
+            f"out-of-group share {out_of_group_share(weight, inside):.0%}"
         )
-        start: dict[str, Any] | None = None
-        if self.initial != "seed":
-            start = copy_state((initial if self.initial == "group_model" else trained["pooled"]).network)
-        objective = batch_normalised_cross_entropy if self.loss_norm == "sum_w_batch" else weighted_cross_entropy
-        return store.network(task, settings, n_budget=len(train), objective=objective, initial=start)

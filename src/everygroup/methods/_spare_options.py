@@ -1,0 +1,182 @@
+"""SPARE's options: which values are possible, and which candidates they put up for a choice on validation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from everygroup.errors import SettingsError
+from everygroup.networks.shared_trunk import SHARED
+from everygroup.spare import SCALES, WEIGHTINGS, combined_distance, strategy_weights
+from everygroup.spare.feature_distances import LEVELS
+
+if TYPE_CHECKING:
+    from everygroup.methods.spare import Spare
+
+ON_VALIDATION = "validation"  # the alpha that is chosen there
+CHOICES: dict[str, tuple[str, ...]] = {
+    "scale": tuple(SCALES),
+    "search_preset": ("fast", "accurate"),
+    "search": ("deepfool", "penalty"),
+    "misclassified": ("as_is", "zero_distance", "drop"),
+    "suspects": ("as_is", "not_rewarded"),
+    "use": ("loss", "sampler"),
+    "loss_norm": ("mean_1", "sum_w_batch", "none"),
+    "initial": ("seed", "group_model", "erm"),
+    "small_groups": ("error", "erm"),
+    "weighting": WEIGHTINGS,
+    "utility": ("boundary", "logit_gap", "none"),
+    "similarity": ("boundary", "fcd", "mmd", "none"),
+    "features": ("group_predictor", "group_model"),
+    "feature_level": LEVELS,
+    "sharing": ("none", *SHARED, "full"),
+}
+_LISTS = ("alphas", "quantiles")
+_WHOLE = ("cross_fit", "min_group", "refresh")
+_YES_OR_NO = ("keep_in_group", "shuffle", "pooled")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to weigh a group's samples; several are chosen among on validation."""
+
+    alpha: float
+    temperature: float
+    quantile: float
+
+    def describe(self, weighting: str) -> str:
+        """Name what can differ between candidates."""
+        if weighting == "selection":
+            return f"alpha={self.alpha:g} quantile={self.quantile:g}"
+        return f"alpha={self.alpha:g} temperature={self.temperature:g}"
+
+
+def check_options(spare: Spare) -> None:
+    """Refuse impossible values, and options that exclude each other.
+
+    Raises
+    ------
+    SettingsError
+        For the first of them.
+    """
+    _check_types(spare)
+    for name, allowed in CHOICES.items():
+        if getattr(spare, name) not in allowed:
+            raise SettingsError(f"{name} = {getattr(spare, name)!r}.", fix=f"choose one of {', '.join(allowed)}")
+    alphas = spare.alpha.values() if isinstance(spare.alpha, Mapping) else [spare.alpha]
+    for alpha in [*(a for a in alphas if not isinstance(a, str)), *spare.alphas]:
+        combined_distance([1.0], [1.0], alpha=alpha)
+    for quantile in spare.quantiles:
+        strategy_weights("selection", [1.0], [0], 0, quantile=quantile)
+    for temperature in _listed(spare.temperature):
+        if not temperature > 0:
+            raise SettingsError(f"temperature = {temperature} is not positive.", fix="use 1 for the paper's weights")
+    if spare.cross_fit == 1:
+        raise SettingsError(f"cross_fit = {spare.cross_fit}.", fix="use 0 for none, or at least 2 folds")
+    _check_together(spare)
+
+
+def _check_together(spare: Spare) -> None:
+    shared = spare.sharing in SHARED
+    for excluded, why, fix in (
+        (
+            spare.utility == spare.similarity == "none",
+            "utility and similarity are both 'none'.",
+            "keep one of them, or train method erm",
+        ),
+        (
+            bool(spare.refresh and spare.cross_fit),
+            "refresh measures distances on networks that saw every sample; cross_fit asks for others.",
+            "set one of them to 0",
+        ),
+        (
+            shared and spare.use == "sampler",
+            f"sharing={spare.sharing} trains all groups on one batch; use=sampler draws one for each.",
+            "use --set use=loss",
+        ),
+        (
+            shared and spare.initial == "group_model",
+            f"sharing={spare.sharing} has one trunk and cannot start from several networks.",
+            "use --set initial=seed or erm",
+        ),
+    ):
+        if excluded:
+            raise SettingsError(why, fix=fix)
+
+
+def _check_types(spare: Spare) -> None:
+    """Refuse words where numbers belong (and true for 1): they come from the command line and from files."""
+    numbers: dict[str, Any] = {}
+    if isinstance(spare.alpha, Mapping):
+        numbers |= {f"alpha[{g}]": a for g, a in spare.alpha.items()}
+    elif spare.alpha != ON_VALIDATION:
+        numbers["alpha"] = spare.alpha
+    for name in _LISTS:
+        values = getattr(spare, name)
+        if not _is_list(values):
+            raise SettingsError(f"{name} = {values!r} is no list of numbers.", fix=f"write {name}=[0.25, 0.5]")
+        numbers |= {f"{name}[{i}]": v for i, v in enumerate(values)}
+    if _is_list(spare.temperature):
+        numbers |= {f"temperature[{i}]": v for i, v in enumerate(_listed(spare.temperature))}
+    else:
+        numbers["temperature"] = spare.temperature
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise SettingsError(f"{name} = {value!r} is no number.", fix=f"give {name.split('[')[0]} a number")
+    for name in _WHOLE:
+        value = getattr(spare, name)
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+            raise SettingsError(f"{name} = {value!r} is no whole number.", fix=f"give {name} 0, 1, 2, ...")
+    for name in _YES_OR_NO:
+        if not isinstance(getattr(spare, name), bool):
+            raise SettingsError(f"{name} = {getattr(spare, name)!r}.", fix="write true or false")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+
+
+def _listed(value: float | Sequence[float]) -> Sequence[float]:
+    return value if isinstance(value, Sequence) else [value]
+
+
+def alphas_of(spare: Spare, group: str) -> tuple[float, ...]:
+    """Return a group's candidates of alpha: 1 without a similarity distance, 0 without a utility distance.
+
+    Raises
+    ------
+    SettingsError
+        If a mapping names no value for the group.
+    """
+    if isinstance(spare.alpha, Mapping) and group not in spare.alpha:
+        raise SettingsError(f"alpha names no value for group {group!r}.", fix="give one for every group")
+    if spare.similarity == "none":
+        return (1.0,)
+    if spare.utility == "none":
+        return (0.0,)
+    if spare.alpha == ON_VALIDATION:
+        return tuple(spare.alphas)
+    return (spare.alpha[group] if isinstance(spare.alpha, Mapping) else spare.alpha,)  # type: ignore[return-value]
+
+
+def candidates_of(spare: Spare, group: str) -> list[Candidate]:
+    """Return what a group's weights are chosen among; one if there is nothing to choose."""
+    alphas = alphas_of(spare, group)
+    temperatures, quantiles = _listed(spare.temperature), spare.quantiles
+    if spare.weighting == "group_frequency":
+        alphas = alphas[:1]
+    if spare.weighting not in ("spare", "group_weight"):
+        temperatures = temperatures[:1]
+    if spare.weighting != "selection":
+        quantiles = quantiles[:1]
+    return [Candidate(*values) for values in itertools.product(alphas, temperatures, quantiles)]
+
+
+def scale_of(spare: Spare) -> str:
+    """Return the scale of the distances: the median where a boundary distance meets one of another unit."""
+    kinds = {kind == "boundary" for kind in (spare.utility, spare.similarity) if kind != "none"}
+    return "median" if spare.scale == "none" and len(kinds) == 2 else spare.scale

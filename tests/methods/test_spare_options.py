@@ -1,0 +1,253 @@
+"""SPARE's options beyond the plain method: weighting, ablations, choice on validation, refreshing, label noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from everygroup.cohort import Cohort, Split
+from everygroup.errors import SettingsError
+from everygroup.methods import RoutedModel, Spare, Store
+from everygroup.settings import TrainSettings
+from everygroup.spare import centroid_distance, logit_gap, mean_discrepancy, spare_weights, strategy_weights
+from everygroup.training import Trained, predict_logits
+
+GROUPS = ("g0", "g1")
+
+
+@pytest.fixture(scope="module")
+def settings(vector_settings: TrainSettings) -> TrainSettings:
+    return vector_settings.but(updates=40)
+
+
+def fit(split: Split, settings: TrainSettings, store: Store | None = None, **hyper: object) -> RoutedModel:
+    method = Spare(**{"min_group": 10, **hyper})  # type: ignore[arg-type]
+    return method.fit(split.train, split.validation, settings=settings, store=store)
+
+
+def table(model: RoutedModel, target: str, column: str) -> np.ndarray:
+    assert model.weights is not None
+    return model.weights.loc[model.weights["target_group"] == target, column].to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("hyper", "message"),
+    [
+        ({"alpha": "by_hand"}, "alpha"),
+        ({"alphas": 0.5}, "alphas"),
+        ({"alphas": []}, "alphas"),
+        ({"alphas": [0.5, 1.5]}, "alpha = 1.5"),
+        ({"alphas": ["x"]}, "alphas"),
+        ({"temperature": [1, -1]}, "temperature = -1"),
+        ({"temperature": []}, "temperature"),
+        ({"quantiles": [2.0]}, "quantile = 2"),
+        ({"weighting": "rank"}, "weighting"),
+        ({"shuffle": "yes"}, "shuffle"),
+        ({"keep_in_group": 1}, "keep_in_group"),
+        ({"utility": "gap"}, "utility"),
+        ({"similarity": "cosine"}, "similarity"),
+        ({"utility": "none", "similarity": "none"}, "both 'none'"),
+        ({"features": "erm"}, "features"),
+        ({"feature_level": "cell"}, "feature_level"),
+        ({"suspects": "drop"}, "suspects"),
+        ({"sharing": "most"}, "sharing"),
+        ({"refresh": 1.5}, "refresh"),
+        ({"refresh": 1, "cross_fit": 2}, "set one of them to 0"),
+        ({"sharing": "half", "use": "sampler"}, "one batch"),
+        ({"sharing": "mini", "initial": "group_model"}, "several networks"),
+    ],
+    ids=str,
+)
+def test_impossible_options(hyper: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        Spare(**hyper)  # type: ignore[arg-type]
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("weighting", ["group_weight", "ranking"])
+def test_weights_are_the_strategys(weighting: str, two: Split, settings: TrainSettings, shared_store: Store) -> None:
+    model = fit(two, settings, shared_store, weighting=weighting, alpha=0.25)
+    for t, target in enumerate(GROUPS):
+        d = 0.25 * table(model, target, "utility") + 0.75 * table(model, target, "similarity")
+        np.testing.assert_allclose(
+            table(model, target, "weight"), strategy_weights(weighting, d, two.train.group, t), rtol=1e-6
+        )
+
+
+def test_frequency_weights_need_no_distance_and_no_other_network(two: Split, settings: TrainSettings) -> None:
+    store = Store()
+    model = fit(two, settings, store, weighting="group_frequency")
+    assert set(store.log.table["model"]) == {"spare[g0]", "spare[g1]"}
+    assert Spare(weighting="group_frequency").cost(GROUPS) == 2
+    for target in GROUPS:
+        weight = table(model, target, "weight")
+        masses = [weight[two.train.group == g].sum() for g in (0, 1)]
+        assert masses[0] == pytest.approx(masses[1])
+        assert np.isnan(table(model, target, "utility")).all()
+
+
+def count(store: Store) -> int:
+    return len(set(store.log.table["model"]))
+
+
+def test_selection_takes_the_best_threshold_of_the_groups_own_validation(two: Split, settings: TrainSettings) -> None:
+    store = Store()
+    model = fit(two, settings, store, weighting="selection", quantiles=[0.2, 0.8])
+    assert count(store) == Spare(weighting="selection", quantiles=[0.2, 0.8]).cost(GROUPS) == 2 + 1 + 2 * 2
+    for t, target in enumerate(GROUPS):
+        tried = [r for r in model.info["candidates"] if r["group"] == target]
+        assert [r["quantile"] for r in tried] == [0.2, 0.8]
+        (chosen,) = [r for r in tried if r["chosen"]]
+        assert chosen["validation_macro_f1"] == max(r["validation_macro_f1"] for r in tried)
+        weight = table(model, target, "weight")
+        inside = two.train.group == t
+        assert (weight[inside] == 1).all()
+        assert weight[~inside].mean() == pytest.approx(1 - chosen["quantile"], abs=0.02)
+
+
+def test_alpha_and_temperature_are_chosen_on_validation(two: Split, settings: TrainSettings) -> None:
+    store = Store()
+    method = Spare(alpha="validation", alphas=[0.0, 1.0], temperature=[0.3, 1.0], min_group=10)
+    model = method.fit(two.train, two.validation, settings=settings, store=store)
+    assert count(store) == method.cost(GROUPS) == 2 + 1 + 2 * 4
+    for target in GROUPS:
+        tried = [r for r in model.info["candidates"] if r["group"] == target]
+        assert [(r["alpha"], r["temperature"]) for r in tried] == [(0.0, 0.3), (0.0, 1.0), (1.0, 0.3), (1.0, 1.0)]
+        best = max(tried, key=lambda r: r["validation_macro_f1"])
+        (chosen,) = [r for r in tried if r["chosen"]]
+        assert chosen is best
+        inside = two.validation.in_group(target)
+        right = model.predict_proba(inside).argmax(1) == inside.y
+        assert 0 < right.mean() <= 1
+        weight = spare_weights(
+            table(model, target, "utility"),
+            table(model, target, "similarity"),
+            alpha=best["alpha"],
+            temperature=best["temperature"],
+        )
+        np.testing.assert_array_equal(table(model, target, "weight"), weight)
+
+
+def test_shuffling_keeps_every_source_groups_weights(two: Split, settings: TrainSettings, shared_store: Store) -> None:
+    plain, mixed = (fit(two, settings, shared_store, shuffle=s) for s in (False, True))
+    for target in GROUPS:
+        a, b = table(plain, target, "weight"), table(mixed, target, "weight")
+        assert not np.array_equal(a, b)
+        for g in (0, 1):
+            members = two.train.group == g
+            np.testing.assert_array_equal(np.sort(a[members]), np.sort(b[members]))
+    again = fit(two, settings, shared_store, shuffle=True)
+    np.testing.assert_array_equal(table(mixed, "g0", "weight"), table(again, "g0", "weight"))
+
+
+@pytest.mark.parametrize(
+    ("hyper", "networks", "scale"),
+    [
+        ({"similarity": "none"}, {"group_model", "spare"}, "none"),
+        ({"utility": "none"}, {"group_predictor", "spare"}, "none"),
+        ({"similarity": "fcd"}, {"group_model", "group_predictor", "spare"}, "median"),
+        ({"similarity": "mmd", "features": "group_model"}, {"group_model", "spare"}, "median"),
+        ({"utility": "logit_gap"}, {"group_model", "group_predictor", "spare"}, "median"),
+        ({"utility": "logit_gap", "scale": "rank"}, {"group_model", "group_predictor", "spare"}, "rank"),
+    ],
+    ids=str,
+)
+def test_rows_of_the_ablation(
+    hyper: dict[str, str], networks: set[str], scale: str, two: Split, settings: TrainSettings
+) -> None:
+    store = Store()
+    model = fit(two, settings, store, **hyper)
+    assert {name.split("[")[0] for name in store.log.table["model"]} == networks
+    assert count(store) == Spare(**hyper).cost(GROUPS)  # type: ignore[arg-type]
+    assert model.info["scale"] == scale
+    x, group = two.train.batch(slice(None)), two.train.group  # a linear model's features are its inputs
+    for t, target in enumerate(GROUPS):
+        utility, similarity = table(model, target, "utility"), table(model, target, "similarity")
+        if hyper.get("similarity") == "fcd":
+            np.testing.assert_allclose(similarity, centroid_distance(x, group, t))
+        if hyper.get("similarity") == "mmd":
+            np.testing.assert_allclose(similarity, mean_discrepancy(x, group, t))
+        if hyper.get("utility") == "logit_gap":
+            first = trained(store, f"group_model[{target}]")
+            np.testing.assert_allclose(utility, logit_gap(predict_logits(first.network, two.train)))
+        if hyper.get("similarity") == "none":
+            expected = spare_weights(utility, None, alpha=1)
+        elif hyper.get("utility") == "none":
+            assert np.isnan(utility).all()
+            expected = spare_weights(None, similarity, alpha=0)
+        else:
+            expected = spare_weights(utility, similarity, scale=scale)
+        np.testing.assert_allclose(table(model, target, "weight"), expected)
+
+
+def trained(store: Store, name: str) -> Trained:
+    (found,) = [t for t in store._networks.values() if t.log[0]["model"] == name]
+    return found
+
+
+def test_group_level_features_give_one_distance_a_group(
+    two: Split, settings: TrainSettings, shared_store: Store
+) -> None:
+    model = fit(two, settings, shared_store, similarity="fcd", feature_level="group")
+    similarity = table(model, "g0", "similarity")
+    assert (similarity[two.train.group == 0] == 0).all()
+    assert len(np.unique(similarity[two.train.group == 1].round(9))) == 1
+
+
+def test_cross_fitted_logit_gaps_are_those_of_other_networks_inside_the_group_only(
+    two: Split, settings: TrainSettings, shared_store: Store
+) -> None:
+    plain, crossed = (fit(two, settings, shared_store, utility="logit_gap", cross_fit=k) for k in (0, 2))
+    changed = table(plain, "g0", "utility") != table(crossed, "g0", "utility")
+    assert changed[two.train.group == 0].mean() > 0.9
+    assert not changed[two.train.group == 1].any()
+
+
+def test_cost_counts_the_folds(two: Split, settings: TrainSettings) -> None:
+    store = Store()
+    fit(two, settings, store, cross_fit=2, pooled=True)
+    assert count(store) == Spare(cross_fit=2, pooled=True).cost(GROUPS) == 2 + 1 + 2 + 2 * 3 + 1
+
+
+def test_refreshed_distances_are_those_of_the_first_spare_networks(two: Split, settings: TrainSettings) -> None:
+    store = Store()
+    model = fit(two, settings, store, refresh=1)
+    assert count(store) == Spare(refresh=1).cost(GROUPS) == 2 + 1 + 2 * 2
+    assert [r["refreshed"] for r in model.info["candidates"]] == [0, 0, 1, 1]
+    first = fit(two, settings, store)
+    for target in GROUPS:
+        w, b = (getattr(first.networks[target].body.head, k).detach().double().numpy() for k in ("weight", "bias"))
+        margin = two.train.batch(slice(None)).astype(np.float64) @ (w[1] - w[0]) + b[1] - b[0]
+        expected = np.abs(margin) / np.linalg.norm(w[1] - w[0])
+        np.testing.assert_allclose(table(model, target, "utility"), expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(table(model, target, "similarity"), table(first, target, "similarity"))
+    assert Spare(utility="none", refresh=3).cost(GROUPS) == 1 + 2  # nothing is measured on the networks
+
+
+def noisy(split: Split, share: float = 0.1) -> tuple[Split, np.ndarray]:
+    """Turn a share of the training labels around."""
+    turned = np.random.default_rng(3).random(len(split.train)) < share
+    c = split.train
+    y = np.where(turned, 1 - c.y, c.y)
+    names = {"a": [c.groups[g] for g in c.group]}
+    train = Cohort.from_arrays(c.batch(slice(None)), y, classes=c.classes, sensitive_features=names, ids=c.ids)
+    return Split(train, split.validation, split.test, split.table, split.hash), turned
+
+
+def test_suspect_labels_are_not_rewarded(two: Split, settings: TrainSettings) -> None:
+    split, turned = noisy(two)
+    store = Store()
+    plain = fit(split, settings, store)
+    before = count(store)
+    guarded = fit(split, settings, store, suspects="not_rewarded")
+    assert count(store) - before == 5 == Spare(suspects="not_rewarded").cost(GROUPS) - Spare().cost(GROUPS)
+    raised = np.zeros(len(turned), dtype=bool)
+    for target in GROUPS:
+        a, b = table(plain, target, "utility"), table(guarded, target, "utility")
+        changed = a != b
+        assert changed.any()
+        assert (b[changed] > a[changed]).all()
+        assert len(np.unique(b[changed])) == 1
+        assert b[changed][0] == pytest.approx(np.median(a), rel=0.15)
+        raised |= changed
+    assert turned[raised].mean() > 3 * turned.mean()
