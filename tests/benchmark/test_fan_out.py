@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +17,7 @@ from everygroup.benchmark import fan_out as room
 from everygroup.benchmark import study as study_room
 from everygroup.benchmark.collect import collect
 from everygroup.benchmark.execute import Outcome, folder_of, run_job
-from everygroup.benchmark.fan_out import check_cluster, fan_out
+from everygroup.benchmark.fan_out import check_cluster, fan_out, watched
 from everygroup.benchmark.plan import Job, make_plan
 from everygroup.benchmark.recipe import Recipe
 from everygroup.benchmark.study import run_study
@@ -80,6 +81,27 @@ def test_a_pool_that_always_breaks_ends(recipe: Make, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(room, "_backend", backend)
     assert [o.state for o in fan_out(make_plan(recipe()).all, tmp_path, n_jobs=2)] == ["failed"] * 4
+
+
+def test_a_backend_that_reports_at_the_end_is_watched(
+    recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_LOOK_SECONDS", 0.01)
+    jobs = make_plan(recipe(methods=["erm", "fair_adabn"], seeds=[0])).all
+    go_on = threading.Event()
+
+    def call() -> list[Outcome]:
+        outcomes = [run_job(job, tmp_path) for job in jobs]
+        assert go_on.wait(30)
+        return outcomes
+
+    outcomes = watched(call, jobs, tmp_path)
+    first = [next(outcomes), next(outcomes)]  # before the call has returned
+    assert sorted(o.state for o in first) == ["failed", "finished"] and "batch norm" in " ".join(
+        o.message for o in first
+    )
+    go_on.set()
+    assert list(outcomes) == []
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,10 @@ def test_files_of_a_user(run: Run, recipe: Path, folder: Path, tmp_path: Path, m
 
 
 def test_dry_run_writes_nothing(run: Run, recipe: Path, tmp_path: Path) -> None:
-    code, text = run("benchmark", recipe, "--cohort", "toy", "--size", "large", "--out", tmp_path / "out", "--dry-run")
-    assert code == 0 and "Together 9 runs" in text and "Expected on this machine" in text
+    code, text = run(
+        "benchmark", recipe, "--cohort", "toy", "--size", "large", "--out", tmp_path / "out", "--dry-run", "--jobs", 2
+    )
+    assert code == 0 and "Together 9 runs" in text and "Expected time" in text and "with 2 jobs" in text
     assert f"{3 * (99 + 2 * 99 + 99):,} updates" in text and not (tmp_path / "out").exists()
 
 

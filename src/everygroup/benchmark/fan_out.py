@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 from everygroup.benchmark.execute import Outcome, folder_of, is_done, record_failure, run_job
 from everygroup.benchmark.plan import Job
 from everygroup.errors import EverygroupError, SettingsError, TrainingError
+from everygroup.files import read_json
 
 CLUSTERS = ("local", "ray", "dask", "slurm")
+_LOOK_SECONDS = 0.5
 DEATHS = 2  # how often a job may lose its process before it counts as failed
 
 
@@ -122,19 +125,46 @@ def _backend(
         pool = joblib.Parallel(n_jobs=n_jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
         yield from pool(joblib.delayed(run_job)(job, out) for job in jobs)
 
+    def run_in_ray(jobs: Sequence[Job], out: Path) -> Iterator[Outcome]:
+        pool = joblib.Parallel(n_jobs=n_jobs, batch_size=1, pre_dispatch="n_jobs", backend="ray")
+        yield from watched(lambda: pool(joblib.delayed(run_job)(job, out) for job in jobs), jobs, out)
+
     if cluster == "ray":
         ray = _extra("ray", "ray")
         _extra("ray.util.joblib", "ray").register_ray()
-        if not ray.is_initialized():
+        ours = not ray.is_initialized()
+        if ours:
             ray.init(**options)
-        with joblib.parallel_config(backend="ray"):
-            yield run
+        try:
+            yield run_in_ray
+        finally:
+            if ours:
+                ray.shutdown()
     elif cluster == "dask":
         with _extra("distributed", "dask").Client(**options), joblib.parallel_config(backend="dask"):
             yield run
     else:
         with one_thread_each(), joblib.parallel_config(backend="loky", inner_max_num_threads=1):
             yield run
+
+
+def watched(call: Callable[[], list[Outcome]], jobs: Sequence[Job], out: Path) -> Iterator[Outcome]:
+    """Yield outcomes as their files appear, for a backend that reports only when all are done, as Ray's."""
+    for job in jobs:
+        (folder_of(job, out) / "failed.json").unlink(missing_ok=True)  # of an earlier attempt
+    seen: set[str] = set()
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(call)
+        while not wait([future], timeout=_LOOK_SECONDS).done:
+            for job in [job for job in jobs if job.id not in seen]:
+                folder = folder_of(job, out)
+                if (folder / "running.json").exists():
+                    continue
+                if is_done(job, out) or (folder / "failed.json").exists():
+                    seen.add(job.id)
+                    message = "" if is_done(job, out) else read_json(folder / "failed.json")["message"]
+                    yield Outcome(job.id, "failed" if message else "finished", 0.0, message)
+        yield from [outcome for outcome in future.result() if outcome.id not in seen]
 
 
 @contextmanager

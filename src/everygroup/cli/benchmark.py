@@ -160,8 +160,8 @@ def _show(plan: Any, jobs: int, *, probed: bool) -> None:
 
         low, high = expected_seconds(plan)
         say(
-            f"Expected on this machine, with --jobs {jobs}: {_minutes(low / jobs)} to {_minutes(high / jobs)} "
-            f"({_minutes(low)} to {_minutes(high)} of one core), from a few timed updates of every network."
+            f"Expected time, from a few updates timed on one thread: {_minutes(low)} to {_minutes(high)} of one core"
+            + (f", so {_minutes(low / jobs)} to {_minutes(high / jobs)} with {jobs} jobs at once." if jobs > 1 else ".")
         )
 
 
