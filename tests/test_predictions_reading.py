@@ -114,7 +114,7 @@ def test_parquet_that_is_broken_or_cannot_be_read(tmp_path: Path, monkeypatch: p
 
 def test_parquet_columns_that_are_no_scores(tmp_path: Path) -> None:
     pd.DataFrame({"y_true": ["a", "b"], "p_a": ["0.5", "x"], "p_b": [0.5, 0.5]}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(PredictionsError, match="row 3: 'x' in column 'p_a'"):
+    with pytest.raises(PredictionsError, match="row 2: 'x' in column 'p_a'"):
         Predictions.read(tmp_path / "t.parquet", y_score="p_*")
 
 
@@ -178,7 +178,7 @@ def test_the_positive_class_comes_last(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9, "binary data"),
         (b"PK\x03\x04xlsx", "spreadsheet"),
         (b"y_true,y_pred,y_true\n1,1,1\n", "'y_true' stands in the header twice"),
-        (b"y_true,sex,y_pred\n1,f,1\n1,f\n", "row 3: y_pred is empty"),
+        (b"y_true,sex,y_pred\n1,f,1\n1,f\n", "row 3: 2 fields, where the header has 3"),
         (b'y_true,y_pred\n"1,1\n', "Cannot read"),
         (b"id,y_true,y_pred\na,0,0\na,1,1\n", r"the id 'a' stands in several rows \(2, 3\)"),
         (b"y_true,y_pred\n,\n,\n", "are empty"),
@@ -225,7 +225,8 @@ def test_metadata(tmp_path: Path) -> None:
     p, text = read(first, metadata=save(tmp_path / "m.csv", META), groups=["sex", "age"], bins={"age": "50"})
     assert p.attribute("sex")[1].tolist() == [0, 1, -1] and p.attribute("age")[1].tolist() == [0, 1, -1]
     assert p.y_true.tolist() == [0, 1, 1]  # its own label, not that of the metadata
-    assert "2 of 3 rows found" in text and "1 ids are not in p.csv" in text and "label stand in both" in text
+    assert "2 of 3 rows found" in text and "1 id is not in p.csv and is not used" in text
+    assert "label stands in both tables; that of p.csv is used" in text
     assert any("1 of 3 rows of p.csv are not in m.csv" in w for w in recorded_warnings())
 
 
@@ -317,3 +318,41 @@ def test_zero_one() -> None:
 def test_open_table_reads_no_more_than_it_needs(tmp_path: Path) -> None:
     source = open_table(save(tmp_path / "t.csv", TABLE))
     assert list(source.read(["sex"]).columns) == ["sex"] and source.columns[2] == "truth"
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "fields"),
+    [
+        ("a,b,c\n1,2,3\n1,2\n", 3, "2 fields"),
+        ("a,b,c\n\n1,2,3\n  \n1\n", 5, "1 field,"),
+        ('a,b,c\n"1\nx",2,3\n1,2\n', 4, "2 fields"),
+        ("a;b;c\r\n1;2;3\r\n1;2", 3, "2 fields"),
+        ("a,b,c\r1,2,3\r1,2\r", 3, "2 fields"),
+    ],
+)
+def test_short_rows_are_named(tmp_path: Path, text: str, row: int, fields: str) -> None:
+    with pytest.raises(PredictionsError, match=rf"p\.csv, row {row}: {fields}.*header has 3") as caught:
+        open_table(save(tmp_path / "p.csv", text))
+    assert "as many fields" in caught.value.fix
+
+
+def test_short_rows_beyond_the_first_chunk_and_in_utf_16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everygroup.predictions._lines._CHUNK", 16)
+    with pytest.raises(PredictionsError, match=r"row 42: 1 field,"):
+        open_table(save(tmp_path / "p.csv", "a,b\n" + "1,2\n" * 40 + "7\n1,2\n"))
+    with pytest.raises(PredictionsError, match=r"row 3: 1 field,"):
+        open_table(save(tmp_path / "u.csv", "a,b\n1,2\n7\n", "utf-16"))
+    assert len(open_table(save(tmp_path / "ok.csv", "a,b\n\n1,2\n\n")).sample) == 1
+
+
+def test_row_numbers_count_blank_lines_and_quoted_line_breaks(tmp_path: Path) -> None:
+    text = 'id,y_true,y_pred,score_a,score_b,note\n\n1,a,a,0.9,0.1,"two\nlines"\n\n2,b,b,0.2,x,\n'
+    with pytest.raises(PredictionsError, match=r"p\.csv, row 6: 'x'"):
+        read(save(tmp_path / "p.csv", text))
+    with pytest.raises(PredictionsError, match=r"row 6: .*sum to"):
+        read(save(tmp_path / "q.csv", text.replace(",x,", ",0.1,")))
+    with pytest.raises(PredictionsError, match=r"several rows \(3, 6\)"):
+        read(save(tmp_path / "r.csv", text.replace("2,b", "1,b").replace(",x,", ",0.8,")), id="id")

@@ -68,8 +68,8 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def safe_csv(frame: pd.DataFrame, path: Path | str) -> Path:
-    """Write a table for people to open, atomically: no text cell or column name starts a spreadsheet formula.
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which no text cell or column name starts a spreadsheet formula.
 
     A text that begins with = + - @, a tab or a line break gets a leading apostrophe, as OWASP recommends against CSV
     injection. Numbers are left alone.
@@ -79,14 +79,24 @@ def safe_csv(frame: pd.DataFrame, path: Path | str) -> Path:
     def guarded(value: Any) -> Any:
         return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
+    def is_text(series: pd.Series) -> bool:
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            return series.cat.categories.dtype.kind == "O"
+        return series.dtype.kind == "O" or isinstance(series.dtype, pd.StringDtype)
+
     columns = {
-        i: series.map(guarded) if series.dtype.kind == "O" or isinstance(series.dtype, pd.StringDtype) else series
+        i: series.astype(object).map(guarded) if is_text(series) else series
         for i, (_, series) in enumerate(frame.items())
     }
     shown = pd.DataFrame(columns, index=frame.index)
     shown.columns = pd.Index([guarded(str(name)) for name in frame.columns])
+    return shown
+
+
+def safe_csv(frame: pd.DataFrame, path: Path | str) -> Path:
+    """Write a table for people to open, atomically and `without_formulas`."""
     with atomic_path(path) as temporary:
-        shown.to_csv(temporary, index=False, lineterminator="\n")
+        without_formulas(frame).to_csv(temporary, index=False, lineterminator="\n")
     return Path(path)
 
 

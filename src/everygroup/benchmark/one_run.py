@@ -15,6 +15,7 @@ from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split
 from everygroup.console import recorded_warnings, say
+from everygroup.files import safe_csv
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
@@ -161,8 +162,8 @@ def run(
         for name, p in predictions.items()
     }
     result = Run(folder.path, model, predictions, audits)
-    folder.write_table("summary.csv", result.summary)
-    audits[method].to_json(folder / "audit.json")
+    audits[method].write(folder.path)
+    safe_csv(result.summary, folder / "summary.csv")  # of all methods, in place of the main one's alone
     environment = folder.write_environment({"seconds": seconds, "device": str(device)})
     _report(result, folder, method, split, log, environment, fingerprint.to_dict(), settings)
     folder.finish()
@@ -180,36 +181,38 @@ def _report(
     fingerprint: dict[str, Any],
     settings: TrainSettings,
 ) -> None:
-    from everygroup.report import write_report
+    from everygroup.report import write_model_card, write_report
 
     train, weights = split.train, result.model.weights
     audits = dict(result.audits)
     main = audits[method].flags
     audits = {m: replace(a, flags=tuple(f"{m}: {f}" for f in a.flags if f not in main)) for m, a in audits.items()}
     audits[method] = replace(audits[method], flags=(*main, *recorded_warnings()))
+    title = f"{method} on {train.provenance.get('name', 'the cohort')}"
+    question = {
+        "cohort": train.provenance.get("name", ""),
+        "label": train.label,
+        "classes": ", ".join(train.classes),
+        "groups": f"{', '.join(train.groups)} (by {train.rule.name})",
+        "method": method,
+        "baseline": "erm" if "erm" in audits else "",
+        "compared with": ", ".join(m for m in audits if m != method) or "nothing",
+        "samples (train / validation / test)": f"{len(train)} / {len(split.validation)} / {len(split.test)}",
+        "split hash": split.hash,
+        "seed": settings.seed,
+        "backbone": next(iter(result.model.specs.values())).backbone,
+        "updates per network": settings.n_updates(len(train)),
+    }
+    methods = [method_class(m).info.to_dict() for m in audits]
+    both: dict[str, Any] = {"title": title, "question": question, "fingerprint": fingerprint, "methods": methods}
+    both["environment"] = environment
+    write_model_card(folder / "model-card.md", list(audits.values()), **both)
     write_report(
         folder / "report.html",
-        title=f"{method} on {train.provenance.get('name', 'the cohort')}",
-        question={
-            "cohort": train.provenance.get("name", ""),
-            "label": train.label,
-            "classes": ", ".join(train.classes),
-            "groups": f"{', '.join(train.groups)} (by {train.rule.name})",
-            "method": method,
-            "baseline": "erm" if "erm" in audits else "",
-            "compared with": ", ".join(m for m in audits if m != method) or "nothing",
-            "samples (train / validation / test)": f"{len(train)} / {len(split.validation)} / {len(split.test)}",
-            "split hash": split.hash,
-            "seed": settings.seed,
-            "backbone": next(iter(result.model.specs.values())).backbone,
-            "updates per network": settings.n_updates(len(train)),
-        },
         audit=list(audits.values()),
-        fingerprint=fingerprint,
         log=log.table,
         weights=weights,
         weight_summary=weight_summary(weights) if weights is not None else None,
         image_strips=weight_strips(train, weights) if weights is not None else None,
-        methods=[method_class(m).info.to_dict() for m in audits],
-        environment=environment,
+        **both,
     )

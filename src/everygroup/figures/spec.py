@@ -62,12 +62,18 @@ def finished(
 
 @functools.cache
 def _panel_class() -> Any:
-    from altair.utils.schemapi import SchemaBase
+    from altair.utils.schemapi import SchemaBase, Undefined
 
     class Panel(SchemaBase):
         """A plain panel, which altair takes as it is."""
 
         _schema: ClassVar[dict[str, str]] = {"type": "object"}
         _class_is_valid_at_instantiation = False
+
+        def __deepcopy__(self, memo: Any) -> Panel:
+            return Panel(**self._kwds)
+
+        def to_dict(self, *args: Any, **options: Any) -> Spec:
+            return {key: part for key, part in self._kwds.items() if part is not Undefined}
 
     return Panel

@@ -46,15 +46,21 @@ def weights_by_source_group(weights: pd.DataFrame) -> alt.TopLevelMixin:
 
     Boxes hold the middle half of the weights, whiskers run from the 5th to the 95th percentile. The target group's
     own samples are filled, all others hollow.
+
+    Parameters
+    ----------
+    weights : pandas.DataFrame
+        As in `weight_quantiles`, or what that returns; then a column `own` may say whose samples are the target
+        group's, where sources are finer than groups.
     """
     import altair as alt
 
-    table = weight_quantiles(weights)
+    table = weights.copy() if set(_QUANTILES) <= set(weights.columns) else weight_quantiles(weights)
     require(table, ["median"], "sample weights")
     targets = short_names(table["target_group"])
     sources = short_names(table["source_group"])
     table["row"] = [f"{sources[s]}  (n = {n:,})" for s, n in zip(table["source_group"], table["n"], strict=True)]
-    own = table["source_group"] == table["target_group"]
+    own = table["own"].astype(bool) if "own" in table else table["source_group"] == table["target_group"]
     table["kind"] = np.where(own, IN_GROUP, OUT_GROUP)
     table["say"] = [
         f"model for {targets[target]}, samples of {row}: median weight {number(median)}, "

@@ -38,6 +38,10 @@ class Joined:
         """Name of the first file, for messages."""
         return self.first.name
 
+    def place(self, row: int) -> str:
+        """The first file and a row of it, for messages."""
+        return self.first.place(row)
+
     @property
     def added(self) -> tuple[str, ...]:
         """Columns that only the second table has."""
@@ -111,11 +115,17 @@ def join(first: Source, metadata: Path | str | None, metadata_id: str | None, id
     if lost:
         warn(f"{lost} of {n} rows of {first.name} are not in {second.name}; their further columns are missing.")
     if n_unused:
-        say(f"{second.name}: {n_unused} ids are not in {first.name} and are not used.")
+        ids = f"{n_unused} id{'s' if n_unused > 1 else ''} {_are(n_unused)}"
+        say(f"{second.name}: {ids} not in {first.name} and {_are(n_unused)} not used.")
     both = sorted((set(second.columns) & set(first.columns)) - {theirs, ours})
     if both:
-        say(f"{second.name}: {', '.join(both)} stand in both tables; those of {first.name} are used.")
+        verb, which = ("stands", "that") if len(both) == 1 else ("stand", "those")
+        say(f"{second.name}: {', '.join(both)} {verb} in both tables; {which} of {first.name} {_are(len(both))} used.")
     return Joined(first, second, partner)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _partners(first: Source, second: Source, ours: str, theirs: str) -> tuple[NDArray[np.int64], int]:

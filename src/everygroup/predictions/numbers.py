@@ -108,7 +108,7 @@ class NumberTable:
             wrong = np.isinf(table[value].to_numpy(float))
             if wrong.any():
                 raise PredictionsError(
-                    f"{joined.name}, row {int(wrong.argmax()) + 2}: {value!r} is infinite.", fix="leave the cell empty"
+                    f"{joined.place(int(wrong.argmax()))}: {value!r} is infinite.", fix="leave the cell empty"
                 )
         ids = None if id is None else text_column("id", table[id], n)
         if ids is not None and not ids.is_unique:

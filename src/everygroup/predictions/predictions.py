@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,7 @@ class Predictions:
         split: ArrayLike | str = "",
         route: ArrayLike | str = "",
         model: ArrayLike | str = "",
-        _rows: str | None = None,
+        _rows: Callable[[int], str] | None = None,
     ) -> Self:
         """Build predictions from arrays.
 
@@ -107,7 +107,7 @@ class Predictions:
         n = len(first)
 
         def where(row: int) -> str:
-            return f"{_rows}, row {row + 2}" if _rows else f"Position {row}"
+            return _rows(row) if _rows else f"Position {row}"
 
         names = class_names(classes, score, true_values, pred_values)
         if score is not None:

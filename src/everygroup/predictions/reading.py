@@ -156,7 +156,7 @@ def _build(
         return None if column is None else table[column]
 
     if found.id is not None:
-        _check_ids(joined.name, table, found)
+        _check_ids(joined, table, found)
     return Predictions.from_arrays(
         table[found.y_true],
         scores,
@@ -169,7 +169,7 @@ def _build(
         split="" if found.split is None else table[found.split],
         route=table["route"] if found.own else "",
         model=table["model"] if found.own else model,
-        _rows=joined.name,
+        _rows=joined.place,
     )
 
 
@@ -200,7 +200,7 @@ def _positive_last(classes: tuple[str, ...], positive: str | None) -> tuple[str,
     return (*(c for c in classes if c != positive), positive)
 
 
-def _check_ids(name: str, table: pd.DataFrame, found: Columns) -> None:
+def _check_ids(joined: Joined, table: pd.DataFrame, found: Columns) -> None:
     """A sample may stand in one row of each split (and model) only."""
     ids = table[found.id]
     if ids.is_unique:
@@ -210,8 +210,9 @@ def _check_ids(name: str, table: pd.DataFrame, found: Columns) -> None:
     double = double & ids.astype(str).str.strip().ne("").to_numpy(dtype=bool)
     if double.any():
         first = int(double.argmax())
-        rows = np.flatnonzero(double & (ids == ids.iloc[first]).to_numpy())[:3] + 2
+        rows = np.flatnonzero(double & (ids == ids.iloc[first]).to_numpy())[:3]
+        places = [joined.place(int(row)).rpartition(" ")[2] for row in rows]
         raise PredictionsError(
-            f"{name}: the id {str(ids.iloc[first])!r} stands in several rows ({', '.join(map(str, rows))}).",
+            f"{joined.name}: the id {str(ids.iloc[first])!r} stands in several rows ({', '.join(places)}).",
             fix="keep one row a sample; a column of patients is named with --cluster, not --id-column",
         )

@@ -18,6 +18,7 @@ from everygroup.console import say
 from everygroup.errors import PredictionsError
 from everygroup.predictions._checks import LEADING, TRAILING
 from everygroup.predictions._guard import unguard
+from everygroup.predictions._lines import line_of, short_line
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _HEAD = 1 << 20
@@ -48,6 +49,11 @@ class Source:
     def name(self) -> str:
         """Name of the file, for messages."""
         return self.path.name
+
+    def place(self, row: int) -> str:
+        """File and row for messages, as a text editor counts: blank lines and line breaks within quotes count, too."""
+        line = line_of(self.path, self.separator, self.encoding, row) if self.separator else row + 1
+        return f"{self.name}, row {line}"
 
     def read(
         self, columns: Collection[str], *, numbers: Collection[str] = (), texts: Collection[str] = ()
@@ -120,7 +126,7 @@ class Source:
         if wrong.any():
             row = int(np.isin(codes, np.flatnonzero(wrong)).argmax())
             raise PredictionsError(
-                f"{self.name}, row {row + 2}: {texts[int(codes[row])]!r} in column {name!r} is no score.",
+                f"{self.place(row)}: {texts[int(codes[row])]!r} in column {name!r} is no score.",
                 fix="give a number in every row",
             )
         return np.append(values, np.nan)[codes]
@@ -165,6 +171,12 @@ def open_table(path: Path | str) -> Source:
     if twice := sorted({c for c in names if names.count(c) > 1}):
         raise _twice(path, twice[0])
     sample.columns = pd.Index(names)
+    if short := short_line(path, separator, encoding, len(names)):
+        raise PredictionsError(
+            f"{path.name}, row {short[0]}: {short[1]} field{'s' if short[1] > 1 else ''}, where the header has "
+            f"{len(names)}.",
+            fix="give every row as many fields as the header has; quote fields that hold the separator",
+        )
     return Source(path, tuple(names), separator, encoding, sample)
 
 

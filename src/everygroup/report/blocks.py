@@ -14,9 +14,8 @@ from markupsafe import Markup
 
 from everygroup.figures import inline_svg
 from everygroup.figures.theme import UNDEFINED, clean_text, number
+from everygroup.files import without_formulas
 
-# A formula in a cell runs when a spreadsheet opens the file; a leading quote makes it text.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COUNTS = frozenset({"n", "n_positive", "n_in_group", "seed", "count", "epoch"})
 
 
@@ -184,13 +183,9 @@ def p_value(value: Any) -> str:
 def csv_address(data: pd.DataFrame, limit: int) -> str:
     """Return a data: address of the table as CSV, or an empty text if that is longer than `limit`.
 
-    A text that a spreadsheet would run as a formula gets a leading quote.
+    It holds no spreadsheet formulas: see `everygroup.files.without_formulas`.
     """
-    safe = data.copy()
-    for column in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[column]):
-            safe[column] = [f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for v in safe[column]]
-    return text_address(safe.to_csv(index=False, float_format="%.6g"), "text/csv", limit)
+    return text_address(without_formulas(data).to_csv(index=False, float_format="%.6g"), "text/csv", limit)
 
 
 def text_address(text: str, kind: str, limit: int) -> str:

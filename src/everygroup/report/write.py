@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from everygroup.console import warn
 from everygroup.errors import OutputError
-from everygroup.figures import DARK_CSS
 from everygroup.figures.theme import clean_text
 from everygroup.files import write_text
 from everygroup.report import cells, criteria, curves, extras, gaps, notes, sections
 from everygroup.report.answer import answer
 from everygroup.report.blocks import FULL, LEAN, Limits, facts
 from everygroup.report.model_card import model_card
+from everygroup.report.page import render_page
 from everygroup.report.reading import AuditLike, Reading
 from everygroup.report.tables import gaps_table, groups_table
 
@@ -127,29 +122,12 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         notes.downloads(reading, texts, limits),
         extras.environment({k: v for k, v in environment.items() if k not in _COMMANDS}, command),
     ]
-    folder = files("everygroup.report") / "templates"
-    loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
-    templates = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # The style sheet and the script are this package's own texts; nothing from data goes in.
-    style = Markup((folder / "report.css").read_text(encoding="utf-8") + DARK_CSS)
-    script = Markup((folder / "report.js").read_text(encoding="utf-8"))
-    return templates.get_template("report.html.j2").render(
-        title=clean_text(title) or "Report",
+    return render_page(
+        title,
         asked=facts({k: v for k, v in question.items() if k not in _COMMANDS}),
         answer=answer(reading),
         flags=list(dict.fromkeys(clean_text(flag) for audit in audits for flag in audit.flags)),
         summaries=[clean_text(audit.summary()) for audit in audits],
         parts=[part for part in parts if part is not None],
         lean=limits is LEAN,
-        style=style,
-        style_hash=_digest(style),
-        script=script,
-        script_hash=_digest(script),
     )
-
-
-def _digest(text: str) -> str:
-    """Return a text's hash as a content policy writes it."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
