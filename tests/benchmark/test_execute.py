@@ -43,7 +43,8 @@ def test_every_job_explains_itself(finished: Path) -> None:
     for folder in folders:
         held = {p.name for p in folder.iterdir()}
         assert held >= {
-            *("config.yaml", "log.csv", "predictions.csv", "metrics.csv", "cost.json", "environment.json", "done")
+            *("config.yaml", "log.csv", "predictions.csv", "metrics.csv", "gaps.csv", "cost.json", "environment.json"),
+            "done",
         }
         config, cost = read_config(folder / "config.yaml"), read_json(folder / "cost.json")
         assert config["stage"] == "final" and config["hyperparameters"] is not None and config["everygroup"]
@@ -73,6 +74,8 @@ def test_methods_and_seeds_may_be_added_but_no_setting_changed(recipe: Make, tmp
     assert (study.finished, study.there) == (2, 0) and first.items() <= read(tmp_path).items()
     kept = read_config(tmp_path / "recipe.yaml")
     assert [m["name"] for m in kept["methods"]] == ["erm", "group_model"] and kept["seeds"] == [0, 1]
+    elsewhere = {k: v for k, v in recipe().settings.items() if k != "device"}  # another device is the same protocol
+    assert run_study(recipe(methods=["group_model"], settings=elsewhere), tmp_path).there == 2
     with pytest.raises(OutputError, match="settings differ"):
         run_study(recipe(settings={"updates": 9}), tmp_path)
     with pytest.raises(OutputError, match="group_model differ"):

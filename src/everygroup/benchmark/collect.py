@@ -1,167 +1,164 @@
-"""Tables of a benchmark: a pure function of the files that finished jobs left, made again at will."""
+"""A benchmark's results: a pure function of the files that finished jobs left, made again at will."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from everygroup.benchmark.job_gaps import gap_rows
+from everygroup.benchmark.weight_facts import FILES as WEIGHT_FILES
 from everygroup.errors import OutputError
-from everygroup.files import atomic_path, read_json, write_text
+from everygroup.files import read_json
+from everygroup.predictions import Predictions
 from everygroup.settings import read_config
-from everygroup.statistics import paired_interval
 
-BASELINE = "erm"
 RUN = ["cohort", "attribute", "backbone", "method", "seed"]
 SETTING = ["cohort", "attribute", "backbone"]
-NOT_GROUPS = ("overall", "missing")
 
 
-def read_results(out: Path | str) -> pd.DataFrame:
-    """Read the metrics of all finished final jobs.
+@dataclass(frozen=True)
+class FinishedJob:
+    """A finished job: its folder and what its config.yaml says."""
 
-    Returns
-    -------
-    DataFrame
-        Columns cohort, attribute, backbone, method, seed, part, group, metric, value, n, job; sorted.
+    folder: Path
+    config: Mapping[str, Any]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The columns of `RUN`."""
+        return {
+            "cohort": self.config["cohort"]["name"],
+            "attribute": self.config["attribute"],
+            "backbone": self.config["backbone"],
+            "method": self.config["label"],
+            "seed": self.config["seed"],
+        }
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read one of its tables; names of groups stay texts, whatever they look like."""
+        words = {"group", "target_group", "source_group", "target_a", "target_b", "level", "size"}
+        columns = pd.read_csv(self.folder / name, nrows=0).columns
+        texts = [c for c in columns if c in words]
+        numbers = {c: [""] for c in columns if c not in texts}
+        return pd.read_csv(
+            self.folder / name, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=numbers
+        )
+
+
+class Results:
+    """The result files of a benchmark folder.
+
+    Parameters
+    ----------
+    out : path
+        Folder of `everygroup benchmark`.
 
     Raises
     ------
     OutputError
-        If there are none, or one comparison was run under two settings.
+        If there is no finished job, or one comparison was run under two settings.
     """
-    tables = []
-    for done in sorted(Path(out).glob("jobs/*/done")):
-        folder = done.parent
-        config = read_config(folder / "config.yaml")
-        if config["stage"] != "final":
-            continue
-        table = pd.read_csv(folder / "metrics.csv", keep_default_na=False, na_values={"value": [""]})
-        about = {
-            "cohort": config["cohort"]["name"],
-            "attribute": config["attribute"],
-            "backbone": config["backbone"],
-            "method": config["label"],
-            "seed": config["seed"],
-        }
-        tables.append(table.drop(columns="attribute").assign(**about, job=folder.name))
-    if not tables:
-        raise OutputError(f"{out} holds no finished job of a benchmark.", fix="run everygroup benchmark first")
-    rows = pd.concat(tables, ignore_index=True)
-    rows = rows[[*RUN, "part", "group", "metric", "value", "n", "job"]]
-    per = rows.groupby(RUN, sort=False)["job"].nunique().reset_index()
-    if len(twice := per[per["job"] > 1]):
-        one = twice.iloc[0]
-        raise OutputError(
-            f"{out} holds two results of {one['method']} on {one['cohort']} by {one['attribute']} "
-            f"({one['backbone']}, seed {one['seed']}).",
-            fix="delete the job folder that is out of date",
-        )
-    return rows.sort_values([*RUN, "part"], kind="stable", ignore_index=True)
 
+    def __init__(self, out: Path | str) -> None:
+        self.out = Path(out)
+        self.every = [
+            FinishedJob(done.parent, read_config(done.parent / "config.yaml"))
+            for done in sorted(self.out.glob("jobs/*/done"))
+        ]
+        self.final = [job for job in self.every if job.config["stage"] == "final"]
+        if not self.final:
+            raise OutputError(f"{out} holds no finished job of a benchmark.", fix="run everygroup benchmark first")
+        where = self.out / "recipe.yaml"
+        self.recipe: dict[str, Any] = read_config(where) if where.exists() else {}
+        order = [str(m.get("label") or m["name"]) for m in self.recipe.get("methods", [])]
+        place = {label: i for i, label in enumerate(order)}
+        self.final.sort(key=lambda job: place.get(job.config["label"], len(place)))  # the recipe's order, else by name
 
-def read_costs(out: Path | str) -> pd.DataFrame:
-    """Read what every finished job cost, search jobs included; one row a job."""
-    rows: list[dict[str, Any]] = []
-    for done in sorted(Path(out).glob("jobs/*/done")):
-        config, cost = read_config(done.parent / "config.yaml"), read_json(done.parent / "cost.json")
-        rows.append(
-            {
-                "cohort": config["cohort"]["name"],
-                **{key: config[key] for key in ("attribute", "backbone")},
-                "method": config["label"],
-                **{key: config[key] for key in ("seed", "stage", "draw")},
-                **{key: value for key, value in cost.items() if not isinstance(value, list)},
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def gaps(rows: pd.DataFrame) -> pd.DataFrame:
-    """Largest minus smallest group value of every run; NaN if a group's value is undefined. `n`: the smallest group."""
-    groups = rows[~rows["group"].isin(NOT_GROUPS)]
-    by_run = groups.groupby([*RUN, "part", "metric"], sort=False)
-    table = by_run.agg(
-        low=("value", lambda v: v.min(skipna=False)),
-        high=("value", lambda v: v.max(skipna=False)),
-        groups=("group", "nunique"),
-        n=("n", "min"),
-    ).reset_index()
-    table["value"] = (table["high"] - table["low"]).where(table["groups"] > 1)
-    return table[[*RUN, "part", "metric", "value", "groups", "n"]]
-
-
-def values(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean of the test values over seeds, with their standard deviation and the mean n of a seed."""
-    test = rows[rows["part"] == "test"]
-    keys = [*SETTING, "method", "group", "metric"]
-    found = test.groupby(keys, sort=False).agg(
-        value=("value", lambda v: v.mean(skipna=False)),
-        sd=("value", lambda v: v.std(ddof=1, skipna=False)),
-        seeds=("seed", "nunique"),
-        n=("n", "mean"),
-    )
-    return found.reset_index()
-
-
-def gap_values(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds of the gap, and the gap of the seed-averaged group values: the former is biased upwards."""
-    keys = [*SETTING, "method", "metric"]
-    each = gaps(rows)
-    mean = (
-        each[each["part"] == "test"]
-        .groupby(keys, sort=False)
-        .agg(mean_of_gaps=("value", lambda v: v.mean(skipna=False)), seeds=("seed", "nunique"), n=("n", "min"))
-    )
-    means = values(rows)
-    inside = means[~means["group"].isin(NOT_GROUPS)].groupby(keys, sort=False)["value"]
-    spread = inside.max() - inside.min()
-    return mean.assign(gap_of_means=spread.where(inside.size() > 1)).reset_index()
-
-
-def differences(rows: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
-    """Differences to a baseline, paired by seed, with their 95 % t-interval; group 'gap' is the gap's change.
-
-    Positive is better for groups; for the gap negative is. An interval needs two seeds. Not corrected for the number of
-    comparisons.
-    """
-    test = pd.concat([rows, gaps(rows).assign(group="gap")])
-    test = test[test["part"] == "test"]
-    records: list[dict[str, Any]] = []
-    for key, part in test.groupby([*SETTING, "group", "metric"], sort=False):
-        wide = part.pivot(index="seed", columns="method", values="value")  # noqa: PD010 - keeps undefined values
-        if baseline not in wide:
-            continue
-        for method in [m for m in dict.fromkeys(part["method"]) if m != baseline]:
-            pair = wide[[method, baseline]].dropna()
-            d = paired_interval(pair[method].to_numpy(), pair[baseline].to_numpy())
-            records.append(
-                {
-                    **dict(zip([*SETTING, "group", "metric"], key, strict=True)),
-                    "method": method,
-                    "baseline": baseline,
-                    "difference": d.mean,
-                    "low": d.low,
-                    "high": d.high,
-                    "p": d.p,
-                    "seeds": d.n,
-                }
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All values: `RUN`, part, group, metric, value, n, job."""
+        tables = [
+            job.table("metrics.csv").drop(columns="attribute").assign(**job.about, job=job.folder.name)
+            for job in self.final
+        ]
+        rows = pd.concat(tables, ignore_index=True)[[*RUN, "part", "group", "metric", "value", "n", "job"]]
+        per = rows.groupby(RUN, sort=False)["job"].nunique().reset_index()
+        if len(twice := per[per["job"] > 1]):
+            one = twice.iloc[0]
+            raise OutputError(
+                f"{self.out} holds two results of {one['method']} on {one['cohort']} by {one['attribute']} "
+                f"({one['backbone']}, seed {one['seed']}).",
+                fix="delete the job folder that is out of date",
             )
-    columns = [*SETTING, "group", "metric", "method", "baseline", "difference", "low", "high", "p", "seeds"]
-    return pd.DataFrame(records, columns=columns)
+        return rows
 
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """Gaps of all parts with their null: `RUN` and the columns of `gap_rows`."""
+        return pd.concat([self._gaps(job).assign(**job.about) for job in self.final], ignore_index=True)
 
-TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
-    "values": ("Test values, mean over seeds", values),
-    "gaps": ("Gaps between groups on the test part (largest minus smallest group)", gap_values),
-    "differences": ("Difference to ERM, paired by seed, with its 95 % interval", differences),
-}
+    @staticmethod
+    def _gaps(job: FinishedJob) -> pd.DataFrame:
+        if (job.folder / "gaps.csv").exists():
+            return job.table("gaps.csv")
+        return gap_rows(Predictions.read_csv(job.folder / "predictions.csv"))  # a folder of an earlier version
+
+    def weights(self, name: str) -> pd.DataFrame:
+        """One of the weight tables ('weight_summary.csv', ...) of the methods that weight samples; may be empty."""
+        assert name in WEIGHT_FILES
+        found = [job.table(name).assign(**job.about) for job in self.final if (job.folder / name).exists()]
+        found = [table for table in found if len(table)]
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """What every finished job cost, search jobs included; one row a job."""
+        rows: list[dict[str, Any]] = []
+        for job in self.every:
+            cost = read_json(job.folder / "cost.json")
+            stage = {key: job.config[key] for key in ("stage", "draw")}
+            rows.append({**job.about, **stage, **{k: v for k, v in cost.items() if not isinstance(v, list)}})
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Registry name of every label."""
+        return {job.config["label"]: job.config["method"] for job in self.final}
+
+    @cached_property
+    def environments(self) -> list[dict[str, Any]]:
+        """environment.json of every final job."""
+        return [read_json(job.folder / "environment.json") for job in self.final]
+
+    @cached_property
+    def failed(self) -> list[str]:
+        """Jobs that failed, each with its reason."""
+        found = [read_json(path) for path in sorted(self.out.glob("jobs/*/failed.json"))]
+        return [f"{f['job']}: {f['message']}" if f.get("message") else str(f["job"]) for f in found]
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """Final runs that the recipe names and no finished job gives, by setting and method."""
+        there = {tuple(job.about[key] for key in RUN) for job in self.final}
+        lacking: dict[str, list[int]] = {}
+        for cohort, backbone, method, seed in product(
+            *(self.recipe.get(key, []) for key in ("cohorts", "backbones", "methods", "seeds"))
+        ):
+            for attribute in cohort.get("attributes") or {"own": None}:
+                label = str(method.get("label") or method["name"])
+                if (cohort["name"], attribute, backbone, label, seed) not in there:
+                    lacking.setdefault(f"{label} on {cohort['name']} by {attribute} ({backbone})", []).append(seed)
+        return [f"{what}, seed {', '.join(map(str, seeds))}" for what, seeds in lacking.items()]
 
 
 def collect(out: Path | str) -> list[Path]:
-    """Write the tables of a benchmark folder: results.csv (every value), one CSV a report, costs.csv and results.md.
+    """Write the tables of a benchmark folder and its page: tables/*.csv, results.md, results.tex, and report.html.
 
     The same job folders give the same bytes.
 
@@ -175,35 +172,6 @@ def collect(out: Path | str) -> list[Path]:
     OutputError
         If there is nothing to collect.
     """
-    out = Path(out)
-    rows = read_results(out)
-    recipe = read_config(out / "recipe.yaml") if (out / "recipe.yaml").exists() else {}
-    tables = {"results": rows.drop(columns="job"), "costs": read_costs(out)}
-    tables |= {name: TABLES[name][1](rows) for name in recipe.get("reports", list(TABLES))}
-    written = []
-    for name, table in tables.items():
-        path = out / "tables" / f"{name}.csv"
-        with atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
-        written.append(path)
-    lines = [f"# {recipe.get('title', 'Benchmark')}", "", recipe.get("question", ""), ""]
-    for name in [n for n in tables if n in TABLES]:
-        lines += [f"## {TABLES[name][0]}", "", *_markdown(tables[name]), ""]
-    failed = [str(read_json(p)["job"]) for p in sorted(out.glob("jobs/*/failed.json"))]
-    if failed:
-        lines += [f"Failed, and so in no table: {'; '.join(failed)}.", ""]
-    path = out / "tables" / "results.md"
-    write_text(path, "\n".join(lines))
-    return [*written, path]
+    from everygroup.benchmark.study_page import write_all
 
-
-def _markdown(table: pd.DataFrame) -> list[str]:
-    """Return a table's lines; undefined numbers are said to be so."""
-
-    def shown(value: Any) -> str:
-        if isinstance(value, float):
-            return "undefined" if pd.isna(value) else f"{value:.3f}" if value % 1 else f"{value:.0f}"
-        return str(value).replace("|", "\\|")
-
-    lines = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
-    return lines + ["| " + " | ".join(shown(v) for v in row) + " |" for row in table.itertuples(index=False)]
+    return write_all(Results(out))

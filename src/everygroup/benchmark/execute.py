@@ -16,10 +16,12 @@ import numpy as np
 
 from everygroup.benchmark.cohorts import open_split
 from everygroup.benchmark.cost import count, measured
+from everygroup.benchmark.job_gaps import gap_rows
 from everygroup.benchmark.measure import long_rows
 from everygroup.benchmark.plan import Job
 from everygroup.benchmark.run_folder import environment
 from everygroup.benchmark.shared_store import SharedStore, only_one
+from everygroup.benchmark.weight_facts import write_weight_facts
 from everygroup.console import clear_warnings, console, recorded_warnings
 from everygroup.errors import EverygroupError
 from everygroup.files import atomic_path, write_json, write_text
@@ -55,7 +57,8 @@ def run_job(job: Job, out: Path) -> Outcome:
     """Run a job, unless it is finished; whatever goes wrong is written into its folder, and nothing is raised.
 
     The folder holds config.yaml, log.csv, predictions.csv (validation; and test if it is no search), metrics.csv,
-    cost.json, environment.json and, last, done; or failed.json. One thread: results do not depend on how many jobs run.
+    gaps.csv, where samples were weighted weight_summary.csv, weight_sources.csv and weight_tests.csv, cost.json,
+    environment.json and, last, done; or failed.json. One thread: results do not depend on how many jobs run.
     """
     started = time.perf_counter()
     folder = folder_of(job, out)
@@ -95,6 +98,11 @@ def _run(job: Job, folder: Path, out: Path) -> None:
     predictions.to_csv(folder / "predictions.csv")
     with atomic_path(folder / "metrics.csv") as temporary:
         long_rows(predictions, job.attribute).to_csv(temporary, index=False, lineterminator="\n")
+    if job.stage == "final":
+        with atomic_path(folder / "gaps.csv") as temporary:
+            gap_rows(predictions).to_csv(temporary, index=False, lineterminator="\n")
+        if model.weights is not None:
+            write_weight_facts(model.weights, split.train, folder)
     planned = {"planned_updates_per_network": job.settings.n_updates(len(split.train))}
     write_json(folder / "cost.json", {**planned, **count(store, model), **cost})
     about = {"device": str(device), "split_hash": split.hash, "cohort_hash": cohort.content_hash}

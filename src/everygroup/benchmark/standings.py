@@ -1,0 +1,202 @@
+"""How methods stand: means over seeds, gaps, differences paired by seed, and the best baseline by validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.benchmark.collect import RUN, SETTING
+from everygroup.metrics import fate
+from everygroup.statistics import detectable_mean, holm, paired_interval
+
+ERM = "erm"
+OURS = ("spare", "auto")
+"""Registry names that are no baselines, however they are labelled."""
+NOT_GROUPS = ("overall", "missing")
+CRITERIA = ("eopp0_lab", "eopp1_lab", "eodds_lab")
+FRONT = "macro_f1"
+"""The metric that choices are made by."""
+
+
+def values(rows: pd.DataFrame, part: str = "test") -> pd.DataFrame:
+    """Return means over seeds with their 95 % t-interval.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        `Results.rows`.
+
+    Returns
+    -------
+    DataFrame
+        `SETTING`, method, group, metric, value, low, high, sd, seeds, n (mean samples of a seed). An undefined value
+        of any seed makes the mean undefined; one seed has no interval.
+    """
+    keys = [*SETTING, "method", "group", "metric"]
+    return _means(rows[rows["part"] == part], keys)
+
+
+def _means(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    records = []
+    for key, part in rows.groupby(keys, sort=False):
+        v = part["value"].to_numpy(dtype=np.float64)
+        record = dict(zip(keys, key, strict=True))
+        defined = bool(np.isfinite(v).all())
+        d = paired_interval(v, np.zeros_like(v)) if defined else paired_interval([np.nan], [0.0])
+        sd = float(v.std(ddof=1)) if defined and len(v) > 1 else np.nan
+        n = float(part["n"].mean())
+        records.append(record | {"value": d.mean, "low": d.low, "high": d.high, "sd": sd, "seeds": len(v), "n": n})
+    return pd.DataFrame(records, columns=[*keys, "value", "low", "high", "sd", "seeds", "n"])
+
+
+def gaps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Largest minus smallest group value of every run; NaN if a group's value is undefined. `n`: the smallest group."""
+    groups = rows[~rows["group"].isin(NOT_GROUPS)]
+    by_run = groups.groupby([*RUN, "part", "metric"], sort=False)
+    table = by_run.agg(
+        low=("value", lambda v: v.min(skipna=False)),
+        high=("value", lambda v: v.max(skipna=False)),
+        groups=("group", "nunique"),
+        n=("n", "min"),
+    ).reset_index()
+    table["value"] = (table["high"] - table["low"]).where(table["groups"] > 1)
+    return table[[*RUN, "part", "metric", "value", "groups", "n"]]
+
+
+def all_gaps(rows: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Gaps of every run: the measured ones with their null, and those of metrics (AUC) that have none."""
+    known = set(measured["metric"])
+    plain = gaps(rows[~rows["metric"].isin(known)])
+    return pd.concat([measured, plain] if len(plain) else [measured], ignore_index=True)
+
+
+def gap_values(rows: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
+    """Return every gap twice: the mean over seeds of the gap, and the gap of the seed-averaged group values.
+
+    The former is biased upwards, since noise moves groups apart. Criteria over classes (EOpp, EOdds) are no spread of
+    group values and have the former only.
+
+    Returns
+    -------
+    DataFrame
+        `SETTING`, method, metric, mean_of_gaps, low, high, gap_of_means, chance (mean over seeds of the mean gap of
+        shuffled groups), chance_high, seeds_beyond_chance (permutation p < 0.05), p_median, seeds, n.
+    """
+    keys = [*SETTING, "method", "metric"]
+    test = every[every["part"] == "test"]
+    table = _means(test, keys).drop(columns="sd").rename(columns={"value": "mean_of_gaps"})
+    means = values(rows)
+    inside = means[~means["group"].isin(NOT_GROUPS)].groupby(keys, sort=False)["value"]
+    spread = inside.apply(lambda v: v.max(skipna=False) - v.min(skipna=False) if len(v) > 1 else np.nan)
+    table = table.merge(spread.rename("gap_of_means").reset_index(), on=keys, how="left")
+    if "p" not in test:
+        return table
+    null = test.groupby(keys, sort=False).agg(
+        chance=("chance", "mean"),
+        chance_high=("chance_high", "mean"),
+        seeds_beyond_chance=("p", lambda p: float((p < 0.05).sum()) if p.notna().any() else np.nan),
+        p_median=("p", "median"),
+    )
+    return table.merge(null.reset_index(), on=keys, how="left")
+
+
+def baselines(names: Mapping[str, str]) -> list[str]:
+    """Return the labels that are baselines: every method but ours and its variants."""
+    return [label for label, name in names.items() if name not in OURS]
+
+
+def best_baselines(rows: pd.DataFrame, names: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Choose the best baseline of every setting and group by its mean validation macro F1; the test part is not seen.
+
+    Returns
+    -------
+    dict
+        (cohort, attribute, backbone, group) -> label; group 'gap' stands for the mean over groups.
+    """
+    means = values(rows, part="validation")
+    means = means[(means["metric"] == FRONT) & means["method"].isin(baselines(names)) & (means["group"] != "missing")]
+    inside = means[means["group"] != "overall"]
+    over = inside.groupby([*SETTING, "method"], sort=False)["value"].mean().reset_index().assign(group="gap")
+    every = pd.concat([means, over]).dropna(subset=["value"]).reset_index(drop=True)
+    best = every.loc[every.groupby([*SETTING, "group"], sort=False)["value"].idxmax()] if len(every) else every
+    return {tuple(str(v) for v in row[:-1]): str(row[-1]) for row in best[[*SETTING, "group", "method"]].to_numpy()}
+
+
+def differences(
+    rows: pd.DataFrame, every: pd.DataFrame, against: Mapping[tuple[str, ...], str] | str = ERM
+) -> pd.DataFrame:
+    """Differences to a baseline, paired by seed, with their 95 % t-interval; group 'gap' is the gap's change.
+
+    Parameters
+    ----------
+    rows, every : DataFrame
+        `Results.rows` and `all_gaps`.
+    against : str or mapping
+        A label, or (cohort, attribute, backbone, group) -> label.
+
+    Returns
+    -------
+    DataFrame
+        `SETTING`, group, metric, method, baseline, difference, low, high, p, p_holm, sd, seeds, detectable (the mean
+        difference these seeds would show with power 0.8). Positive is better for groups; for gaps negative is. Holm's
+        correction is over the methods of one setting, group and metric. An interval needs two seeds.
+    """
+    test = pd.concat([rows, every.assign(group="gap")])
+    test = test[test["part"] == "test"]
+    records: list[dict[str, Any]] = []
+    for key, part in test.groupby([*SETTING, "group", "metric"], sort=False):
+        baseline = against if isinstance(against, str) else against.get(tuple(str(v) for v in key[:4]))
+        wide = part.pivot(index="seed", columns="method", values="value").sort_index()  # noqa: PD010 - keeps NaN
+        if baseline not in wide:
+            continue
+        found = []
+        for method in [m for m in dict.fromkeys(part["method"]) if m != baseline]:
+            pair = wide[[method, baseline]].dropna()
+            a, b = pair[method].to_numpy(), pair[baseline].to_numpy()
+            d = paired_interval(a, b)
+            sd = float((a - b).std(ddof=1)) if d.n > 1 else np.nan
+            found.append(
+                {
+                    **dict(zip([*SETTING, "group", "metric"], key, strict=True)),
+                    **{"method": method, "baseline": baseline, "difference": d.mean, "low": d.low, "high": d.high},
+                    **{"p": d.p, "sd": sd, "seeds": d.n},
+                    "detectable": detectable_mean(sd, d.n) if d.n > 1 else np.nan,
+                }
+            )
+        if found:
+            records += [f | {"p_holm": p} for f, p in zip(found, holm([f["p"] for f in found]), strict=True)]
+    columns = [*SETTING, "group", "metric", "method", "baseline", "difference", "low", "high", "p", "p_holm", "sd"]
+    return pd.DataFrame(records, columns=[*columns, "seeds", "detectable"])
+
+
+def fates(rows: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
+    """FATE of every method by each criterion, from seed means: ACC is the unweighted mean of the groups' macro F1.
+
+    Returns
+    -------
+    DataFrame
+        `SETTING`, method, metric (the criterion), value, seeds. Undefined without ERM, or where ERM's value is 0.
+    """
+    means = values(rows)
+    inside = means[(means["metric"] == FRONT) & ~means["group"].isin(NOT_GROUPS)]
+    keys = [*SETTING, "method"]
+    accuracy = inside.groupby(keys, sort=False)["value"].agg(lambda v: v.mean(skipna=False))
+    criteria = _means(every[(every["part"] == "test") & every["metric"].isin(CRITERIA)], [*keys, "metric"])
+    records = []
+    for row in criteria.to_dict("records"):
+        setting = tuple(row[k] for k in SETTING)
+        base = criteria[
+            (criteria[SETTING] == setting).all(axis=1)
+            & (criteria["method"] == ERM)
+            & (criteria["metric"] == row["metric"])
+        ]
+        own, erm = accuracy.get((*setting, row["method"])), accuracy.get((*setting, ERM))
+        if len(base) == 1 and own is not None and erm is not None:
+            value = fate(float(own), float(erm), row["value"], float(base["value"].iloc[0]))
+        else:
+            value = np.nan
+        records.append({**{k: row[k] for k in (*keys, "metric", "seeds")}, "value": value})
+    return pd.DataFrame(records, columns=[*keys, "metric", "value", "seeds"])
