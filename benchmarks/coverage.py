@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from common import ROOT, describe_machine, write_result
+from coverage_distances import section as distances
 from coverage_populations import N_BOOT, POPULATIONS, Array, Population, Sampled, sample, sample_auc
 from scipy import stats
 
@@ -326,6 +327,8 @@ def page(frame: pd.DataFrame, nulls: pd.DataFrame, seconds: float) -> list[str]:
         "## Changes between two models on the same patients",
         "",
         *side_by_side(change, ["value", "n", "true_gap"], list(dict.fromkeys(change["method"]))),
+        "",
+        *distances(500),
         "",
         "## p-values where nothing differs",
         "",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from everygroup.audit import audit_arrays
 from everygroup.errors import EverygroupError
+from everygroup.predictions import Predictions
 
 
 @st.composite
@@ -33,22 +34,31 @@ def samples(draw: st.DrawFn) -> dict[str, Any]:
     return given
 
 
+def arrays(y: np.ndarray, given: dict[str, Any]) -> Predictions:
+    """Another model's answers for the same samples: the first's in reverse."""
+    swapped = {k: v[::-1] if k in ("y_pred", "y_score") else v for k, v in given.items()}
+    cluster, score = swapped.pop("cluster"), swapped.pop("y_score", None)
+    return Predictions.from_arrays(y, score, units=cluster, **swapped)
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(samples(), st.sampled_from([1, 5]), st.sampled_from(["auto", "percentile"]), st.integers(0, 2))
-def test_any_arrays(given: dict[str, Any], min_n: int, interval: Any, order: int) -> None:
+@given(samples(), st.sampled_from([1, 5]), st.sampled_from(["auto", "percentile"]), st.integers(0, 2), st.booleans())
+def test_any_arrays(given: dict[str, Any], min_n: int, interval: Any, order: int, compared: bool) -> None:
     y = given.pop("y_true")
+    options = {"n_boot": 8, "min_n": min_n, "metrics": "all", "interval": interval, "intersections": order, "seed": 1}
     try:
-        result = audit_arrays(
-            y, **given, n_boot=8, min_n=min_n, metrics="all", interval=interval, intersections=order, seed=1
-        )
+        if compared:
+            options["baseline"] = arrays(y, given)
+        result = audit_arrays(y, **given, **options)
     except EverygroupError as error:
         assert error.message
         return
     table = result.table
-    # the row of everybody, and gaps of the lineage, say so by their empty value alone
-    spoken = (table["group"] == "overall") | table["metric"].str.startswith(("eopp", "eodds"))
-    silent = table[table["value"].isna() & (table["note"] == "") & ~spoken]
-    assert silent.empty, silent[["attribute", "group", "metric"]].drop_duplicates().head(10)
+    for rows, column in ((table, "value"), (result.criteria, "gap"), (result.sources, "value")):
+        silent = rows[rows[column].isna() & (rows["note"] == "")]
+        assert silent.empty, silent.head(10).to_string()
+    changes = result.comparison
+    assert changes[changes["change"].isna() & (changes["note"] == "")].empty
     found = table.dropna(subset=["value", "low", "high"])
     assert (found["low"] <= found["high"] + 1e-9).all()
     assert np.isfinite(found["value"]).all()

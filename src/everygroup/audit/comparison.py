@@ -199,7 +199,7 @@ def _row(
         "high": float(limits[1]),
         "p": float("nan"),
         "n": int(n),
-        "note": note,
+        "note": note or ("undefined" if np.isnan(values[0] - values[1]) else ""),
     }
 
 

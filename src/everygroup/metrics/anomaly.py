@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import between_groups, by_group, groups_of, ks_distance, numbers, record
-from everygroup.metrics._by_group import wasserstein_distance as wasserstein
+from everygroup.metrics._grouped import between_groups, groups_of, ks_distance, measure_rows, numbers, record
+from everygroup.metrics._grouped import wasserstein_distance as wasserstein
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
@@ -76,7 +76,7 @@ def auprc_lift(y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: Arr
         precision = ranked.average_precision(np.ones((rows.size, 1), dtype=np.float32))[0]
         return float(ratio_of(precision, true[rows].mean()))
 
-    return by_group(one, true.size, sensitive_features)
+    return measure_rows(one, true.size, sensitive_features)
 
 
 def threshold_at_tpr(y_true: ArrayLike, y_score: ArrayLike, *, tpr: float = TPR) -> float:
@@ -149,7 +149,7 @@ def rate_at(
     def one(rows: IntArray) -> float:
         return float(ratio_of((of & flagged)[rows].sum(), of[rows].sum()))
 
-    return by_group(one, true.size, sensitive_features)
+    return measure_rows(one, true.size, sensitive_features)
 
 
 def fpr_at_tpr(
@@ -250,7 +250,7 @@ def sub_auroc(
         own = rows[true[rows] == 1]
         return float(place[own].mean()) if own.size else float("nan")
 
-    return by_group(one, true.size, sensitive_features)
+    return measure_rows(one, true.size, sensitive_features)
 
 
 def _normals(y_true: ArrayLike, y_score: ArrayLike, sensitive_features: ArrayLike) -> tuple[FloatArray, ArrayLike]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import groups_of
+from everygroup.metrics._grouped import groups_of
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.masks import Masks, mask_pairs
 from everygroup.metrics.rates import ratio_of

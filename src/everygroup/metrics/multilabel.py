@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import by_group, groups_of, record
+from everygroup.metrics._grouped import groups_of, measure_rows, record
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.confusion import OneVsRest
 from everygroup.metrics.info import MetricInfo
@@ -151,7 +151,7 @@ def _macro(
     def one(rows: IntArray) -> float:
         return float(mean_defined(rate_of_labels(table.counts(rows), name)))
 
-    m = by_group(one, n, sensitive_features)
+    m = measure_rows(one, n, sensitive_features)
     group, names = groups_of(sensitive_features, n)
     shown = [np.flatnonzero(group == g) for g in range(len(names))] or [np.arange(n)]
     undefined = sum(int(np.isnan(rate_of_labels(table.counts(rows), name)).sum()) for rows in shown)
@@ -260,7 +260,7 @@ def label_macro_auc(
     def one(rows: IntArray) -> float:
         return float(mean_defined(label_aucs(table, score, rows)))
 
-    return by_group(one, len(score), sensitive_features)
+    return measure_rows(one, len(score), sensitive_features)
 
 
 def label_aucs(table: LabelTable, score: FloatArray, rows: IntArray) -> FloatArray:
@@ -293,7 +293,9 @@ def subset_accuracy(
     table = label_table(y_true, y_pred, labels=labels)
     complete = np.asarray(table.known.all(axis=1))
     right = complete & ~np.asarray((table.true ^ table.pred).any(axis=1))
-    m = by_group(lambda rows: float(ratio_of(right[rows].sum(), complete[rows].sum())), len(right), sensitive_features)
+    m = measure_rows(
+        lambda rows: float(ratio_of(right[rows].sum(), complete[rows].sum())), len(right), sensitive_features
+    )
     return Measured(m.value, m.per_group, m.n_per_group, m.n, m.n_missing, int((~complete).sum()))
 
 
@@ -315,7 +317,7 @@ def hamming_loss(
     """
     table = label_table(y_true, y_pred, labels=labels)
     wrong, known = (table.true != table.pred).sum(axis=1), table.known.sum(axis=1)
-    m = by_group(lambda rows: float(ratio_of(wrong[rows].sum(), known[rows].sum())), len(known), sensitive_features)
+    m = measure_rows(lambda rows: float(ratio_of(wrong[rows].sum(), known[rows].sum())), len(known), sensitive_features)
     return Measured(m.value, m.per_group, m.n_per_group, m.n, m.n_missing, int((~table.known).sum()))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from everygroup.metrics._grouped import class_position, measure_rows, probability_codes
 from everygroup.metrics._inputs import FloatArray, IntArray
@@ -87,7 +88,7 @@ def recalibrate(
     beta = np.zeros(design.shape[1])
     current = _loss(offset + design @ beta, y)
     for _ in range(MAX_STEPS):
-        mu = 1.0 / (1.0 + np.exp(-(offset + design @ beta)))
+        mu = special.expit(offset + design @ beta)
         information = design.T @ (design * (mu * (1.0 - mu))[:, None])
         step = np.linalg.lstsq(information, design.T @ (y - mu), rcond=None)[0]
         factor = 1.0
@@ -97,7 +98,7 @@ def recalibrate(
         current = _loss(offset + design @ beta, y)
         if np.abs(factor * step).max() < TOLERANCE:
             break
-    mu = 1.0 / (1.0 + np.exp(-(offset + design @ beta)))
+    mu = special.expit(offset + design @ beta)
     bread = np.linalg.pinv(design.T @ (design * (mu * (1.0 - mu))[:, None]))
     covariance = bread
     if cluster is not None:

@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import (
+from everygroup.metrics._grouped import (
     between_groups,
-    by_group,
     groups_of,
     ks_distance,
+    measure_rows,
     numbers,
     record,
     wasserstein_distance,
@@ -71,7 +71,7 @@ def _of_sums(name: str, y_true: ArrayLike, y_pred: ArrayLike, sensitive_features
     def one(rows: IntArray) -> float:
         return float(from_sums(error_sums(true[rows], pred[rows]).sum(axis=0))[name])
 
-    return by_group(one, true.size, sensitive_features)
+    return measure_rows(one, true.size, sensitive_features)
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -152,7 +152,7 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayL
     def one(rows: IntArray) -> float:
         return float(weighted_spearman(true[rows], pred[rows], np.ones((rows.size, 1)))[0])
 
-    return by_group(one, true.size, sensitive_features)
+    return measure_rows(one, true.size, sensitive_features)
 
 
 def weighted_spearman(y_true: FloatArray, y_pred: FloatArray, weights: NDArray[np.floating]) -> FloatArray:

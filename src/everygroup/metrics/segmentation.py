@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import by_group, groups_of, numbers, record
+from everygroup.metrics._grouped import groups_of, measure_rows, numbers, record
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.masks import Masks, mask_pairs, overlap_counts
@@ -57,7 +57,7 @@ def image_overlap(
 
 def mean_by_group(values: FloatArray, sensitive_features: ArrayLike | None) -> Measured:
     """Mean of the defined values (n,) overall and by group; `n_undefined` counts the samples left out as NaN."""
-    m = by_group(lambda rows: float(mean_defined(values[rows])), values.size, sensitive_features)
+    m = measure_rows(lambda rows: float(mean_defined(values[rows])), values.size, sensitive_features)
     return Measured(m.value, m.per_group, m.n_per_group, m.n, m.n_missing, int(np.isnan(values).sum()))
 
 
@@ -77,7 +77,7 @@ def _measure_overlap(
     def one(rows: IntArray) -> float:
         return float(mean_defined(overlap(counts[rows].sum(axis=0), name, empty=empty)))
 
-    return by_group(one, len(counts), sensitive_features)
+    return measure_rows(one, len(counts), sensitive_features)
 
 
 def dice(
@@ -151,7 +151,7 @@ def _pixel_rate(
     def one(rows: IntArray) -> float:
         return float(mean_defined(pixel_rate_of(counts[rows].sum(axis=0), name)))
 
-    return by_group(one, len(counts), sensitive_features)
+    return measure_rows(one, len(counts), sensitive_features)
 
 
 def pixel_tpr(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import record
+from everygroup.metrics._grouped import record
 from everygroup.metrics._inputs import FloatArray
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.masks import MaskPairs, Masks, mask_pairs

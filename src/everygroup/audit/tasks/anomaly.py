@@ -22,7 +22,7 @@ from everygroup.audit.tasks.common import (
     rows_of,
 )
 from everygroup.errors import PredictionsError
-from everygroup.metrics._by_group import numbers
+from everygroup.metrics._grouped import numbers
 from everygroup.metrics.anomaly import (
     QUANTILE,
     TPR,

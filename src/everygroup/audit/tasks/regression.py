@@ -12,7 +12,7 @@ from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamil
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.audit.tasks.common import EXACT_LEVELS, Distances, Features, Means, Options, audit_task, rows_of
-from everygroup.metrics._by_group import numbers
+from everygroup.metrics._grouped import numbers
 from everygroup.metrics.rates import ratio_of
 from everygroup.metrics.regression import error_sums, from_sums, outcome_bins, outcomes, weighted_spearman
 
