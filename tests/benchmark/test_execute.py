@@ -14,6 +14,7 @@ import pytest
 
 from everygroup.benchmark import execute
 from everygroup.benchmark.cohorts import open_split
+from everygroup.benchmark.cost import measured, peak_memory
 from everygroup.benchmark.execute import is_done, run_job
 from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.recipe import Recipe
@@ -243,3 +244,19 @@ def test_a_kept_split_of_other_samples_is_refused(recipe: Make, tmp_path: Path) 
     path.write_text(path.read_text().replace("train-0,", "train-x,"))
     with pytest.raises(OutputError, match="other samples"):
         open_split(entry, "own", 3, tmp_path)
+
+
+def test_peak_memory_is_of_the_block_where_the_system_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    with measured("cpu") as before:
+        pass
+    with measured("cpu") as during:
+        large = np.ones(2**24)  # 128 MB
+    assert large.sum() == 2**24 and during["peak_gpu_memory_mb"] is None
+    assert during["peak_memory_mb"] - before["peak_memory_mb"] > 100
+    del large
+
+    def unreadable(*_: object, **__: object) -> str:
+        raise OSError
+
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    assert peak_memory() > 2**20

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+from joblib.parallel import SequentialBackend
 
 from everygroup.benchmark import fan_out as room
 from everygroup.benchmark import study as study_room
@@ -154,6 +156,29 @@ def test_slurm_jobs_go_through_submitit(recipe: Make, tmp_path: Path, monkeypatc
     )
     assert study.finished == 3 and "The Slurm job died" in next(iter(study.failed.values()))
     assert seen["cluster"] == "local" and seen["slurm_array_parallelism"] == 3 and seen["slurm_partition"] == "gpu"
+
+
+def test_clusters_are_joblib_backends(recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    ray, ray_joblib, distributed = (types.ModuleType(n) for n in ("ray", "ray.util.joblib", "distributed"))
+    ray.is_initialized = lambda: False  # type: ignore[attr-defined]
+    ray.init = lambda **options: seen.append(options)  # type: ignore[attr-defined]
+    ray.shutdown = lambda: seen.append("shutdown")  # type: ignore[attr-defined]
+    ray_joblib.register_ray = lambda: joblib.register_parallel_backend("ray", SequentialBackend)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def client(**options: Any) -> Iterator[None]:
+        seen.append(options)
+        joblib.register_parallel_backend("dask", SequentialBackend)
+        yield
+
+    distributed.Client = client  # type: ignore[attr-defined]
+    for module in (ray, ray_joblib, distributed):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    for cluster in ("ray", "dask"):
+        study = run_study(recipe(), tmp_path / cluster, cluster=cluster, cluster_options={"address": cluster})
+        assert study.finished == 4 and not study.failed
+    assert seen == [{"address": "ray"}, "shutdown", {"address": "dask"}]
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_ci(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everygroup.benchmark.recipe import (
@@ -145,6 +145,7 @@ def test_draws_are_seeded_and_the_declared_values_compete(recipe: Make) -> None:
     assert recipe(draws=4).draws_of(recipe().methods[0]) == 1
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 10_000), st.text(max_size=5))
 def test_draws_stay_in_their_ranges(draw: int, name: str) -> None:
     ranges = {

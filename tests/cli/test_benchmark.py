@@ -80,6 +80,8 @@ def test_files_of_a_user(run: Run, recipe: Path, folder: Path, tmp_path: Path, m
     code, text = run("benchmark", recipe, "--cohort", "mine", *options[:-1], tmp_path / "b")
     jobs = [sorted(p.name for p in (tmp_path / o / "jobs").iterdir()) for o in ("out", "b")]
     assert code == 0 and jobs[0] == jobs[1]
+    code, text = run("benchmark", recipe, "--cohort", "mine", *options)
+    assert code == 0 and "1 were finished before" in text
 
 
 def test_dry_run_writes_nothing(run: Run, recipe: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from everygroup.benchmark.choices import choose_draws
 from everygroup.benchmark.execute import Outcome, folder_of, is_done
 from everygroup.benchmark.fan_out import check_cluster, fan_out
 from everygroup.benchmark.plan import Job, Plan, make_plan
-from everygroup.benchmark.recipe import Recipe
+from everygroup.benchmark.recipe import GENERATED, Recipe
 from everygroup.benchmark.shared_store import only_one
 from everygroup.console import is_quiet, say
 from everygroup.errors import OutputError
@@ -116,16 +116,25 @@ def claim(out: Path, recipe: Recipe) -> None:
 
 
 def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path) -> None:
-    different = [k for k in wanted if k not in (*_GROWS, *_WORDS) and before.get(k) != wanted[k]]
+    plain = [k for k in wanted if k not in (*_GROWS, *_WORDS, "settings")]
+    different = [k for k in plain if before.get(k) != wanted[k]]
+    if {**before["settings"], "device": None} != {**wanted["settings"], "device": None}:
+        different.append("settings")
     named = {_name(v): v for key in ("methods", "cohorts") for v in before[key]}
     for entry in (*wanted["methods"], *wanted["cohorts"]):
-        if hash_json(named.get(_name(entry), entry)) != hash_json(entry):
+        if hash_json(_what(named.get(_name(entry), entry))) != hash_json(_what(entry)):
             different.append(_name(entry))
     if different:
         raise OutputError(
             f"{out} holds a benchmark under another protocol ({', '.join(different[:4])} differ; see its recipe.yaml).",
             fix="repeat its settings, or choose another --out folder",
         )
+
+
+def _what(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry without where its files lie: jobs know the data by their content."""
+    files = entry.get("source", GENERATED[0]) not in GENERATED
+    return {k: v for k, v in entry.items() if not (files and k in ("source", "images"))}
 
 
 def _name(entry: Mapping[str, Any]) -> str:
