@@ -121,7 +121,7 @@ def test_missing_groups_count_overall_only() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(PredictionsError, match="Position 1 of y_score is not in"):
         ece([0, 1], [0.5, 1.5])
-    with pytest.raises(PredictionsError, match="2 values but there are 3"):
+    with pytest.raises(PredictionsError, match="2 values for 3 samples"):
         brier([0, 1, 1], [0.5, 0.5, 0.1], sensitive_features=["a", "b"])
     with pytest.raises(SettingsError, match="n_bins is 0"):
         ece([0, 1], [0.5, 0.5], n_bins=0)
