@@ -1,6 +1,7 @@
 """Methods by the name of their paper: one file, one class, one reference each."""
 
 from everygroup.methods.apple import Apple
+from everygroup.methods.auto import Auto
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.domain_independent import DomainIndependent
 from everygroup.methods.erm import ERM
@@ -18,11 +19,13 @@ from everygroup.methods.scp_fairprune import SCPFairPrune
 from everygroup.methods.spare import Spare
 from everygroup.methods.store import Store
 from everygroup.methods.stratified_erm import StratifiedERM
+from everygroup.methods.subset_erm import SubsetERM
 
 __all__ = [
     "ERM",
     "METHODS",
     "Apple",
+    "Auto",
     "DomainIndependent",
     "FairAdaBN",
     "FairMoE",
@@ -39,6 +42,7 @@ __all__ = [
     "Spare",
     "Store",
     "StratifiedERM",
+    "SubsetERM",
     "create_method",
     "list_methods",
     "method_class",
