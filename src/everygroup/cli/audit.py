@@ -208,7 +208,16 @@ def audit(
         predictions = reading.predictions(source)
         other = None if baseline is None else reading.baseline(baseline)
         names = wanted_metrics(metrics, limits, predictions)
-        result = run_audit(predictions, baseline=other, metrics=names, intersections=intersections, **options)
+        # attributes that were asked for keep their names, also where one is the grouping used in training
+        asked_for = [g for g in reading.groups or () if g in (*predictions.sensitive, "group")] or None
+        result = run_audit(
+            predictions,
+            baseline=other,
+            attributes=asked_for,
+            metrics=names,
+            intersections=intersections,
+            **options,
+        )
         samples = len(predictions)
     else:
         if metrics or intersections:

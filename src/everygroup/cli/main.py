@@ -11,7 +11,9 @@ from typing import Any, NoReturn, TypeVar, cast
 import typer
 
 from everygroup.cli.audit import audit
+from everygroup.cli.benchmark import benchmark
 from everygroup.cli.check import check
+from everygroup.cli.collect import collect
 from everygroup.cli.demo import demo
 from everygroup.cli.fit import fit
 from everygroup.cli.listing import describe, list_names
@@ -43,7 +45,7 @@ def _kindly(command: F) -> F:
         except EverygroupError as error:
             _stop(f"Error: {error}", error.exit_code)
         except KeyboardInterrupt:
-            _stop("Interrupted. What was finished is kept; the same command with --resume goes on from there.", 130)
+            _stop("Interrupted. What was finished is kept; the same command (fit: with --resume) goes on from there.", 130)
         except MemoryError:
             _stop("Error: out of memory.\n  Fix: use a smaller --image-size or --batch-size", 2)
         except BrokenPipeError:
@@ -68,6 +70,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit,
     "predict": predict,
     "audit": audit,
+    "benchmark": benchmark,
+    "collect": collect,
     "list": list_names,
     "describe": describe,
 }
