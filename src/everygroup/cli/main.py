@@ -45,7 +45,7 @@ def _kindly(command: F) -> F:
         except EverygroupError as error:
             _stop(f"Error: {error}", error.exit_code)
         except KeyboardInterrupt:
-            _stop("Interrupted. What is finished is kept; the same command (fit: with --resume) goes on from there.", 130)
+            _stop("Interrupted. What is finished is kept; the same command goes on (fit: with --resume).", 130)
         except MemoryError:
             _stop("Error: out of memory.\n  Fix: use a smaller --image-size or --batch-size", 2)
         except BrokenPipeError:
