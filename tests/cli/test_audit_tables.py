@@ -130,7 +130,7 @@ def test_skipped_attributes_are_listed(audit: Callable[..., tuple[int, str]]) ->
         (("--group", "age", "--bins", "age=old"), None, ["Cannot read the bins"]),
         (("--group", "sex", "--task", "regression", "--metrics", "mae"), None, ["are for classes"]),
     ],
-    ids=str,
+    ids=lambda v: None if callable(v) else str(v),
 )
 def test_bad_input(
     audit: Callable[..., tuple[int, str]], options: tuple[str, ...], edit: Any, words: list[str]
@@ -244,7 +244,7 @@ def answers(t: pd.DataFrame) -> pd.DataFrame:
         ),
         ((), lambda t: as_anomaly(t).assign(label=lambda u: u["label"].mask(u.index == 70)), ["is empty"]),
     ],
-    ids=str,
+    ids=lambda v: None if callable(v) else str(v),
 )
 def test_bad_tasks(
     audit: Callable[..., tuple[int, str]], options: tuple[str, ...], edit: Any, words: list[str]

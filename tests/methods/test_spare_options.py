@@ -56,7 +56,7 @@ def table(model: RoutedModel, target: str, column: str) -> np.ndarray:
         ({"sharing": "half", "use": "sampler"}, "one batch"),
         ({"sharing": "mini", "initial": "group_model"}, "several networks"),
     ],
-    ids=str,
+    ids=lambda v: str(sorted(v)) if isinstance(v, set) else str(v),
 )
 def test_impossible_options(hyper: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
@@ -150,7 +150,7 @@ def test_shuffling_keeps_every_source_groups_weights(two: Split, settings: Train
         ({"utility": "logit_gap"}, {"group_model", "group_predictor", "spare"}, "median"),
         ({"utility": "logit_gap", "scale": "rank"}, {"group_model", "group_predictor", "spare"}, "rank"),
     ],
-    ids=str,
+    ids=lambda v: str(sorted(v)) if isinstance(v, set) else str(v),
 )
 def test_rows_of_the_ablation(
     hyper: dict[str, str], networks: set[str], scale: str, two: Split, settings: TrainSettings
