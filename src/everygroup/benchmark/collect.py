@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from everygroup.benchmark.job_gaps import gap_rows
@@ -20,6 +21,16 @@ from everygroup.settings import read_config
 
 RUN = ["cohort", "attribute", "backbone", "method", "seed"]
 SETTING = ["cohort", "attribute", "backbone"]
+
+
+def of_setting(table: pd.DataFrame, setting: Sequence[Any]) -> pd.DataFrame:
+    """Return the rows of one cohort, attribute and backbone."""
+    if table.empty:
+        return table
+    mask = np.ones(len(table), dtype=bool)
+    for column, value in zip(SETTING, setting, strict=True):
+        mask &= (table[column] == value).to_numpy()
+    return table[mask]
 
 
 @dataclass(frozen=True)

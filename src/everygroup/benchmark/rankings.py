@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import SETTING
+from everygroup.benchmark.collect import SETTING, of_setting
 from everygroup.benchmark.standings import ERM, FRONT, NOT_GROUPS, values
 from everygroup.errors import SettingsError
 from everygroup.metrics import dto, levelling_down, pareto_front, pareto_minimax
@@ -134,8 +134,8 @@ def choices(rows: pd.DataFrame, metric: str = FRONT) -> pd.DataFrame:
 
 
 def _groups(means: pd.DataFrame, setting: Any, metric: str) -> pd.DataFrame:
-    here = means[(means[SETTING] == setting).all(axis=1) & (means["metric"] == metric)]
-    here = here[~here["group"].isin(NOT_GROUPS)]
+    here = of_setting(means, setting)
+    here = here[(here["metric"] == metric) & ~here["group"].isin(NOT_GROUPS)]
     wide = here.pivot(index="method", columns="group", values="value")  # noqa: PD010 - keeps NaN
     return wide.reindex(index=list(dict.fromkeys(here["method"])), columns=list(dict.fromkeys(here["group"])))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import RUN, SETTING
+from everygroup.benchmark.collect import RUN, SETTING, of_setting
 from everygroup.metrics import fate
 from everygroup.statistics import detectable_mean, holm, paired_interval
 
@@ -40,16 +41,27 @@ def values(rows: pd.DataFrame, part: str = "test") -> pd.DataFrame:
 
 
 def _means(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    records = []
-    for key, part in rows.groupby(keys, sort=False):
-        v = part["value"].to_numpy(dtype=np.float64)
-        record = dict(zip(keys, key, strict=True))
-        defined = bool(np.isfinite(v).all())
-        d = paired_interval(v, np.zeros_like(v)) if defined else paired_interval([np.nan], [0.0])
-        sd = float(v.std(ddof=1)) if defined and len(v) > 1 else np.nan
-        n = float(part["n"].mean())
-        records.append(record | {"value": d.mean, "low": d.low, "high": d.high, "sd": sd, "seeds": len(v), "n": n})
-    return pd.DataFrame(records, columns=[*keys, "value", "low", "high", "sd", "seeds", "n"])
+    by = rows.groupby(keys, sort=False)
+    table = by.agg(value=("value", "mean"), sd=("value", "std"), seeds=("value", "size"), n=("n", "mean"))
+    known = by["value"].count() == table["seeds"]
+    table[["value", "sd"]] = table[["value", "sd"]].where(known)
+    half = np.array([_t(int(k)) for k in table["seeds"]]) * table["sd"] / np.sqrt(table["seeds"])
+    table = table.assign(low=table["value"] - half, high=table["value"] + half).reset_index()
+    return table[[*keys, "value", "low", "high", "sd", "seeds", "n"]]
+
+
+@cache
+def _t(n: int) -> float:
+    """Quantile of the 95 % t-interval of a mean of n values; NaN for one."""
+    from scipy import stats  # takes a second to import
+
+    return float(stats.t.ppf(0.975, n - 1)) if n > 1 else float("nan")
+
+
+@cache
+def _detectable(n: int) -> float:
+    """Smallest detectable mean of n paired differences, in their standard deviations."""
+    return detectable_mean(1.0, n) if n > 1 else float("nan")
 
 
 def gaps(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +175,7 @@ def differences(
                     **dict(zip([*SETTING, "group", "metric"], key, strict=True)),
                     **{"method": method, "baseline": baseline, "difference": d.mean, "low": d.low, "high": d.high},
                     **{"p": d.p, "sd": sd, "seeds": d.n},
-                    "detectable": detectable_mean(sd, d.n) if d.n > 1 else np.nan,
+                    "detectable": sd * _detectable(d.n),
                 }
             )
         if found:
@@ -188,11 +200,8 @@ def fates(rows: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
     records = []
     for row in criteria.to_dict("records"):
         setting = tuple(row[k] for k in SETTING)
-        base = criteria[
-            (criteria[SETTING] == setting).all(axis=1)
-            & (criteria["method"] == ERM)
-            & (criteria["metric"] == row["metric"])
-        ]
+        base = of_setting(criteria, setting)
+        base = base[(base["method"] == ERM) & (base["metric"] == row["metric"])]
         own, erm = accuracy.get((*setting, row["method"])), accuracy.get((*setting, ERM))
         if len(base) == 1 and own is not None and erm is not None:
             value = fate(float(own), float(erm), row["value"], float(base["value"].iloc[0]))

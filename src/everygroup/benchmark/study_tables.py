@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import SETTING
+from everygroup.benchmark.collect import SETTING, of_setting
 from everygroup.benchmark.published import NOTE, published_cells, published_for
 from everygroup.benchmark.standings import CRITERIA, NOT_GROUPS
 from everygroup.figures.theme import UNDEFINED, number
@@ -50,13 +50,9 @@ def setting_tables(
         weighted, and the published figures where the setting is the paper's.
     """
     return [
-        _one(setting, part, _here(gap_values, setting), _here(fates, setting), _here(weights, setting))
+        _one(setting, part, of_setting(gap_values, setting), of_setting(fates, setting), of_setting(weights, setting))
         for setting, part in values.groupby(SETTING, sort=False)
     ]
-
-
-def _here(table: pd.DataFrame, setting: Any) -> pd.DataFrame:
-    return table[(table[SETTING] == tuple(setting)).all(axis=1)] if len(table) else table
 
 
 def _one(
