@@ -8,9 +8,9 @@ import torch
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, GroupModel, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
 from everygroup.methods._spare_training import SharedCrossEntropy
-from everygroup.networks import NetworkSpec, SharedTrunk, build_network
+from everygroup.networks import Classifier, NetworkSpec, SharedTrunk, build_network
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Task, sample_losses, weighted_cross_entropy
 
@@ -144,7 +144,7 @@ def test_a_group_too_small_is_left_to_erm(two: Split, settings: TrainSettings) -
     np.testing.assert_array_equal(model.predict_proba(inside), group_model.predict_proba(inside))
 
 
-def test_images_and_a_backbone_without_a_half(images: Split, image_settings: TrainSettings, two: Split) -> None:
+def test_images_share_half_of_the_small_cnn(images: Split, image_settings: TrainSettings) -> None:
     quick = image_settings.but(updates=4)
     model = fit(images, quick, sharing="half")
     a, b = (net.state_dict() for name, net in model.networks.items() if name != "group predictor")
@@ -157,5 +157,13 @@ def test_images_and_a_backbone_without_a_half(images: Split, image_settings: Tra
             *(f"{i}.{s}" for i in (1, 4) for s in ("weight", "bias", "running_mean", "running_var")),
         )
     }
+
+
+@pytest.mark.parametrize("method", [Spare(sharing="half"), Auto(spare={"sharing": "half"})], ids=["spare", "auto"])
+def test_a_backbone_without_a_half_is_refused_before_training(method: Method) -> None:
+    network = build_network(NetworkSpec("mobilenetv3_small_050", 3, (32, 32, 3)))
+    assert isinstance(network, Classifier)
     with pytest.raises(SettingsError, match="half is not known"):
-        fit(images, quick.but(backbone="mobilenetv3_small_050"), sharing="half")
+        method.check_network(network)
+    Spare(sharing="mini").check_network(network)
+    Auto().check_network(network)

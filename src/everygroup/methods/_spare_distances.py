@@ -13,6 +13,7 @@ import torch
 from everygroup.cohort import Cohort
 from everygroup.console import warn
 from everygroup.imaging.tensors import to_input
+from everygroup.methods._spare_options import SUSPECT_FOLDS
 from everygroup.methods.cross_fitting import cross_fitted
 from everygroup.methods.store import Store
 from everygroup.metrics.label_noise import confident_class
@@ -24,7 +25,6 @@ from everygroup.training import Task, Trained, predict_logits, resolve_device
 if TYPE_CHECKING:
     from everygroup.methods.spare import Spare
 
-SUSPECT_FOLDS = 5
 _BATCH = 512
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from everygroup.methods.spare import Spare
 
 ON_VALIDATION = "validation"  # the alpha that is chosen there
+SUSPECT_FOLDS = 5  # of the cross-fit that tells which labels may be wrong
 CHOICES: dict[str, tuple[str, ...]] = {
     "scale": tuple(SCALES),
     "search_preset": ("fast", "accurate"),
@@ -180,3 +181,16 @@ def scale_of(spare: Spare) -> str:
     """Return the scale of the distances: the median where a boundary distance meets one of another unit."""
     kinds = {kind == "boundary" for kind in (spare.utility, spare.similarity) if kind != "none"}
     return "median" if spare.scale == "none" and len(kinds) == 2 else spare.scale
+
+
+def networks_trained(spare: Spare, groups: Sequence[str]) -> int:
+    """Count the networks of a fit, see `Spare.cost`."""
+    if spare.sharing == "full":
+        return 1
+    first = len(groups) if spare.uses_first_networks else 0
+    predictor = int(any(spare.uses_predictor(g) for g in groups))
+    parts = len(groups) if spare.sharing == "none" else 1
+    last = len(candidates_of(spare, groups[0])) * parts * spare.turns
+    crossed = (len(groups) if spare.uses_utility else 0) + (predictor if spare.similarity == "boundary" else 0)
+    guard = SUSPECT_FOLDS if spare.uses_utility and spare.suspects == "not_rewarded" else 0
+    return first + predictor + last + spare.cross_fit * crossed + guard + (spare.pooled or spare.initial == "erm")

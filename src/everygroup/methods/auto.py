@@ -21,6 +21,7 @@ from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.spare import Spare
 from everygroup.methods.store import Store
+from everygroup.networks import Classifier
 from everygroup.settings import TrainSettings
 from everygroup.training import Task, predict_logits, resolve_device
 
@@ -92,6 +93,11 @@ class Auto(Method):
         self.min_patients: int = min_patients
         self.spare: Mapping[str, Any] | None = spare
         self._candidates()  # refuses impossible values early
+
+    def check_network(self, network: Classifier) -> None:
+        """Refuse a backbone that a candidate cannot work with; see `Method.check_network`."""
+        for method in self._candidates().values():
+            method.check_network(network)
 
     def _candidates(self) -> dict[str, Method]:
         """Return the portfolio by name, ERM first."""

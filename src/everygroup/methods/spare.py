@@ -9,8 +9,8 @@ import pandas as pd
 
 from everygroup.cohort import Cohort
 from everygroup.console import say, warn
-from everygroup.methods._spare_distances import SUSPECT_FOLDS, Measured, measure
-from everygroup.methods._spare_options import alphas_of, candidates_of, check_options, scale_of
+from everygroup.methods._spare_distances import Measured, measure
+from everygroup.methods._spare_options import alphas_of, candidates_of, check_options, networks_trained, scale_of
 from everygroup.methods._spare_training import Outcome, Trainer, weight_table
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.erm import train_pooled
@@ -18,6 +18,8 @@ from everygroup.methods.group_model import pooled_groups, train_in_group
 from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
+from everygroup.networks import Classifier
+from everygroup.networks.shared_trunk import SHARED, specific_steps
 from everygroup.settings import TrainSettings
 from everygroup.spare import effective_sample_size, out_of_group_share
 from everygroup.spare.weighting import QUANTILES
@@ -160,7 +162,8 @@ class Spare(Method):
         return self.uses_utility or read or self.initial == "group_model" or self.misclassified == "drop"
 
     @property
-    def _turns(self) -> int:
+    def turns(self) -> int:
+        """How often distances are measured and the last networks trained."""
         return 1 + (self.refresh if self.uses_first_networks else 0)
 
     def uses_similarity(self, group: str) -> bool:
@@ -177,17 +180,13 @@ class Spare(Method):
 
         Each has as many updates as ERM. An update of a shared trunk passes every group's layers besides.
         """
-        if self.sharing == "full":
-            return 1
-        predictor = any(self.uses_predictor(g) for g in groups)
-        parts = len(groups) if self.sharing == "none" else 1
-        tried = len(candidates_of(self, groups[0])) * parts * self._turns
-        folds = self.cross_fit * (
-            (len(groups) if self.uses_utility else 0) + (1 if predictor and self.similarity == "boundary" else 0)
-        )
-        folds += SUSPECT_FOLDS if self.uses_utility and self.suspects == "not_rewarded" else 0
-        first = len(groups) if self.uses_first_networks else 0
-        return first + predictor + folds + tried + (self.pooled or self.initial == "erm")
+        return networks_trained(self, groups)
+
+    def check_network(self, network: Classifier) -> None:
+        """Refuse, besides, a backbone that cannot be shared as `sharing` asks; see `Method.check_network`."""
+        super().check_network(network)
+        if self.sharing in SHARED:
+            specific_steps(network, self.sharing)
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
         """Refuse, besides, groups too small for a network of their own or without an alpha."""
@@ -209,7 +208,7 @@ class Spare(Method):
         measured: dict[str, Measured] = {}
         outcomes: dict[str, Outcome] = {}
         tried: list[dict[str, Any]] = []
-        for turn in range(self._turns if targets else 0):
+        for turn in range(self.turns if targets else 0):
             note = f"refreshed {turn}" if turn else ""
             measured = {
                 g: measure(
