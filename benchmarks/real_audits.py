@@ -87,13 +87,18 @@ def read(case: Case, file: str) -> Predictions:
 def draw(case: Case, result: Audit) -> list[str]:
     """Write the drawings and return the lines that show them."""
     charts = {
-        "groups": (metric_by_group(result.table[result.table["group"] != "gap"], "macro_f1"), "Macro F1 by group."),
+        "groups": (
+            metric_by_group(result.table[~result.table["group"].isin(["gap", "worst"])], "macro_f1"),
+            "Macro F1 by group.",
+        ),
         "cells": (cell_heatmap(result.cells), "Recall and n of every cell of label and group."),
     }
     part = result.intersections
     if len(part):
+        # the audit shrinks differences from the whole; the drawing shows values
+        part = part.assign(shrunken=part["value"] - part["difference"] + part["shrunken"])
         charts["intersections"] = (
-            intersections_forest(part[part["metric"] == "macro_f1"]),
+            intersections_forest(part, "macro_f1"),
             "Macro F1 of every subgroup, the smallest first.",
         )
     lines = []
