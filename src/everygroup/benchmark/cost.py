@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from everygroup.benchmark.shared_store import SharedStore
+from everygroup.files import hash_array
 from everygroup.methods import RoutedModel
 
 
@@ -56,9 +57,13 @@ def count(store: SharedStore, model: RoutedModel) -> dict[str, Any]:
     -------
     dict
         networks (each with updates, passes, parameters, seconds), updates and passes in total, distance passes,
-        parameters of all networks trained and of those that answer, and the seconds of the parts that were reused.
+        parameters of all networks trained, distinct parameters of those that answer where the group is known (tensors
+        that groups share count once), and the seconds of the parts that were reused.
     """
-    answering = {id(n): n for n in model.networks.values()}
+    answering = [model.networks[name] for name in dict.fromkeys(model.route.values())]
+    tensors = {
+        (name, hash_array(p.detach().cpu().numpy())): p.numel() for n in answering for name, p in n.named_parameters()
+    }
     reused = [part["seconds"] for part in (*store.networks, *store.searches) if part["reused"]]
     return {
         "updates": sum(n["updates"] for n in store.networks),
@@ -67,7 +72,7 @@ def count(store: SharedStore, model: RoutedModel) -> dict[str, Any]:
         "distance_forward_passes": sum(s["forward_passes"] for s in store.searches),
         "networks_trained": len(store.networks),
         "parameters_trained": sum(n["parameters"] for n in store.networks),
-        "parameters_answering": sum(p.numel() for n in answering.values() for p in n.parameters()),
+        "parameters_answering": sum(tensors.values()),
         "seconds_alone_reused": round(sum(reused), 3),
         "networks": store.networks,
         "searches": store.searches,

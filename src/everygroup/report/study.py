@@ -32,7 +32,7 @@ from everygroup.report.wide import WideTable, wide_block
 from everygroup.report.write import MAX_BYTES
 
 SETTING = ["cohort", "attribute", "backbone"]
-_PLACE = {"cohort": "cohort", "attribute": "attribute", "backbone": "backbone"}
+_NAMES = {"eopp0_lab": "EOpp0 (lab)", "eopp1_lab": "EOpp1 (lab)", "eodds_lab": "EOdds (lab)"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _differences(tables: StudyTables, limits: Limits) -> Section | None:
     section.more.append(("Differences in all metrics and gaps, as one table", [], [every]))
     if len(tables.tests):
         shown = {"p": [p_value(p) for p in tables.tests["p"]]}
-        headings = _PLACE | {"group": "group", "method": "method", "baseline": "against"}
+        headings = _place(tables.tests) | {"group": "group", "method": "method", "baseline": "against"}
         headings |= {"only_method": "only method right", "only_baseline": "only the other right"}
         headings |= {"accuracy_difference": "difference in accuracy", "n": "answers", "patients": "patients"}
         headings |= {"p": "p", "test": "test"}
@@ -164,13 +164,13 @@ def _differences(tables: StudyTables, limits: Limits) -> Section | None:
 def _difference_table(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:
     shown = {
         "estimate": [estimate(*v, signed=True) for v in rows[["difference", "low", "high"]].to_numpy()],
-        "metric": [metric_words(m) for m in rows["metric"]],
+        "metric": [_metric(m) for m in rows["metric"]],
         "p": [p_value(p) for p in rows["p"]],
         "p_holm": [p_value(p) for p in rows["p_holm"]],
         "detectable": [_dash(v) for v in rows["detectable"]],
         "detectable_patients": [_dash(v) for v in rows["detectable_patients"]],
     }
-    headings = _PLACE | {"group": "group", "method": "method", "baseline": "against"}
+    headings = _place(rows) | {"group": "group", "method": "method", "baseline": "against"}
     if len(set(rows["metric"])) > 1:
         headings |= {"metric": "metric"}
     headings |= {"estimate": "difference (95 % interval)", "p": "p", "p_holm": "p (Holm)", "seeds": "seeds"}
@@ -221,7 +221,12 @@ def _choices(tables: StudyTables, limits: Limits) -> Section | None:
             section.row.append(
                 figure(chart, f"Mean of the groups' test macro F1 against the gap of their means: {place}.")
             )
-    headings = _PLACE | {"method": "method", "on_front": "on the front", "dto": "DTO", "chosen_by": "chosen by"}
+    headings = _place(tables.choices) | {
+        "method": "method",
+        "on_front": "on the front",
+        "dto": "DTO",
+        "chosen_by": "chosen by",
+    }
     headings |= {"test_mean": "test: mean of groups", "test_worst": "test: worst group", "against_erm": "against ERM"}
     section.tables.append(
         table(tables.choices, "Choices by macro F1", limits, headings=headings, file_name="choices.csv")
@@ -241,7 +246,7 @@ def _gaps(tables: StudyTables, limits: Limits) -> Section:
         ],
     )
     shown = {
-        "metric": [metric_words(m) for m in rows["metric"]],
+        "metric": [_metric(m) for m in rows["metric"]],
         "estimate": [estimate(*v) for v in rows[["mean_of_gaps", "low", "high"]].to_numpy()],
         "gap_of_means": [_dash(v) for v in rows["gap_of_means"]],
         **{c: [_dash(v) for v in rows[c]] for c in ("chance", "chance_high") if c in rows},
@@ -250,7 +255,7 @@ def _gaps(tables: StudyTables, limits: Limits) -> Section:
             for a, b in zip(rows.get("seeds_beyond_chance", [np.nan] * len(rows)), rows["seeds"], strict=True)
         ],
     }
-    headings = _PLACE | {"metric": "gap in", "method": "method", "estimate": "mean of gaps (95 % interval)"}
+    headings = _place(rows) | {"metric": "gap in", "method": "method", "estimate": "mean of gaps (95 % interval)"}
     headings |= {"gap_of_means": "gap of means", "chance": "by chance", "chance_high": "95 % of chance below"}
     headings |= {"beyond": "seeds beyond chance (p < 0.05)", "n": "n of the smallest group"}
     front = rows["metric"].isin(["macro_f1", "eopp0_lab", "eopp1_lab", "eodds_lab"])
@@ -283,7 +288,7 @@ def _weights(tables: StudyTables, limits: Limits) -> Section | None:
             section.more.append((named, [], [behind]))
     if len(tables.weight_tests):
         found = tables.weight_tests
-        headings = _PLACE | {
+        headings = _place(rows) | {
             "method": "method",
             "seed": "seed",
             "target_a": "model for",
@@ -308,7 +313,7 @@ def _costs(tables: StudyTables, limits: Limits) -> Section:
             "Images passed include boundary searches. Time and memory were measured, and jobs may have shared cores."
         ],
     )
-    headings = _PLACE | {
+    headings = _place(rows) | {
         "method": "method",
         "runs": "runs",
         "search_runs": "search runs",
@@ -335,6 +340,15 @@ def _files(tables: StudyTables, limits: Limits) -> Section | None:
         for name, text in tables.files.items()
     ]
     return Section("files", "Tables to take away", ["The same numbers as files."], links=links)
+
+
+def _place(rows: pd.DataFrame) -> dict[str, str]:
+    """Name the columns that say which setting a row is of; none if there is only one."""
+    return {name: name for name in SETTING if len(set(rows[name])) > 1}
+
+
+def _metric(name: object) -> str:
+    return _NAMES.get(str(name)) or metric_words(str(name))
 
 
 def _dash(value: float, digits: int = 3) -> str:

@@ -46,7 +46,7 @@ def wide_block(table: WideTable, limits: Limits) -> Table:
     data = pd.DataFrame(table.rows)
     data.columns = pd.Index(table.headings)
     return Table(
-        caption=clean_text(f"{table.caption} {table.note}"),
+        caption=clean_text(f"{table.caption}. {table.note}" if table.note else table.caption),
         header=[clean_text(text) for text in table.headings],
         rows=table.rows[: limits.rows],
         right=[i >= table.names for i in range(len(table.columns))],
