@@ -129,3 +129,14 @@ def test_saved_read_back_and_refused(
     np.testing.assert_array_equal(RoutedModel.load(folder).predict_proba(two.test), model.predict_proba(two.test))
     with pytest.raises(SettingsError, match="strength"):
         MultiTask(strength=math.nan)
+
+
+def test_a_single_sample_of_a_group_is_normalised_as_it_stands() -> None:
+    torch.manual_seed(0)
+    base = build_network(NetworkSpec("resnet18", 2, (28, 28, 3)))
+    assert isinstance(base, Classifier)
+    offsets = GroupOffsets(base, n_groups=2).train()
+    before = {k: v.clone() for k, v in offsets.state_dict().items() if k.startswith("group1_")}
+    offsets(torch.rand(4, 3, 28, 28), torch.tensor([0, 0, 0, 1])).sum().backward()
+    assert all(torch.equal(v, offsets.state_dict()[k]) for k, v in before.items())
+    assert offsets.base.training

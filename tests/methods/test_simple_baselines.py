@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +14,23 @@ import torch
 import torch.nn.functional as F
 
 from everygroup.cohort import Cohort, Split
-from everygroup.errors import SettingsError
-from everygroup.methods import ERM, DomainIndependent, GroupDRO, GroupModel, Resampling, RoutedModel, StratifiedERM
+from everygroup.errors import SettingsError, TrainingError
+from everygroup.methods import (
+    ERM,
+    DomainIndependent,
+    GroupDRO,
+    GroupModel,
+    Resampling,
+    RoutedModel,
+    Store,
+    StratifiedERM,
+    create_method,
+)
 from everygroup.methods.group_dro import GroupDROLoss
 from everygroup.methods.resampling import balanced_probabilities
 from everygroup.networks import DomainHeads, GroupWeights, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch, predict_logits
+from everygroup.training import Batch, Task, predict_logits
 from everygroup.training.batches import index_batches
 
 
@@ -216,3 +228,21 @@ def test_predicting_a_network_that_takes_groups_passes_them(make_vectors: Callab
         network.bias[1] += 5
     z = network.eval().heads(torch.from_numpy(cohort.batch(slice(None))))
     torch.testing.assert_close(predict_logits(network, cohort), z[torch.arange(20), torch.from_numpy(cohort.group)])
+
+
+@pytest.mark.parametrize("name", ["apple", "domain_independent", "multitask"])
+def test_a_group_without_training_samples_is_refused(
+    name: str, make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
+) -> None:
+    split = make_vectors(200).split()
+    train = split.train.where(split.train.group == 0)
+    with pytest.raises(TrainingError, match="Group g1 has no training samples"):
+        create_method(name).fit(train, split.validation, settings=vector_settings)
+
+
+def test_the_store_knows_a_network_by_its_content(two: Split, vector_settings: TrainSettings, tmp_path: Path) -> None:
+    task = Task.diagnosis("one name", two.train, two.validation)
+    settings = vector_settings.but(updates=5)
+    Store(tmp_path).network(task, settings, n_budget=len(two.train))
+    Store(tmp_path).network(dataclasses.replace(task, name="another"), settings, n_budget=len(two.train))
+    assert [p.name.split("-")[0] for p in (tmp_path / "networks").iterdir()] == ["one_name"]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from everygroup.cohort import Cohort
-from everygroup.errors import SettingsError, TrainingError
+from everygroup.errors import SettingsError
 from everygroup.methods._saliency import check_number
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.registry import register
@@ -86,6 +86,7 @@ class Apple(Method):
         Batch-norm statistics of a mixture, see `everygroup.networks.ClientMixture`.
     """
 
+    learns_every_group = True
     info = MethodInfo(
         name="apple",
         title="APPLE (adaptive personalised cross-silo federated learning)",
@@ -118,14 +119,6 @@ class Apple(Method):
                 raise SettingsError(f"{name} = {value!r}.", fix=f"choose one of {', '.join(allowed)}")
         self.mu, self.schedule, self.dynamic_share, self.local_updates = mu, schedule, dynamic_share, local_updates
         self.p_lr_scale, self.start, self.statistics = p_lr_scale, start, statistics
-
-    def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
-        """Refuse, besides, a client without samples."""
-        super().check_cohorts(train, validation)
-        if empty := [g for i, g in enumerate(train.groups) if not (train.group == i).any()]:
-            raise TrainingError(
-                f"Group {', '.join(empty)} has no training samples.", fix="merge it with another by --bins"
-            )
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         known = train.where(train.group >= 0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, final
 
 from torch import nn
 
 from everygroup.cohort import Cohort
-from everygroup.errors import SettingsError
+from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
 from everygroup.networks import Classifier
@@ -65,6 +65,8 @@ class Method(ABC):
     """Base of all methods. A subclass is one file with one class and one reference."""
 
     info: ClassVar[MethodInfo]
+    learns_every_group: ClassVar[bool] = False
+    """Whether a part of the network belongs to each group, so that each needs training samples."""
 
     @final
     def fit(
@@ -116,6 +118,10 @@ class Method(ABC):
         """The constructor's arguments and their values."""
         return {name: getattr(self, name) for name in self.defaults()}
 
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the trained networks for these groups with these hyper-parameters, in multiples of ERM."""
+        return self.info.cost(len(groups))
+
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         """The hyper-parameters and their defaults."""
@@ -154,6 +160,11 @@ class Method(ABC):
             raise SettingsError(
                 f"Method {self.info.name!r} needs {wanted} groups, but {train.rule.name!r} has {found}{listed}.",
                 fix="choose another --group or other --bins, or --method erm",
+            )
+        empty = [g for i, g in enumerate(train.groups) if not (train.group == i).any()]
+        if self.learns_every_group and empty:
+            raise TrainingError(
+                f"Group {', '.join(empty)} has no training samples.", fix="merge it with another by --bins"
             )
         if train.classes != validation.classes or train.groups != validation.groups:
             raise SettingsError("Training and validation cohorts differ in classes or groups.", fix="split one cohort")

@@ -26,6 +26,7 @@ class DomainIndependent(Method):
         head, sum_g softmax(z_g), or the largest logit.
     """
 
+    learns_every_group = True
     info = MethodInfo(
         name="domain_independent",
         title="Domain-independent training (DomainInd)",

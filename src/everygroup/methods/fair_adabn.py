@@ -62,6 +62,7 @@ class FairAdaBN(Method):
         Draw groups with equal probability, as the public code does.
     """
 
+    learns_every_group = True
     info = MethodInfo(
         name="fair_adabn",
         title="FairAdaBN (adaptive batch normalisation)",

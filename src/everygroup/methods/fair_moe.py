@@ -77,6 +77,7 @@ class FairMoE(Method):
         at test; needs as many experts as groups. 'none' leaves the routing weights alone.
     """
 
+    learns_every_group = True
     info = MethodInfo(
         name="fair_moe",
         title="FairMoE (group-specific experts)",

@@ -44,6 +44,7 @@ class MultiTask(Method):
         lambda_1 of the paper, the penalty on the offsets.
     """
 
+    learns_every_group = True
     info = MethodInfo(
         name="multitask",
         title="Regularised multi-task learning (MTL)",

@@ -46,7 +46,7 @@ class Store:
         n_updates, per_epoch = settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)
         key = training_key(task, settings, n_updates, per_epoch, objective, initial, adapter)
         if key not in self._networks:
-            folder = self.folder / "networks" / f"{_slug(task.name)}-{key[:12]}" if self.folder is not None else None
+            folder = None if self.folder is None else _folder_of(self.folder / "networks", task.name, key)
             self._networks[key] = train(
                 task,
                 settings,
@@ -65,6 +65,12 @@ class Store:
         """Return boundary distances of a cohort; see `everygroup.boundary.boundary_distances`."""
         cache = self.folder / "distances" if self.folder is not None else None
         return boundary_distances(trained.network, cohort, cache=cache, **options)
+
+
+def _folder_of(root: Path, name: str, key: str) -> Path:
+    """Return where the network of a key lies or will lie: content decides, whatever it was called when it was made."""
+    found = sorted(root.glob(f"*-{key[:12]}"))
+    return found[0] if found else root / f"{_slug(name)}-{key[:12]}"
 
 
 def _slug(name: str) -> str:

@@ -59,8 +59,11 @@ class GroupOffsets(Adapted):
         for g in range(len(self.offsets)):
             rows = (group == g).nonzero().squeeze(1)
             if rows.numel():
-                # statistics are tensors of this module, so that a training pass updates them in place
+                # statistics are tensors of this module, so that a training pass updates them in place; one sample has
+                # none of its own
+                self.base.train(self.training and rows.numel() > 1)
                 answer = functional_call(self.base, self.state_of(g), (x[rows],))
+                self.base.train(self.training)
                 logits = logits.index_copy(0, rows, answer.to(logits.dtype))
         rows = (group < 0).nonzero().squeeze(1)
         if rows.numel():
