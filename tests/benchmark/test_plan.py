@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from everygroup.benchmark.choices import choose_draws
 from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.probe import expected_seconds
 from everygroup.benchmark.recipe import Recipe
+from everygroup.benchmark.study import claim
 from everygroup.errors import CohortError, SettingsError
+from everygroup.files import hash_json, write_json
+from everygroup.settings import read_config
 
 Make = Callable[..., Recipe]
 SEARCH = {"name": "multitask", "search": {"strength": {"log_uniform": [0.001, 1]}}}
@@ -35,6 +40,8 @@ def test_updates_and_passes_are_counted(recipe: Make) -> None:
     assert list(table.index) == ["erm", "group_model", "spare"]  # those whose networks others use come first
     assert table["updates"].to_dict() == {"erm": 2 * 24, "group_model": 2 * 2 * 24, "spare": 2 * 5 * 24}
     assert (table["passes"] == table["updates"] * 24).all() and (table["updates_per_network"] == 24).all()
+    shared = {"name": "spare", "label": "half", "hyperparameters": {"sharing": "half"}}
+    assert make_plan(recipe(methods=[shared])).table()["updates"].tolist() == [2 * 4 * 24]  # G + 2 networks
     by_epochs = make_plan(recipe(settings={"epochs": 3, "batch_size": 24}))
     assert by_epochs.all[0].updates == 3 * 6  # 144 training samples
 
@@ -49,6 +56,28 @@ def test_two_stages(recipe: Make) -> None:
     assert chosen[0].hyperparameters == plan.searching[2].hyperparameters
     assert {job.id for job in chosen}.isdisjoint({job.id for job in plan.searching})
     assert plan.table()["search_runs"].sum() == 3 and plan.table()["runs"].sum() == 4
+
+
+def test_a_choice_that_was_made_stays(recipe: Make, tmp_path: Path) -> None:
+    plan = make_plan(recipe(methods=[SEARCH], draws=2))
+    (tmp_path / "choices").mkdir()
+    name = f"{'-'.join(plan.searching[0].cell)}-{hash_json(list(plan.searching[0].cell))[:6]}.json"
+    write_json(tmp_path / "choices" / name, {"chosen": 1})
+    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {plan.searching[0].cell: 1}
+    write_json(tmp_path / "choices" / name, {"chosen": None})  # all had failed: nothing is chosen, and looked at again
+    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}
+
+
+def test_a_cohort_that_moved_stands_once_in_the_folder(recipe: Make, tmp_path: Path) -> None:
+    def at(folder: str) -> Recipe:
+        entry = {"name": "toy", "source": folder, "label": "y", "attributes": {"own": {"group": "g"}}}
+        return recipe(cohorts=[entry], methods=["erm", {"name": "group_model", "label": "toy"}])
+
+    for folder in ("/a", "/b"):
+        claim(tmp_path / "out", at(folder))
+    kept = read_config(tmp_path / "out" / "recipe.yaml")
+    assert [c["source"] for c in kept["cohorts"]] == ["/b"]
+    assert len(kept["methods"]) == 2
 
 
 def test_ids_are_hashes_of_what_results_depend_on(recipe: Make) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from everygroup.benchmark.execute import folder_of, is_done
 from everygroup.benchmark.plan import Job
 from everygroup.errors import OutputError
-from everygroup.files import hash_json, write_json
+from everygroup.files import hash_json, read_json, write_json
 from everygroup.predictions import Predictions
 from everygroup.training import ValidationPredictions, selection_rule
 
@@ -22,7 +22,8 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
     """Choose a draw for every cohort, attribute, backbone and method that searched, and write why.
 
     A draw's values under the rule are means over its seeds. Draws of which a seed failed are not chosen; a method all
-    of whose draws failed gets no choice. The record lies in choices/.
+    of whose draws failed gets no choice. The record lies in choices/. A choice that was made stays: final runs rest on
+    it, and a draw that failed and is tried again cannot change it.
 
     Parameters
     ----------
@@ -34,6 +35,10 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
     rule = selection_rule(rule_name)
     chosen: dict[Cell, int] = {}
     for cell in dict.fromkeys(job.cell for job in jobs):
+        path = out / "choices" / f"{'-'.join(cell).replace('/', '_')}-{hash_json(list(cell))[:6]}.json"
+        if path.exists() and (before := read_json(path))["chosen"] is not None:
+            chosen[cell] = int(before["chosen"])
+            continue
         mine = [job for job in jobs if job.cell == cell]
         by_draw = {d: [j for j in mine if j.draw == d] for d in sorted({j.draw for j in mine})}
         judged = {
@@ -54,7 +59,7 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
                 for d, j in by_draw.items()
             ],
         }
-        write_json(out / "choices" / f"{'-'.join(cell).replace('/', '_')}-{hash_json(list(cell))[:6]}.json", record)
+        write_json(path, record)
     return chosen
 
 

@@ -199,7 +199,7 @@ def make_plan(recipe: Recipe) -> Plan:
 
 def _expand(recipe: Recipe, facts: Mapping[tuple[str, str], Facts], stage: Stage) -> Iterable[Job]:
     """Yield all jobs of a stage; final jobs for every draw, of which one is chosen."""
-    from everygroup.methods import method_class
+    from everygroup.methods import create_method
 
     seeds = recipe.search_seeds if stage == "search" else recipe.seeds
     for entry in recipe.cohorts:
@@ -210,8 +210,9 @@ def _expand(recipe: Recipe, facts: Mapping[tuple[str, str], Facts], stage: Stage
                     draws = recipe.draws_of(method)
                     if stage == "search" and draws == 1:
                         continue
-                    networks = method_class(method.name).info.cost(len(known.groups))
                     for draw in range(draws):
+                        built = create_method(method.name, hyperparameters_of(recipe, method, draw))
+                        networks = built.cost(known.groups) if known.groups else built.info.cost(0)
                         job = _job(recipe, stage, entry, attribute, backbone, method, draw, known)
                         each = job.settings.n_updates(known.n_train)
                         job = replace(

@@ -120,10 +120,11 @@ def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path)
     different = [k for k in plain if before.get(k) != wanted[k]]
     if {**before["settings"], "device": None} != {**wanted["settings"], "device": None}:
         different.append("settings")
-    named = {_name(v): v for key in ("methods", "cohorts") for v in before[key]}
-    for entry in (*wanted["methods"], *wanted["cohorts"]):
-        if hash_json(_what(named.get(_name(entry), entry))) != hash_json(_what(entry)):
-            different.append(_name(entry))
+    for key in ("methods", "cohorts"):
+        named = {_name(v): v for v in before[key]}
+        for entry in wanted[key]:
+            if hash_json(_what(named.get(_name(entry), entry))) != hash_json(_what(entry)):
+                different.append(_name(entry))
     if different:
         raise OutputError(
             f"{out} holds a benchmark under another protocol ({', '.join(different[:4])} differ; see its recipe.yaml).",
@@ -142,7 +143,12 @@ def _name(entry: Mapping[str, Any]) -> str:
 
 
 def _united(before: Sequence[Any], now: Sequence[Any]) -> list[Any]:
-    return [*before, *[v for v in now if v not in before]]
+    """Put what was run before and what is asked for now together; of two of one name, the one of now."""
+    return list({_key(v): v for v in [*before, *now]}.values())
+
+
+def _key(value: Any) -> Any:
+    return _name(value) if isinstance(value, Mapping) else value
 
 
 def _run_all(jobs: Sequence[Job], study: Study, words: str, how: Mapping[str, Any]) -> None:

@@ -120,7 +120,7 @@ def _changed(recipe: Any, methods: list[str], seeds: list[str], values: dict[str
         changes["seeds"] = [int(s) for s in seeds]
     changes["settings"] = {**recipe.settings, **({"device": device} if device else {})}
     for key, value in values.items():
-        label, dot, parameter = key.partition(".")
+        label, dot, parameter = key.rpartition(".")
         if dot:
             named = [e for e, m in zip(changes["methods"], recipe.methods, strict=False) if _title(e) == label]
             if not named:
