@@ -1,6 +1,7 @@
 """Small predictions with a known gap."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,6 @@ def changed() -> Callable[[Predictions, str, object], Predictions]:
     """The same predictions with another column."""
 
     def build(p: Predictions, column: str, values: object) -> Predictions:
-        return Predictions(p.table.assign(**{column: values}), p.classes, p.groups, p.sensitive)
+        return replace(p, table=p.table.assign(**{column: values}))
 
     return build

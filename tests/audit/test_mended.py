@@ -94,3 +94,15 @@ def test_a_resampled_part_is_said_and_leaves_values_alone(monkeypatch: pytest.Mo
     assert part.table["value"].to_numpy() == pytest.approx(full.table["value"].to_numpy(), nan_ok=True)
     a, b = (t[t["group"].isin(["a", "b"]) & (t["metric"] == "auc")] for t in (full.table, part.table))
     assert (b["high"] - b["low"]).to_numpy() == pytest.approx((a["high"] - a["low"]).to_numpy(), rel=0.3)
+
+
+@pytest.mark.parametrize("split", ["Train", "training"])
+def test_training_rows_are_flagged_by_any_of_their_names(make, split: str) -> None:
+    flags = audit(make(split=split), n_boot=5).flags
+    assert any("These are the training samples" in flag for flag in flags)
+
+
+def test_an_id_that_stands_twice_is_shown_plainly(make) -> None:
+    double = make(ids=["x", "x", *range(238)])
+    with pytest.raises(PredictionsError, match=r"The id 'x' stands"):
+        audit(make(ids=range(240)), baseline=double, n_boot=5)

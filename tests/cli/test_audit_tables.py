@@ -253,3 +253,90 @@ def test_bad_tasks(
     assert code == 2, text
     for word in [*words, "Fix:"]:
         assert word in text, text
+
+
+def test_a_threshold_judged_on_the_rows_that_chose_it_is_flagged(
+    audit: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    words = "The threshold was chosen on 60 of these"
+    every_row = {"split": {"test": "val"}}
+    chosen = (*BINARY, "--group", "sex", "--threshold", "youden")
+    for options, edit in (
+        (("--split", "val"), None),
+        (("--split", "all"), None),
+        ((), lambda t: t[t["split"] == "val"]),
+    ):
+        code, text = audit(*chosen, *options, edit=edit)
+        assert code == 0 and words in text and "nothing about new patients" in text, options
+    assert "chosen on 120 of these 120 rows" in audit(*chosen, edit=lambda t: t.replace(every_row))[1]
+    assert "of these" not in audit(*chosen)[1]
+    assert "of these" not in audit(*chosen[:-1], "fixed:0.4", "--split", "all")[1]
+    settings = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))["settings"]
+    assert settings["split"] == "test, val" and settings["threshold"] == "0.4 (fixed)"
+
+
+def test_pages_name_split_and_threshold(everygroup: Run, audit: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    audit(*BINARY, "--group", "sex")
+    options = ("--out", tmp_path / "pages", "--n-boot", "9", "--group", "sex", "--threshold", "youden", *BINARY)
+    assert everygroup("audit", tmp_path / "t.csv", *options)[0] == 0
+    for page in ("report.html", "model-card.md"):
+        text = (tmp_path / "pages" / page).read_text(encoding="utf-8").replace("\\", "")
+        assert "by youden, chosen on 60 rows of the split val" in text, page
+    card = (tmp_path / "pages" / "model-card.md").read_text(encoding="utf-8")
+    training = card.split("### Training Data\n")[1].split("### Training Procedure")[0]
+    assert "t.csv" not in training and training.strip().startswith("**Question for the team:**")
+    assert "t.csv" in card.split("### Evaluation Data\n")[1].split("###")[0]
+    assert "Every number has" not in card
+
+
+def test_a_baseline_without_ids_is_not_paired_silently(
+    audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    old = frame[["label", "risk"]]
+    old.to_csv(tmp_path / "old.csv", index=False)
+    pairing = (*BINARY, "--group", "sex", "--split", "all", "--baseline", tmp_path / "old.csv")
+    code, text = audit(*pairing)
+    assert code == 2 and "The baseline has no ids" in text and "--id-column" in text
+    code, text = audit(*pairing, edit=lambda t: t.drop(columns="image"))
+    assert code == 0 and "samples were paired by row" in text
+    old[1:].to_csv(tmp_path / "old.csv", index=False)
+    code, text = audit(*pairing, edit=lambda t: t.drop(columns="image"))
+    assert code == 2 and "have 120 rows and the baseline 119" in text
+
+
+def test_an_empty_cell_is_named_by_its_row_in_the_file(audit: Callable[..., tuple[int, str]]) -> None:
+    def numbers(t: pd.DataFrame) -> pd.DataFrame:
+        t["anomaly_score"], t["label"] = t["risk"], (t["label"] == "sick").astype(int)
+        return t.drop(columns="risk")
+
+    def no_score(t: pd.DataFrame) -> pd.DataFrame:
+        t = numbers(t)
+        t.loc[100, "anomaly_score"] = np.nan
+        return t
+
+    def no_label(t: pd.DataFrame) -> pd.DataFrame:
+        t = numbers(t).astype({"label": str})
+        t.loc[100, "label"] = ""
+        return t
+
+    for edit in (no_score, no_label):
+        code, text = audit("--group", "sex", "--task", "anomaly", edit=edit)
+        assert code == 2 and "row 102" in text, text
+
+
+def test_levelling_is_told_only_where_the_gap_fell_and_fate_may_be_undefined() -> None:
+    from everygroup.cli.audit_show import _change_cell
+
+    nan = float("nan")
+    row = {"group": "gap", "change": 0.1, "low": nan, "high": nan, "p": nan, "note": "trade"}
+    assert "trade" not in _change_cell(row)
+    assert "trade" in _change_cell(row | {"change": -0.1})
+
+
+def test_measured_numbers_with_ids_on_one_side_are_not_paired(
+    audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    frame.assign(y_true=frame["risk"], y_pred=0.5)[["y_true", "y_pred"]].to_csv(tmp_path / "old.csv", index=False)
+    options = ("--task", "regression", "--group", "sex", "--split", "all", "--baseline", tmp_path / "old.csv")
+    code, text = audit(*options, edit=lambda t: t.assign(y_true=t["risk"], y_pred=0.4).drop(columns="label"))
+    assert code == 2 and "have no common id" in text

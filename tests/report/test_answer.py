@@ -89,3 +89,11 @@ def test_direction_and_titles() -> None:
     assert direction(-0.1, 0.1) == 0 == direction(float("nan"), 1.0)
     assert title_of("fate_eopp0_lab") == "FATE over EOpp0 (lab)"
     assert title_of("my_f1") == "my F1" and not lower_is_better("my_f1")
+
+
+def test_a_metric_without_a_direction_only_rises_or_falls() -> None:
+    rate = "selection_rate[melanoma]"
+    rates = [f.replace({"metric": {"macro_f1": rate}}) for f in (table(), comparison(0.05))]
+    text = " ".join(answer(Reading.of([FakeAudit(rates[0], rates[1])], {"metric": rate})))
+    assert "rose" in text and "fell" in text
+    assert "improved" not in text and "worse" not in text and "group with the" not in text

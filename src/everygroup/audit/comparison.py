@@ -38,23 +38,26 @@ class Comparison:
 
 
 def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Answers, Answers, list[str]]:
-    """Match the rows of two predictions by id.
+    """Match the rows of two predictions by id, or by row where neither has ids.
 
     Returns
     -------
     rows of `method` that have a partner, both samples in that order and with the method's class order, and notes on
-    rows without a partner.
+    rows without a partner or paired by row.
 
     Raises
     ------
     PredictionsError
-        For ids that are not unique or have nothing in common, different classes, or labels that disagree.
+        For ids that are not unique, have nothing in common or are known of one side only, tables of different length
+        without ids, different classes, or labels that disagree.
     """
+    notes = _without_ids(method, baseline)
     for word, p in (("predictions", method), ("baseline", baseline)):
         ids, counts = np.unique(p.ids.astype(str), return_counts=True)
         if (counts > 1).any():
+            double = str(ids[counts > 1][0])
             raise PredictionsError(
-                f"The id {ids[counts > 1][0]!r} stands in several rows of the {word}, so samples cannot be paired.",
+                f"The id {double!r} stands in several rows of the {word}, so samples cannot be paired.",
                 fix="make ids unique, or choose one split with --split",
             )
     if set(method.classes) != set(baseline.classes):
@@ -68,7 +71,6 @@ def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Answers, An
     if not rows.size:
         raise PredictionsError("No id of the predictions is in the baseline.", fix="give both files the same ids")
     other = partner[rows]
-    notes = []
     if rows.size < len(method) or rows.size < len(baseline):
         notes.append(
             f"Only {rows.size} samples are in both the predictions ({len(method)}) and the baseline ({len(baseline)}); "
@@ -88,6 +90,23 @@ def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Answers, An
     n_classes = len(method.classes)
     ours = Answers(truth, method.y_pred[rows], method.y_score[rows] if scored else None, n_classes)
     return rows, ours, Answers(truth, order[baseline.y_pred[other]], score, n_classes), notes
+
+
+def _without_ids(method: Predictions, baseline: Predictions) -> list[str]:
+    """Refuse to match ids with row numbers, or rows of different tables; note where rows are matched."""
+    if method.has_ids and baseline.has_ids:
+        return []
+    fix = "name the column of ids with --id-column"
+    if method.has_ids != baseline.has_ids:
+        without = "baseline" if method.has_ids else "table of predictions"
+        raise PredictionsError(f"The {without} has no ids and the other has, so samples cannot be paired.", fix=fix)
+    if method.numbered != baseline.numbered:
+        raise PredictionsError(
+            f"Without ids samples are paired by row, but the predictions have {method.numbered} rows and the baseline "
+            f"{baseline.numbered}.",
+            fix=fix,
+        )
+    return ["Neither the predictions nor the baseline have ids: samples were paired by row."]
 
 
 def compare_families(

@@ -11,6 +11,7 @@ from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import ONE_CLUSTER, TOO_SMALL
 from everygroup.metrics import metric_info
 from everygroup.predictions import Predictions
+from everygroup.predictions.columns import TRAIN_WORDS
 
 CHANCE_METRIC, CHANCE_P = "macro_f1", 0.05
 
@@ -23,7 +24,7 @@ def general_flags(predictions: Predictions, known: np.ndarray) -> list[str]:
     splits = sorted({s for s in predictions.table["split"].unique() if s})
     if len(splits) > 1:
         flags.append(f"The rows mix the splits {', '.join(splits)}; choose one to measure what the model has not seen.")
-    elif splits == ["train"]:
+    elif splits and splits[0].lower() in TRAIN_WORDS:
         flags.append("These are the training samples: the numbers say nothing about new patients.")
     if not predictions.has_scores:
         flags.append("There are no scores, so AUC is left out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -205,28 +206,34 @@ def audit(
     if why:
         say(f"{path.name}: taken as {what}, as {why} (--task to name another).")
     if what == Task.classification:
-        predictions = reading.predictions(source)
-        other = None if baseline is None else reading.baseline(baseline)
+        chosen = reading.predictions(source)
+        predictions, other = chosen.rows, None if baseline is None else reading.baseline(baseline)
         names = wanted_metrics(metrics, limits, predictions)
         # attributes that were asked for keep their names, also where one is the grouping used in training
         asked_for = [g for g in reading.groups or () if g in (*predictions.sensitive, "group")] or None
         result = run_audit(
             predictions,
-            baseline=other,
+            baseline=None if other is None else other.rows,
             attributes=asked_for,
             metrics=names,
             intersections=intersections,
             **options,
         )
-        samples = len(predictions)
+        samples, how, heed = len(predictions), chosen.asked, chosen.flags
+        if other is not None and other.threshold is not None:
+            how["threshold of the baseline"] = other.asked["threshold"]
+            heed += [f"Baseline: {flag}" for flag in other.flags]
+        result = replace(result, flags=(*heed, *result.flags), settings=result.settings | how)
     else:
         if metrics or intersections:
             raise SettingsError(
                 "--metrics and --intersections are for classes.", fix=f"leave them out for the task {what!r}"
             )
-        result, samples = audit_numbers(what, baseline, source, wanted, reading, **options)
+        result, samples, audited = audit_numbers(what, baseline, source, wanted, reading, **options)
+        how = {"split": audited}
+        result = replace(result, settings=result.settings | how)
     show(result)
-    asked = {"predictions": path.name, "samples": samples, "baseline": baseline.name if baseline else "none"}
+    asked = {"predictions": path.name, "samples": samples, **how, "baseline": baseline.name if baseline else "none"}
     for written in write(result, folder, asked, pages=report):
         say(f"Wrote {written}")
     check(result, limits, folder)

@@ -17,7 +17,7 @@ from everygroup.predictions.columns import VALIDATION_WORDS
 
 if TYPE_CHECKING:
     from everygroup.audit.gates import Gate
-    from everygroup.metrics.thresholds import Rule
+    from everygroup.metrics.thresholds import Rule, Threshold
     from everygroup.predictions import Predictions
     from everygroup.predictions.metadata import Joined
 
@@ -45,24 +45,71 @@ class Reading:
     split: str | None
     threshold: Rule | None
 
-    def predictions(self, source: Joined) -> Predictions:
+    def predictions(self, source: Joined) -> Chosen:
         """Read the table that is audited."""
         from everygroup.predictions.reading import read_predictions
 
         everything = read_predictions(source, groups=self.groups, bins=self.bins, need_groups=True, **self.columns)
-        return usable(self._chosen(everything))
+        chosen = self._chosen(everything)
+        return replace(chosen, rows=usable(chosen.rows))
 
-    def baseline(self, path: Path) -> Predictions:
+    def baseline(self, path: Path) -> Chosen:
         """Read the table it is compared with: attributes and patients come from the first."""
         from everygroup.predictions import Predictions
 
         kept = {k: v for k, v in self.columns.items() if k not in ("unit", "metadata", "metadata_id")}
         return self._chosen(Predictions.read(path, **kept))
 
-    def _chosen(self, everything: Predictions) -> Predictions:
-        if self.threshold is not None:
-            everything = answered(everything, self.threshold)
-        return choose_split(everything, self.split, chosen_on_validation=self.threshold is not None)
+    def _chosen(self, everything: Predictions) -> Chosen:
+        if self.threshold is None:
+            return Chosen(choose_split(everything, self.split))
+        everything, threshold = answered(everything, self.threshold)
+        rows = choose_split(everything, self.split, chosen_on_validation=self.threshold.name != "fixed")
+        return Chosen(rows, threshold, rows_that_chose(rows, threshold))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rows that are audited, the threshold that answered them, and how many of them chose it."""
+
+    rows: Predictions
+    threshold: Threshold | None = None
+    n_chose: int = 0
+
+    @property
+    def flags(self) -> list[str]:
+        """What to heed about the threshold."""
+        if not self.n_chose:
+            return []
+        return [
+            f"The threshold was chosen on {self.n_chose} of these {len(self.rows)} rows: the numbers say nothing about "
+            "new patients."
+        ]
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The splits that are audited and the threshold, in words."""
+        t = self.threshold
+        if t is None:
+            said = "none"
+        elif t.rule.startswith("fixed"):
+            said = f"{t.value:.4g} (fixed)"
+        else:
+            said = f"{t.value:.4g} (by {t.rule}, chosen on {t.n} rows of the split {t.split})"
+        return {"split": splits_in_words(self.rows.table["split"]), "threshold": said}
+
+
+def splits_in_words(splits: Any) -> str:
+    """The splits of some rows."""
+    return ", ".join(sorted({str(s) for s in pd.unique(pd.Series(splits, dtype=object)) if s})) or "none named"
+
+
+def rows_that_chose(predictions: Predictions, threshold: Threshold) -> int:
+    """Number of rows that a threshold was chosen on; none where it was fixed."""
+    if threshold.rule.startswith("fixed"):
+        return 0
+    chose = predictions.table["split"].isin(threshold.split.split(", ")).to_numpy(dtype=bool)
+    return int((chose & (predictions.y_true >= 0)).sum())
 
 
 def named_groups(group: Sequence[str] | None, groups: Sequence[str] | None) -> list[str] | None:
@@ -73,15 +120,15 @@ def named_groups(group: Sequence[str] | None, groups: Sequence[str] | None) -> l
     return list(dict.fromkeys([*(group or ()), *listed])) or None
 
 
-def answered(predictions: Predictions, rule: Rule) -> Predictions:
+def answered(predictions: Predictions, rule: Rule) -> tuple[Predictions, Threshold]:
     """Answer anew by a threshold that is chosen on validation rows alone, and say which one it is."""
-    from everygroup.metrics.thresholds import VALIDATION, Rule, apply_threshold, threshold_of
+    from everygroup.metrics.thresholds import Rule, apply_threshold, threshold_of
 
     if not predictions.has_scores:
         raise PredictionsError(
             f"The threshold rule {rule} needs scores, and there are none.", fix="name the scores with --y-score"
         )
-    if (rule.split or "").lower() in VALIDATION:
+    if (rule.split or "").lower() in VALIDATION_WORDS:
         rule = Rule(rule.name, rule.value)  # 'validation' stands for whatever the file calls these rows
     chosen = threshold_of(predictions, rule)
     where = "" if rule.name == "fixed" else f" on {chosen.n} rows of the split {chosen.split!r}"
@@ -94,7 +141,7 @@ def answered(predictions: Predictions, rule: Rule) -> Predictions:
         f"Threshold {chosen.value:.4g} on the score of {predictions.classes[1]!r}, by {rule}{where}{achieved}; "
         "one for every group, and it replaces the answers in the file."
     )
-    return apply_threshold(predictions, chosen)
+    return apply_threshold(predictions, chosen), chosen
 
 
 def choose_split(predictions: Predictions, split: str | None, *, chosen_on_validation: bool = False) -> Predictions:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from everygroup.audit import Audit
 
 NOT_COMPARED = ("n too small", "one patient or lesion")
+# How a gap came to fall: a question only where it fell.
+LEVELLING = ("improved all", "unchanged", "trade", "levelled down")
 
 
 def show(result: Audit) -> None:
@@ -30,7 +32,8 @@ def show(result: Audit) -> None:
             console.print(table)
         for r in records:
             if r["metric"].startswith("fate_"):
-                say(f"{r['metric']}: {r['value']:.3f} ({r['note']})")
+                value = "undefined" if math.isnan(r["value"]) else f"{r['value']:.3f}"
+                say(f"{r['metric']}: {value} ({r['note']})")
     for flag in result.flags:
         console.print(f"! {flag}", markup=False, style="yellow", soft_wrap=True)
     say(result.summary())
@@ -99,6 +102,8 @@ def _change_cell(record: dict[str, Any]) -> str:
         lines.append(f"{record['low']:+.3f} to {record['high']:+.3f}")
     if not math.isnan(record["p"]):
         lines.append(_p(record["p"]))
+    elif record["note"] in LEVELLING:
+        lines += [record["note"]] if record["change"] < 0 else []
     elif record["note"] and (record["group"] == "gap" or record["note"] in NOT_COMPARED):
         lines.append(record["note"])
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from everygroup.cli.audit_read import Reading, comparable, rows_of_split
+from everygroup.cli.audit_read import Reading, comparable, rows_of_split, splits_in_words
 from everygroup.console import say
 from everygroup.errors import PredictionsError
 from everygroup.predictions.columns import (
@@ -66,8 +66,8 @@ def guess_task(source: Joined, named: Named) -> tuple[str, str]:
 
 def audit_numbers(
     task: str, baseline: Path | None, source: Joined, named: Named, reading: Reading, **options: Any
-) -> tuple[Audit, int]:
-    """Read the columns of a task, and audit them; returns the audit and the number of samples.
+) -> tuple[Audit, int, str]:
+    """Read the columns of a task, and audit them; returns the audit, the number of samples and their splits.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def audit_numbers(
     index = {str(c): pd.factorize(table.sensitive[c].replace("", np.nan))[0] for c in table.sensitive}
     table = _only(table, comparable(index))
     result = plan.run(table, other, sensitive_features=table.sensitive, cluster=table.units, **options)
-    return result, len(table)
+    return result, len(table), splits_in_words(table.split)
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,7 @@ def _anomaly(source: Joined, named: Named, reading: Reading) -> _Task:
         complete(table, [score])
         y = zero_one(table.name, true, table.texts[true], named.positive)
         if np.isnan(y).any():
-            raise PredictionsError(
-                f"{table.name}, row {int(np.isnan(y).argmax()) + 2}: {true!r} is empty.", fix="fill it in"
-            )
+            raise PredictionsError(f"{table.place(int(np.isnan(y).argmax()))}: {true!r} is empty.", fix="fill it in")
         theirs = None if other is None else complete(other, [score])[0]
         return audit_anomaly(y.astype(np.int64), table.values[score], baseline=theirs, **options)
 
@@ -217,7 +215,7 @@ def complete(table: NumberTable, columns: Sequence[str]) -> list[Any]:
         if empty.any():
             raise PredictionsError(
                 f"{table.name}: {int(empty.sum())} rows have no number in {column!r}, the first in row "
-                f"{int(empty.argmax()) + 2}.",
+                f"{table.place(int(empty.argmax())).rpartition(' ')[2]}.",
                 fix="fill it in, or leave the rows out",
             )
     return [table.values[c] for c in columns]

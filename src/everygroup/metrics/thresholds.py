@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics._inputs import FloatArray, score_codes
 from everygroup.metrics.rates import ratio_of
 from everygroup.predictions import Predictions
+from everygroup.predictions.columns import VALIDATION_WORDS
 
 RULES = ("youden", "f1", "fixed:VALUE", "sens@spec:VALUE", "spec@sens:VALUE")
-VALIDATION = ("validation", "val", "valid", "dev")
 ROUNDING = 1e-12
 
 _FIX = f"choose one of {', '.join(RULES)}, with VALUE in [0, 1], such as fixed:0.5 or sens@spec:0.9"
@@ -178,7 +178,7 @@ def choose_threshold(
     if wanted.name == "fixed":
         assert wanted.value is not None
         return _result(wanted, wanted.value, score, index == 1, ", ".join(f for f in found if f))
-    wrong = [f for f in found if f.lower() not in VALIDATION]
+    wrong = [f for f in found if f.lower() not in VALIDATION_WORDS]
     if wrong and not medfair_compat:
         named = ", ".join(f or "no split" for f in wrong)
         raise PredictionsError(
@@ -269,7 +269,7 @@ def threshold_of(predictions: Predictions, rule: str | Rule, *, medfair_compat: 
     if wanted.split is not None:
         rows &= splits == wanted.split
     elif not medfair_compat and wanted.name != "fixed":
-        rows &= np.isin(np.char.lower(splits), VALIDATION)
+        rows &= np.isin(np.char.lower(splits), VALIDATION_WORDS)
     if not rows.any() and wanted.name != "fixed":
         there = ", ".join(sorted({s for s in splits.tolist() if s})) or "none"
         raise PredictionsError(
@@ -300,4 +300,4 @@ def apply_threshold(predictions: Predictions, threshold: Threshold) -> Predictio
         raise PredictionsError(f"A threshold needs two classes, but there are {len(predictions.classes)}.")
     names = np.array(predictions.classes, dtype=object)
     table = predictions.table.assign(y_pred=names[threshold.apply(predictions.y_score)])
-    return Predictions(table, predictions.classes, predictions.groups, predictions.sensitive)
+    return replace(predictions, table=table)

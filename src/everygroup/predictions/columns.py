@@ -43,8 +43,9 @@ ID_NAMES = (
     "md5hash",
 )
 SPLIT_NAMES = ("split", "subset", "partition", "set", "part", "fold")
+TRAIN_WORDS = ("train", "training")
 VALIDATION_WORDS = ("validation", "valid", "val", "dev", "development", "tune")
-_SPLIT_WORDS = frozenset({"train", "training", "test", "testing", "holdout", "external", *VALIDATION_WORDS})
+_SPLIT_WORDS = frozenset({*TRAIN_WORDS, "test", "testing", "holdout", "external", *VALIDATION_WORDS})
 MAX_GROUP_VALUES = 12
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -41,6 +41,7 @@ class NumberTable:
     texts : (n,) texts by column, '' where empty.
     sensitive : (n,) groups by attribute, '' where missing.
     ids, units, split : (n,) texts; `ids` is None where no column identifies a sample.
+    rows : (n,) rows of the file, from 0, which `place` names.
     """
 
     name: str
@@ -50,6 +51,8 @@ class NumberTable:
     ids: NDArray[Any] | None
     units: NDArray[Any]
     split: NDArray[Any]
+    rows: NDArray[np.int64]
+    where_in_file: Callable[[int], str]
 
     def __len__(self) -> int:
         return len(self.units)
@@ -126,7 +129,13 @@ class NumberTable:
             None if ids is None else ids.to_numpy(dtype=object),
             unit_column(rows, None if unit is None else table[unit]).to_numpy(dtype=object),
             text_column("split", "" if split is None else table[split], n).to_numpy(dtype=object),
+            np.arange(n),
+            joined.place,
         )
+
+    def place(self, i: int) -> str:
+        """The file and the row of it that sample `i` stands in, for messages."""
+        return self.where_in_file(int(self.rows[i]))
 
     def where(self, selection: ArrayLike) -> Self:
         """Return the rows of a mask or an index."""
@@ -141,6 +150,7 @@ class NumberTable:
             ids=None if self.ids is None else self.ids[rows],
             units=self.units[rows],
             split=self.split[rows],
+            rows=self.rows[rows],
         )
 
     def matching(self, other: NumberTable) -> tuple[Self, NumberTable]:
@@ -149,10 +159,10 @@ class NumberTable:
         Raises
         ------
         PredictionsError
-            Without ids, or without a common one.
+            Without ids on one side, without ids and of different length, or without a common id.
         """
         if self.ids is None or other.ids is None:
-            if len(self) == len(other):
+            if self.ids is other.ids and len(self) == len(other):
                 say("Neither id column is known: rows are paired in the order of the files.")
                 return self, other
             raise PredictionsError(

@@ -48,6 +48,7 @@ class Predictions:
     classes : class names, in the order of the scores.
     groups : names of the groups used in training; empty when there was no such grouping.
     sensitive : names of the attribute columns.
+    numbered : where no ids were given, the number of rows in which the samples were numbered; None with ids.
 
     Build it with `from_arrays` or `read`, which check everything.
     """
@@ -56,6 +57,7 @@ class Predictions:
     classes: tuple[str, ...]
     groups: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    numbered: int | None = None
 
     # ---- building ----------------------------------------------------------------------------------------------
 
@@ -145,7 +147,7 @@ class Predictions:
                 | {k: text_column(k, v, n) for k, v in (("split", split), ("route", route), ("model", model))}
             )
         )
-        made = cls(pd.concat(parts, axis=1), names, group_names, tuple(attributes))
+        made = cls(pd.concat(parts, axis=1), names, group_names, tuple(attributes), n if ids is None else None)
         made.__dict__.update(y_true=true.astype(np.int64), y_pred=pred.astype(np.int64))
         if ids is None and units is None:
             made.__dict__["clustered"] = False
@@ -240,6 +242,11 @@ class Predictions:
         """(n,) id of every sample."""
         return self.table["id"].to_numpy(dtype=object)
 
+    @property
+    def has_ids(self) -> bool:
+        """Whether ids were given; otherwise samples are numbered by their row."""
+        return self.numbered is None
+
     def attribute(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """Names, in order, and index (-1 missing) of one attribute; 'group' is the grouping used in training."""
         if name == "group":
@@ -260,7 +267,7 @@ class Predictions:
             return self
         index = np.flatnonzero(chosen) if mask else chosen
         table = self.table.iloc[index].reset_index(drop=True)
-        part = type(self)(table, self.classes, self.groups, self.sensitive)
+        part = type(self)(table, self.classes, self.groups, self.sensitive, self.numbered)
         if mask and self.__dict__.get("clustered") is False:
             part.__dict__["clustered"] = False  # every row at most once: still one sample a unit
         return part

@@ -7,7 +7,16 @@ import pandas as pd
 
 from everygroup.figures.theme import clean_text, estimate, number
 from everygroup.report.blocks import p_value
-from everygroup.report.reading import GAP, LEVELLING, Reading, comparable, direction, lower_is_better, title_of
+from everygroup.report.reading import (
+    GAP,
+    LEVELLING,
+    Reading,
+    comparable,
+    direction,
+    directionless,
+    lower_is_better,
+    title_of,
+)
 
 
 def answer(reading: Reading) -> list[str]:
@@ -19,6 +28,8 @@ def answer(reading: Reading) -> list[str]:
 
 
 def _worst_group(reading: Reading) -> str:
+    if directionless(reading.metric):
+        return ""  # no group is worse off for a higher or a lower value
     rows = comparable(_own(reading.groups(reading.metric), reading)).dropna(subset=["value"])
     if rows.empty:
         return f"{_name(reading.method, 'This model')}: {title_of(reading.metric)} cannot be given for any group."
@@ -59,8 +70,9 @@ def _gaps(reading: Reading) -> str:
         lower = lower_is_better(reading.metric)
         moved = [direction(low, high, lower=lower) for low, high in zip(changes["low"], changes["high"], strict=True)]
         better, worse = moved.count(1), moved.count(-1)
+        up, down = ("rose", "fell") if directionless(reading.metric) else ("improved", "got worse")
         parts.append(
-            f"of {len(moved)} groups, {better} improved, {worse} got worse and {moved.count(0)} showed no clear change "
+            f"of {len(moved)} groups, {better} {up}, {worse} {down} and {moved.count(0)} showed no clear change "
             f"against {_name(reading.baseline)}"
         )
     text = "; ".join(parts)

@@ -24,8 +24,9 @@ tags:
 - group-wise-audit
 ---
 """
-_COHORT = ("cohort", "predictions", "label", "classes", "groups", "samples", "split_hash", "split hash", "n")
-_TRAINING = ("method", "backbone", "seed", "updates per network", "baseline", "compared with")
+# What describes the data of training, and how it was made; all else that was asked describes the evaluation.
+_COHORT = ("cohort", "label", "classes", "groups", "split_hash", "split hash", "samples (train / validation / test)")
+_TRAINING = ("method", "backbone", "seed", "updates per network")
 
 
 def model_card(
@@ -111,7 +112,7 @@ def model_card(
         f"{_ASK}which other factors (device, site, severity) matter?",
         "### Metrics",
         _list([title_of(m) for m in reading.metrics]),
-        "Every number has a 95 % interval from resampling patients, and its n.",
+        "95 % intervals, clustered by patient; the method of each is in summary.csv, beside its n.",
         "### Results",
         "#### Quantitative Analyses",
         " ".join(markdown_text(sentence) for sentence in answer(reading)),

@@ -150,6 +150,14 @@ def lower_is_better(metric: str) -> bool:
         return False
 
 
+def directionless(metric: str) -> bool:
+    """Tell whether neither more nor less of a metric is better, as for the share of an answer."""
+    try:
+        return metric_info(metric).higher_is_better is None
+    except SettingsError:
+        return False
+
+
 def direction(low: float, high: float, *, lower: bool = False) -> int:
     """Return 1 for a clear improvement, -1 for a clear loss, 0 when the interval holds zero or is undefined."""
     if not (np.isfinite(low) and np.isfinite(high)) or low <= 0 <= high:

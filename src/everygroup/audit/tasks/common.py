@@ -16,7 +16,7 @@ from everygroup.audit.engine import Plan
 from everygroup.audit.families import Array, Family, Index, SumFamily, Sums
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import Measurement, measure
-from everygroup.audit.partition import Partition, partitions
+from everygroup.audit.partition import Partition, crossable, partitions
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics.rates import ratio_of
@@ -212,7 +212,7 @@ def audit_task(
     subgroups: list[dict[str, Any]] = []
     for family in crossed if o["intersections"] else ():
         rows_found, fooled = intersection_rows(
-            family, parts, cluster, plan, order=o["intersections"], label=label, positive=_whole(positive)
+            family, crossable(parts), cluster, plan, order=o["intersections"], label=label, positive=_whole(positive)
         )
         subgroups += rows_found
         collector.flags += fooled
