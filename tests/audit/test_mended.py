@@ -98,8 +98,10 @@ def test_a_resampled_part_is_said_and_leaves_values_alone(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("split", ["Train", "training"])
 def test_training_rows_are_flagged_by_any_of_their_names(make, split: str) -> None:
-    flags = audit(make(split=split), n_boot=5).flags
-    assert any("These are the training samples" in flag for flag in flags)
+    result = audit(make(split=split), n_boot=5)
+    assert any("These are the training samples" in flag for flag in result.flags)
+    noise = result.sources[result.sources["source"] == "label noise"]
+    assert noise["value"].isna().all() and noise["note"].str.startswith("skipped").all()
 
 
 def test_an_id_that_stands_twice_is_shown_plainly(make) -> None:

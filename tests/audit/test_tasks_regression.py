@@ -192,3 +192,10 @@ def test_the_interval_of_a_distance_holds_its_value_and_zero_where_there_is_none
     shifted = audit_regression(y, p + 30.0 * (features["sex"] == "m"), sensitive_features=features[["sex"]], n_boot=80)
     ends = shifted.table.set_index(["group", "metric"]).loc[("gap", "prediction_wasserstein")]
     assert 10 < ends["low"] < ends["value"] < ends["high"]
+
+
+def test_the_grouping_of_training_is_not_crossed_where_the_others_settle_it() -> None:
+    y, p, features = _data()
+    features = features[["site"]].assign(group=features["site"].map({"a": "0", "b": "0", "c": "1"}))
+    found = audit_regression(y, p, sensitive_features=features, n_boot=10, intersections=2)
+    assert set(found.intersections["attribute"]) == {"site"}

@@ -324,7 +324,7 @@ def test_an_empty_cell_is_named_by_its_row_in_the_file(audit: Callable[..., tupl
         assert code == 2 and "row 102" in text, text
 
 
-def test_levelling_is_told_only_where_the_gap_fell_and_fate_may_be_undefined() -> None:
+def test_levelling_is_told_only_where_the_gap_fell() -> None:
     from everygroup.cli.audit_show import _change_cell
 
     nan = float("nan")
@@ -340,3 +340,9 @@ def test_measured_numbers_with_ids_on_one_side_are_not_paired(
     options = ("--task", "regression", "--group", "sex", "--split", "all", "--baseline", tmp_path / "old.csv")
     code, text = audit(*options, edit=lambda t: t.assign(y_true=t["risk"], y_pred=0.4).drop(columns="label"))
     assert code == 2 and "have no common id" in text
+
+
+def test_an_undefined_fate_is_called_so(audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: Any) -> None:
+    frame.assign(risk=0.9)[["image", "label", "risk"]].to_csv(tmp_path / "old.csv", index=False)
+    code, text = audit(*BINARY, "--group", "sex", "--baseline", tmp_path / "old.csv")
+    assert code == 0 and "fate_eopp1_lab: undefined (mean macro F1" in text and ": nan (" not in text

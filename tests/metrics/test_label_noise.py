@@ -78,3 +78,9 @@ def test_training_rows_are_refused() -> None:
 
 def test_the_metric_says_what_it_is() -> None:
     assert METRICS[0].higher_is_better is False and METRICS[0].requires == "y_score"
+
+
+def test_training_rows_are_refused_by_any_of_their_names() -> None:
+    for split in ("Train", "training"):
+        with pytest.raises(PredictionsError, match="cannot be sought in training rows"):
+            label_suspects([0, 0, 1, 1], [0.1, 0.9, 0.8, 0.7], split=split)

@@ -148,3 +148,8 @@ def test_a_threshold_of_predictions_sees_validation_rows_only() -> None:
     assert threshold_of(p, "fixed:0.25").n == 5
     with pytest.raises(PredictionsError, match="no row"):
         threshold_of(p.of_split("test"), "youden")
+
+
+@pytest.mark.parametrize("split", ["development", "Tune"])
+def test_every_name_of_a_validation_split_may_choose(split: str) -> None:
+    assert choose_threshold([0, 1], [0.2, 0.6], "youden", split=split).value == 0.6

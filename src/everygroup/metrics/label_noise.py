@@ -19,6 +19,7 @@ from everygroup.metrics._inputs import FloatArray, IntArray, group_codes
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
+from everygroup.predictions.columns import TRAIN_WORDS
 from everygroup.statistics import wilson_interval
 
 CAVEAT = (
@@ -99,7 +100,7 @@ def label_suspects(
     >>> found.table["id"].tolist(), found.joint.tolist()
     (['c'], [[2, 1], [0, 2]])
     """
-    if "train" in {s.lower() for s in np.unique(np.asarray(split, dtype=str)).tolist()}:
+    if not set(TRAIN_WORDS).isdisjoint(s.lower() for s in np.unique(np.asarray(split, dtype=str)).tolist()):
         raise PredictionsError(
             "Label noise cannot be sought in training rows: the model remembers their labels.",
             fix="give held-out or cross-validated scores",
