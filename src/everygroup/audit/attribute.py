@@ -95,18 +95,24 @@ def attribute_rows(
 
 
 def difference_rows(m: Measurement, *, shown: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Signed differences between every two comparable groups, with simultaneous intervals and Holm's p."""
+    """Signed differences between every two comparable groups, with simultaneous intervals and Holm's p.
+
+    p is NaN where nothing was shuffled or there are too many pairs (`Measurement.null_differences`).
+    """
     part, rows = m.partition, []
     if len(part.comparable) < 2:
         return []
     lows, highs = m.pair_limits
     pairs = list(combinations(range(len(part.comparable)), 2))
-    for i, metric in enumerate(m.metrics):
-        if shown is not None and metric not in shown:
-            continue
+    wanted = [metric for metric in m.metrics if shown is None or metric in shown]
+    nulls = [m.null_differences((part.comparable[a], part.comparable[b]), wanted) for a, b in pairs]
+    for metric in wanted:
+        i = m.metrics.index(metric)
         values = m.point.performance[metric][0][list(part.comparable)]
-        null = m.null.performance[metric]
-        p = [float(permutation_p(abs(values[a] - values[b]), np.abs(null[:, a] - null[:, b]))) for a, b in pairs]
+        p = [
+            float(permutation_p(abs(values[a] - values[b]), null[metric])) if metric in null else float("nan")
+            for (a, b), null in zip(pairs, nulls, strict=True)
+        ]
         for (a, b), own, adjusted in zip(pairs, p, holm(p), strict=True):
             s, t = part.comparable[a], part.comparable[b]
             rows.append(

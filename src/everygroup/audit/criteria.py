@@ -258,7 +258,10 @@ def _row(m: Measurement, criterion: str, names: Sequence[str], tolerance: float)
 
 
 def _conflict(m: Measurement, rows: Sequence[dict[str, Any]], prevalence: Sequence[str]) -> list[str]:
-    """Say which criteria cannot hold together, where prevalence differs and predictions err."""
+    """Say which criteria cannot hold together, where prevalence differs and predictions err.
+
+    Chouldechova's identity sets precision against equalized odds only where there are true and false positives.
+    """
     found = _gaps(m, prevalence)
     accuracy = m.point.performance["accuracy"][0, list(m.slots("accuracy"))]
     if not found.names or not (found.low > 0).any() or (accuracy == 1).all():
@@ -268,10 +271,18 @@ def _conflict(m: Measurement, rows: Sequence[dict[str, Any]], prevalence: Sequen
     most, least = _ends(m, name, 2)
     verdict = {r["criterion"]: r["verdict"] for r in rows}
     label = name.partition("[")[2][:-1]
+    start = f"{m.partition.attribute}: {label} is not equally frequent in the groups ({most}, {least})"
+    slots = list(m.partition.comparable)
+    # without a false positive every precision is 1, whatever the prevalence
+    if not all((m.point.performance[f"{rate}[{label}]"][0, slots] > 0).all() for rate in ("recall", "fpr")):
+        return [
+            f"{start}, so demographic parity ({verdict['demographic parity']}) and equalized odds "
+            f"({verdict['equalized odds']}) cannot both hold, unless answers ignore the label; which one matters is a "
+            "clinical choice."
+        ]
     return [
-        f"{m.partition.attribute}: {label} is not equally frequent in the groups ({most}, {least}) and the answers are "
-        f"imperfect, so predictive parity ({verdict['predictive parity']}) and equalized odds "
-        f"({verdict['equalized odds']}) cannot both hold (Chouldechova 2017; Kleinberg et al. 2016); nor can "
+        f"{start} and the answers are imperfect, so predictive parity ({verdict['predictive parity']}) and equalized "
+        f"odds ({verdict['equalized odds']}) cannot both hold (Chouldechova 2017; Kleinberg et al. 2016); nor can "
         f"demographic parity ({verdict['demographic parity']}) and equalized odds, unless answers ignore the label; "
         "which one matters is a clinical choice."
     ]

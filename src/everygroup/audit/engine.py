@@ -11,6 +11,7 @@ from scipy import sparse
 
 from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
+from everygroup.errors import SettingsError
 from everygroup.metrics import difference
 from everygroup.statistics import cluster_strata, replicate_blocks
 from everygroup.statistics.tables import (
@@ -34,6 +35,10 @@ class Plan:
     min_n: int = 10
     stratify: bool = True
     interval: Literal["auto", "percentile"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.interval not in ("auto", "percentile"):
+            raise SettingsError(f"The interval {self.interval!r} is unknown.", fix="choose auto or percentile")
 
 
 @dataclass(frozen=True)

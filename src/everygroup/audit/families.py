@@ -53,9 +53,17 @@ class Family:
     metrics: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
 
-    def null(self, metric: str) -> Literal["label", "none"]:
+    def null(self, metric: str) -> str:
         """What a shuffle of the groups keeps fixed for this metric: that of its record."""
         return metric_info(metric).null
+
+    def held(self, null: str) -> Index | None:
+        """(n,) values that shuffles with this null keep fixed, where they are the family's own."""
+        return None
+
+    def only(self, metrics: Iterable[str]) -> Family:
+        """The family without its other metrics, where leaving them out saves work; else itself."""
+        return self
 
     def units(self, slot: Index, cluster: Index, n_slots: int) -> dict[str, Array]:
         """Number of patients (S + 1,) that metrics rest on in every slot and in all rows, where not all of them count.
@@ -106,10 +114,6 @@ class SumFamily(Family):
 
 class RankFamily(Family):
     """Metrics that need the order of the rows, evaluated under weights of the units (clusters) they belong to."""
-
-    def only(self, metrics: Iterable[str]) -> RankFamily:
-        """The family without its other metrics, where leaving them out saves work; else itself."""
-        return self
 
     @abstractmethod
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
@@ -185,6 +189,10 @@ class Classification(SumFamily):
             if name.endswith("]"):
                 rate, _, label = name[:-1].partition("[")
                 self._rates.setdefault(rate, []).append((name, self.classes.index(label)))
+
+    def held(self, null: str) -> Index | None:
+        """The answers, for rates that condition on them."""
+        return self.y_pred if null == "answer" else None
 
     def take(self, rows: Index) -> sparse.csr_matrix:
         """Features (m, 3K) of some rows: 1 in the column of the true class, of the answer, and of the right answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -43,9 +43,13 @@ class Versus(SumFamily):
         """Codes of the family."""
         return self.family.codes()
 
-    def null(self, metric: str) -> Literal["label", "none"]:
+    def null(self, metric: str) -> str:
         """Null of the family's metric."""
         return self.family.null(metric)
+
+    def held(self, null: str) -> Index | None:
+        """What the family keeps fixed."""
+        return self.family.held(null)
 
     def values(self, sums: Array) -> Sums:
         """Differences (..., G) from sums (..., G, J)."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,8 @@ from everygroup.statistics.proportions import effective_size, wilson_interval
 
 FloatArray = NDArray[np.floating]
 Limits = tuple[FloatArray, FloatArray]
+MOST_PAIRS = 45
+"""With more pairs of groups (ten groups have as many), the differences have an interval and no p."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Measurement:
     sums : family -> (S, J) sums of the sample.
     part : how many clusters were resampled where that was a part of them; 0 otherwise.
     of_part : metrics whose intervals and nulls rest on that part.
+    shuffle : gives some metrics (R, 2) under shuffles of two groups alone; None where nothing was shuffled.
     """
 
     partition: Partition
@@ -53,6 +56,7 @@ class Measurement:
     sums: dict[Family, Array] = field(default_factory=dict)
     part: int = 0
     of_part: tuple[str, ...] = ()
+    shuffle: Callable[[tuple[int, int], Collection[str]], Values] | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -89,6 +93,21 @@ class Measurement:
         if null is None or np.isnan(self.p[metric]) or np.isnan(null).all():
             return float("nan"), float("nan")
         return float(np.nanmean(null)), float(np.nanpercentile(null, 95.0))
+
+    def null_differences(self, pair: tuple[int, int], metrics: Collection[str]) -> dict[str, Array]:
+        """(R,) distances between two comparable slots of some metrics under shuffles of these two groups alone.
+
+        Shuffling all groups together would ask whether all are equal, which a third group can answer. Empty where
+        nothing was shuffled, or with more than `MOST_PAIRS` pairs.
+        """
+        groups = self.partition.comparable
+        if len(groups) == 2:
+            found = self.null.performance
+        elif self.shuffle is None or len(groups) * (len(groups) - 1) // 2 > MOST_PAIRS:
+            return {}
+        else:
+            found = self.shuffle(pair, metrics).performance
+        return {m: np.abs(found[m][:, 0] - found[m][:, 1]) for m in metrics if m in found}
 
     @cached_property
     def _groups(self) -> tuple[Array, Array, Limits]:
@@ -149,7 +168,11 @@ class Measurement:
             return {}
         _, replicates, _ = self._groups
         null = np.stack([self.null_gaps[m] for m in self.metrics], axis=1)
-        found = detectable_gap(replicates, null=null)
+        found, rates = np.empty(len(self.metrics)), np.array([_bounded(m) for m in self.metrics])
+        for rate in (True, False):
+            at = np.flatnonzero(rates == rate)
+            if at.size:
+                found[at] = detectable_gap(replicates[:, at], null=null[:, at], rate=rate)
         return {m: float(found[i]) for i, m in enumerate(self.metrics) if not np.isnan(self.p[m])}
 
     def worst(self, metric: str) -> tuple[int, float, float] | None:
@@ -243,10 +266,27 @@ def measure(
     if shuffles:
         null = shuffled_values(direct, partition, cluster, plan, label)
         null = null if thin is None else Values.merge([null, thin.shuffled(label)])
+
+    def of_pair(pair: tuple[int, int], metrics: Collection[str]) -> Values:
+        found = shuffled_values(direct, replace(partition, comparable=pair), cluster, plan, label, metrics=metrics)
+        return found if thin is None else Values.merge([found, thin.shuffled(label, pair, metrics)])
+
     merged = Values.merge(points), Values.merge(replicates)
     part = 0 if thin is None else thin.n_clusters
     of_part = () if thin is None else tuple(m for f in slow for m in (*f.metrics, *f.gaps))
-    return Measurement(partition, plan, tuple(families), *merged, null, limits, method, sums, part, of_part)
+    return Measurement(
+        partition,
+        plan,
+        tuple(families),
+        *merged,
+        null,
+        limits,
+        method,
+        sums,
+        part,
+        of_part,
+        of_pair if shuffles else None,
+    )
 
 
 def _family_limits(

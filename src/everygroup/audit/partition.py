@@ -57,8 +57,7 @@ class Partition:
         present = np.bincount(np.where(index < 0, len(names), index), minlength=len(names) + 1) > 0
         present[-1] = missing
         rank = np.cumsum(present) - 1
-        # a group that bears the name of one of the audit's own rows is told apart by quotes
-        labels = [f"'{name}'" if name in RESERVED else name for name, here in zip(names, present, strict=False) if here]
+        labels = [told_apart(name) for name, here in zip(names, present, strict=False) if here]
         slot = rank[np.where(index < 0, len(names), index)]
         return cls._counted(attribute, (*labels, *(["missing"] if missing else [])), slot, cluster, min_n)
 
@@ -104,6 +103,11 @@ class Partition:
     def group_index(self) -> NDArray[np.int64]:
         """(n,) slot, -1 for missing."""
         return np.where(self.slot < len(self.names) - (self.n_missing > 0), self.slot, -1)
+
+
+def told_apart(name: str) -> str:
+    """The name of a group, in quotes where it is that of one of the audit's own rows."""
+    return f"'{name}'" if name in RESERVED else name
 
 
 def crossable(parts: Sequence[Partition]) -> list[Partition]:

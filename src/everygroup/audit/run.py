@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -77,6 +77,8 @@ def audit(
 
     Raises
     ------
+    SettingsError
+        For an unknown metric, interval or convention, or a number that is too small.
     PredictionsError
         Without known labels or sensitive attributes, or when the baseline, `embeddings` or `calibration` do not fit.
     """
@@ -85,15 +87,20 @@ def audit(
             f"n_boot is {n_boot}, min_n {min_n}, seed {seed} and intersections {intersections}.",
             fix="give at least 1, 1, 0 and 0 for them",
         )
+    if convention not in get_args(Convention):
+        raise SettingsError(
+            f"The convention {convention!r} is unknown.", fix=f"choose {' or '.join(get_args(Convention))}"
+        )
+    plan = Plan(n_boot, seed, min_n, stratify, interval)
     known = predictions.y_true >= 0
     if not known.any():
         raise PredictionsError(
             "No sample has a known label (y_true), so nothing can be measured.", fix="name the label with --y-true"
         )
     if embeddings is not None:
-        if np.shape(embeddings)[0] != known.size:
+        if np.ndim(embeddings) == 0 or np.shape(embeddings)[0] != known.size:
             raise PredictionsError(
-                f"embeddings has {np.shape(embeddings)[0]} rows but there are {known.size} samples.",
+                f"embeddings has {len(np.atleast_1d(np.asarray(embeddings)))} rows but there are {known.size} samples.",
                 fix="give the features of the same rows, in the same order",
             )
         embeddings = np.asarray(embeddings)[known]
@@ -113,7 +120,6 @@ def audit(
             "There is no sensitive attribute to audit.",
             fix="; ".join(notes) or "name at least one column with --group",
         )
-    plan = Plan(n_boot, seed, min_n, stratify, interval)
     scored = used.has_scores
     answers = Answers(used.y_true, used.y_pred, used.y_score if scored else None, len(used.classes))
     chosen = choose(metrics, used.classes, scores=scored)

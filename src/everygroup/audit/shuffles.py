@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,24 @@ from everygroup.audit.partition import Partition
 from everygroup.statistics import majority, permutation_units, permuted_blocks
 from everygroup.statistics.tables import cluster_types, shuffled_weights
 
-Null = Literal["label", "none"]
-NULLS: tuple[Null, ...] = ("none", "label")
-
 
 def shuffled_values(
-    families: Sequence[Family], partition: Partition, cluster: Index, plan: Plan, label: Index | None = None
+    families: Sequence[Family],
+    partition: Partition,
+    cluster: Index,
+    plan: Plan,
+    label: Index | None = None,
+    *,
+    metrics: Collection[str] | None = None,
 ) -> Values:
-    """Every metric (R, G) and gap (R,) under groups shuffled between clusters, within the label where its null says so.
+    """Every metric (R, G) and gap (R,) under groups shuffled between clusters, within what its null keeps fixed.
 
     Parameters
     ----------
     partition : its comparable groups are shuffled; with fewer than two there are no values.
-    label : (n,) true class; without it every null is that of a free shuffle.
+    label : (n,) true class, for the null 'label' of families without a label of their own. Where neither has what a
+        null keeps fixed, the shuffle is free.
+    metrics : which; all by default.
     """
     comparable = partition.comparable
     if len(comparable) < 2:
@@ -37,29 +41,39 @@ def shuffled_values(
     unit = permutation_units(cluster[rows], group)
     labels = majority(unit, group, len(comparable))
     found = []
-    for null in NULLS:
-        names = {f: _of_null(f, null, label is not None) for f in families}
-        used = [f for f in families if names[f]]
-        if not used:
-            continue
+    for held, names in _by_null(families, label, metrics):
         strata = np.zeros(labels.size, dtype=np.int64)
-        if null == "label" and label is not None:
-            strata = majority(unit, label[rows], int(label.max()) + 1)
+        if held is not None:
+            strata = majority(unit, held[rows], int(held.max()) + 1)
+        used = {f.only(some): some for f, some in names.items()}
         counted = [f for f in used if isinstance(f, SumFamily) and f.counts]
-        weighted = [f for f in used if f not in counted]
+        weighted = {f: some for f, some in used.items() if f not in counted}
         parts: dict[Family, list[Values]] = {f: [] for f in used}
         if counted:
             _counted(parts, counted, rows, unit, labels, strata, plan)
         if weighted:
-            _weighted(parts, {f: names[f] for f in weighted}, rows, unit, labels, strata, plan)
-        found += [_only(Values.join(parts[f]), names[f]) for f in used]
+            _weighted(parts, weighted, rows, unit, labels, strata, plan)
+        found += [_only(Values.join(parts[f]), some) for f, some in used.items()]
     return Values.merge(found)
 
 
-def _of_null(family: Family, null: Null, labelled: bool) -> frozenset[str]:
-    """Metrics of a family with this null."""
-    every = (*family.metrics, *family.gaps)
-    return frozenset(m for m in every if (family.null(m) if labelled else "none") == null)
+def _by_null(
+    families: Sequence[Family], label: Index | None, metrics: Collection[str] | None
+) -> list[tuple[Index | None, dict[Family, frozenset[str]]]]:
+    """What is kept fixed (None: nothing), with the metrics of every family of which it is."""
+    out: dict[int, tuple[Index | None, dict[Family, frozenset[str]]]] = {}
+    for f in families:
+        for m in (*f.metrics, *f.gaps):
+            if metrics is not None and m not in metrics:
+                continue
+            null = f.null(m)
+            held = f.held(null)
+            if held is None and null == "label":
+                held = label
+            # families that keep the same array fixed share their shuffles
+            names = out.setdefault(id(held), (held, {}))[1]
+            names[f] = names.get(f, frozenset()) | {m}
+    return list(out.values())
 
 
 def _only(values: Values, names: frozenset[str]) -> Values:
@@ -93,7 +107,7 @@ def _counted(
 
 def _weighted(
     parts: dict[Family, list[Values]],
-    families: Mapping[Family, frozenset[str]],
+    families: Collection[Family],
     rows: Index,
     unit: Index,
     labels: Index,
@@ -103,7 +117,7 @@ def _weighted(
     """Shuffle the labels of the units one by one."""
     n_groups, n_units = int(labels.max()) + 1, labels.size
     of_unit = {f: _unit_sums(f, rows, unit, n_units) for f in families if isinstance(f, SumFamily)}
-    bound = {f: f.only(names).bind(rows, unit, n_units) for f, names in families.items() if isinstance(f, RankFamily)}
+    bound = {f: f.bind(rows, unit, n_units) for f in families if isinstance(f, RankFamily)}
     for block in permuted_blocks(labels, strata, plan.n_boot, seed=plan.seed + 1, n_rows=rows.size):
         for f, sums_of in of_unit.items():
             sums = np.stack([dense(sums_of.T @ w).T for w in _inside(block, n_groups)], axis=1)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.audit.engine import Plan
 from everygroup.audit.measurement import Measurement, measure
-from everygroup.audit.partition import TOO_SMALL, Partition
+from everygroup.audit.partition import TOO_SMALL, Partition, told_apart
 from everygroup.audit.score_families import Losses, Ranks
 from everygroup.errors import PredictionsError
 from everygroup.metrics.calibration import confidence
@@ -25,7 +25,9 @@ from everygroup.metrics.label_noise import CAVEAT, label_suspects
 from everygroup.metrics.recalibration import recalibrate
 from everygroup.metrics.separability import separability
 from everygroup.predictions import Predictions
+from everygroup.predictions.columns import TRAIN_WORDS
 from everygroup.statistics import wilson_interval
+from everygroup.statistics.proportions import clustered_wilson
 
 Row = dict[str, Any]
 Index = NDArray[np.int64]
@@ -188,9 +190,9 @@ def _separability(
     names = np.array([*partition.names, ""], dtype=object)
     inside = np.isin(partition.slot, slots)
     group = np.where(inside, names[partition.slot], "")
-    if np.shape(embeddings)[0] != group.size:
+    if np.ndim(embeddings) == 0 or np.shape(embeddings)[0] != group.size:
         raise PredictionsError(
-            f"embeddings has {np.shape(embeddings)[0]} rows but there are {group.size} samples.",
+            f"embeddings has {len(np.atleast_1d(np.asarray(embeddings)))} rows but there are {group.size} samples.",
             fix="give the features of the same rows, in the same order",
         )
     found = separability(embeddings, group, cluster=cluster, n_boot=n_boot, seed=seed)
@@ -238,13 +240,19 @@ def _conformal(predictions: Predictions, partition: Partition, calibration: Pred
         names, index = known.attribute(partition.attribute)
     except PredictionsError:
         return []
-    theirs = np.array([*names, ""], dtype=object)[index]
+    theirs = np.array([*map(told_apart, names), ""], dtype=object)[index]
     ours = np.array(partition.names, dtype=object)[partition.slot]
     ours[ours == "missing"] = ""
     rows = []
     for word, groups in (("one threshold", None), ("one per group", theirs)):
         sets = split_conformal(known.y_true, known.y_score, sensitive_features=groups, alpha=ALPHA)
-        table = conformal_coverage(sets, predictions.y_true, predictions.y_score, sensitive_features=ours)
+        table = conformal_coverage(
+            sets,
+            predictions.y_true,
+            predictions.y_score,
+            sensitive_features=ours,
+            cluster=predictions.unit_index,
+        )
         for name, n_calibration, n, coverage, low, high, size in table.itertuples(index=False):
             note = f"calibrated on {n_calibration} samples; 0.9 is aimed at"
             rows.append(_row("uncertainty", name, f"coverage of 90 % sets ({word})", coverage, (low, high), n, note))
@@ -270,7 +278,7 @@ def _recalibration(predictions: Predictions, partition: Partition, cluster: Inde
 
 def _label_noise(predictions: Predictions, partition: Partition) -> list[Row]:
     """Share of suspects in every group."""
-    if (predictions.table["split"] == "train").any():
+    if predictions.table["split"].str.lower().isin(TRAIN_WORDS).any():
         return [_skipped("label noise", IN_SAMPLE)]
     found = label_suspects(predictions.y_true, predictions.y_score, ids=predictions.ids)
     suspect = np.zeros(len(predictions), dtype=bool)
@@ -278,8 +286,7 @@ def _label_noise(predictions: Predictions, partition: Partition) -> list[Row]:
     cluster, rows = predictions.unit_index, []
     for name, inside in _slots(partition):
         n, count = inside.size, int(suspect[inside].sum())
-        worth = n / design_effect(suspect[inside], cluster[inside]) if 0 < count < n else n
         value = count / n if n else NAN
-        interval = wilson_interval(count, n, n_effective=worth)
+        interval = clustered_wilson(suspect[inside], cluster[inside])
         rows.append(_row("label noise", name, "label noise suspects (share)", value, interval, n, CAVEAT))
     return rows

@@ -12,8 +12,9 @@ Politis, Romano and Wolf, Subsampling, 1999, chapter 2; Bickel, Goetze and van Z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from scipy import sparse
@@ -27,12 +28,31 @@ from everygroup.statistics import cluster_index
 MOST_CLUSTERS = 10_000
 
 
+class _Held:
+    """What a family keeps fixed in some of the rows; the same array whenever it is asked for."""
+
+    def __init__(self, family: Family, rows: Index) -> None:
+        self._family, self._rows, self._found = family, rows, dict[str, Index | None]()
+
+    def __call__(self, null: str) -> Index | None:
+        if null not in self._found:
+            whole = self._family.held(null)
+            self._found[null] = None if whole is None else whole[self._rows]
+        return self._found[null]
+
+
 class _SumRows(SumFamily):
     """A family of sums over some of the rows."""
 
     def __init__(self, family: SumFamily, rows: Index) -> None:
-        self.family, self.rows = family, rows
-        self.metrics, self.gaps = family.metrics, family.gaps
+        self.family, self.rows, self._of_rows = family, rows, _Held(family, rows)
+        self.metrics, self.gaps, self.counts = family.metrics, family.gaps, family.counts
+
+    def only(self, metrics: Iterable[str]) -> SumFamily:
+        return _SumRows(cast(SumFamily, self.family.only(metrics)), self.rows)
+
+    def codes(self) -> Index:
+        return self.family.codes()[self.rows]
 
     def take(self, rows: Index) -> sparse.csr_matrix:
         return self.family.take(self.rows[rows])
@@ -43,8 +63,11 @@ class _SumRows(SumFamily):
     def gap_values(self, sums: Array) -> Sums:
         return self.family.gap_values(sums)
 
-    def null(self, metric: str) -> Literal["label", "none"]:
+    def null(self, metric: str) -> str:
         return self.family.null(metric)
+
+    def held(self, null: str) -> Index | None:
+        return self._of_rows(null)
 
 
 class _RankRows(RankFamily):
@@ -52,15 +75,19 @@ class _RankRows(RankFamily):
 
     def __init__(self, family: RankFamily, rows: Index) -> None:
         self.family, self.rows, self.metrics = family, rows, family.metrics
+        self._of_rows = _Held(family, rows)
 
     def only(self, metrics: Iterable[str]) -> RankFamily:
-        return _RankRows(self.family.only(metrics), self.rows)
+        return _RankRows(cast(RankFamily, self.family.only(metrics)), self.rows)
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         return self.family.bind(self.rows[rows], unit, n_units)
 
-    def null(self, metric: str) -> Literal["label", "none"]:
+    def null(self, metric: str) -> str:
         return self.family.null(metric)
+
+    def held(self, null: str) -> Index | None:
+        return self._of_rows(null)
 
 
 def weighted(families: Sequence[Family]) -> list[Family]:
@@ -114,9 +141,8 @@ class Thinned:
                 out.append(_SumRows(f, rows))
         return out
 
-    def _between(self) -> float:
-        """Scale of a deviation between the comparable groups."""
-        at = list(self.full.comparable)
+    def _between(self, at: list[int]) -> float:
+        """Scale of a deviation between some groups."""
         if not at:
             return 1.0
         return float(np.sqrt((1 / self.full.clusters[at]).sum() / (1 / np.maximum(self.part.clusters[at], 1)).sum()))
@@ -138,7 +164,7 @@ class Thinned:
         part = Resampler(self._on(self.rows), self.part, self.cluster, self.plan)
         even = Resampler(self._on(self.even_rows), self.even_part, self.even_cluster, self.plan)
         scale = np.sqrt(np.append(self.part.clusters[:-1], self.even_part.clusters[-1]) / self.full.clusters)
-        replicates = []
+        replicates, between = [], self._between(list(self.full.comparable))
         sources = (points, part.point(), part.replicates(), even.point(), even.replicates())
         for whole, centre, drawn, even_centre, even_drawn in zip(*sources, strict=True):
             performance = {}
@@ -146,16 +172,21 @@ class Thinned:
                 moved = values - centre.performance[m]
                 moved[:, -1] = even_drawn.performance[m][:, -1] - even_centre.performance[m][:, -1]
                 performance[m] = whole.performance[m] + moved * scale
-            gaps = {m: whole.gaps[m] + (v - centre.gaps[m]) * self._between() for m, v in drawn.gaps.items()}
+            gaps = {m: whole.gaps[m] + (v - centre.gaps[m]) * between for m, v in drawn.gaps.items()}
             replicates.append(Values(performance, gaps))
         return points, replicates, part.jackknife() if jackknife else [None] * len(points)
 
-    def shuffled(self, label: Index | None) -> Values:
-        """Metrics under shuffled groups, with the spread of all rows."""
-        at = list(self.full.comparable)
-        null = shuffled_values(
-            self._on(self.rows), self.part, self.cluster, self.plan, None if label is None else label[self.rows]
-        )
+    def shuffled(
+        self,
+        label: Index | None,
+        slots: tuple[int, ...] | None = None,
+        metrics: Collection[str] | None = None,
+    ) -> Values:
+        """Metrics (all by default) under shuffles of some groups (the comparable ones), with the spread of all rows."""
+        at = list(self.full.comparable if slots is None else slots)
+        part = replace(self.part, comparable=tuple(at))
+        own = None if label is None else label[self.rows]
+        null = shuffled_values(self._on(self.rows), part, self.cluster, self.plan, own, metrics=metrics)
         if not null.performance and not null.gaps:
             return null
         n, m = self.full.clusters[at].astype(np.float64), self.part.clusters[at].astype(np.float64)
@@ -165,4 +196,4 @@ class Thinned:
         for metric, values in null.performance.items():
             centre = values.mean(axis=0)
             performance[metric] = centre.mean() + (values - centre) * scale
-        return Values(performance, {metric: v * self._between() for metric, v in null.gaps.items()})
+        return Values(performance, {metric: v * self._between(at) for metric, v in null.gaps.items()})

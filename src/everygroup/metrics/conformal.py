@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics._grouped import probability_codes
 from everygroup.metrics._inputs import FloatArray, group_codes
-from everygroup.statistics import wilson_interval
+from everygroup.statistics.proportions import clustered_wilson
 
 COVERAGE_COLUMNS = ("group", "n_calibration", "n", "coverage", "low", "high", "set_size")
 
@@ -132,8 +132,13 @@ def conformal_coverage(
     *,
     sensitive_features: ArrayLike,
     classes: Sequence[Hashable] | None = None,
+    cluster: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Coverage and mean set size of every group, and of all rows ('overall'), on other rows than those of calibration.
+
+    Parameters
+    ----------
+    cluster : (n,) patient of every row; the interval then counts the rows as what the patients are worth.
 
     Returns
     -------
@@ -147,16 +152,17 @@ def conformal_coverage(
     parts: list[tuple[Hashable, NDArray[np.bool_]]] = [("overall", np.ones(index.size, dtype=bool))]
     _, known = group_codes(sensitive_features)
     parts += [(name, np.array([n == name for n in names], dtype=bool)) for name in [*known, "missing"]]
+    patient = None if cluster is None else np.asarray(cluster)
     rows = []
     for name, mask in parts:
         n = int(mask.sum())
         if n == 0:
             continue
-        low, high = wilson_interval(covered[mask].sum(), n)
+        low, high = clustered_wilson(covered[mask], None if patient is None else patient[mask])
         calibrated = sum(conformal.n.values()) if name == "overall" else conformal.n.get(name, 0)
         if not conformal.mondrian:
             calibrated = sum(conformal.n.values())
-        rows.append((name, calibrated, n, covered[mask].mean(), float(low), float(high), size[mask].mean()))
+        rows.append((name, calibrated, n, covered[mask].mean(), low, high, size[mask].mean()))
     return pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS))
 
 

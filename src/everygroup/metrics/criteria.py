@@ -23,7 +23,7 @@ from __future__ import annotations
 from functools import partial
 
 from everygroup.metrics._criterion import CRITERIA, Form, measure_criterion
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import MetricInfo, Null
 from everygroup.metrics.odds import (
     equal_opportunity_difference,
     equal_opportunity_ratio,
@@ -59,12 +59,12 @@ __all__ = [
     "underdiagnosis_ratio",
 ]
 
-_TITLES = {
+_TITLES: dict[str, tuple[str, Null, str]] = {
     "demographic_parity": ("Demographic parity", "none", "Agarwal et al., ICML 2018; fairlearn"),
     "accuracy_parity": ("Accuracy parity", "none", "Berk et al., Sociological Methods & Research 2021"),
     "equal_opportunity": ("Equal opportunity", "label", "Hardt, Price, Srebro, NeurIPS 2016; fairlearn"),
     "equalized_odds": ("Equalized odds", "label", "Hardt, Price, Srebro, NeurIPS 2016; fairlearn"),
-    "predictive_parity": ("Predictive parity", "none", "Chouldechova, Big Data 2017"),
+    "predictive_parity": ("Predictive parity", "answer", "Chouldechova, Big Data 2017"),
 }
 
 
@@ -80,7 +80,7 @@ def _info(criterion: str, form: Form) -> MetricInfo:
         fair,
         form == "ratio",
         "y_pred",
-        "label" if null == "label" else "none",
+        null,
         source,
         partial(measure_criterion, criterion=criterion, form=form),
     )

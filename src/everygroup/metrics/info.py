@@ -8,6 +8,8 @@ from typing import Literal
 
 from everygroup.metrics.measured import Measured
 
+Null = Literal["label", "answer", "none"]
+
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -23,7 +25,7 @@ class MetricInfo:
     higher_is_better : direction; None where closer to the optimum is better from both sides (a bias).
     requires : 'y_pred', 'y_score' or 'values' (one measured number per sample, such as a Dice score).
     null : what a permutation of group labels keeps fixed: 'label' for metrics that condition on the true class (the
-        groups may differ in prevalence), 'none' otherwise.
+        groups may differ in prevalence), 'answer' for those that condition on the answer (precision), 'none' otherwise.
     source : where the definition comes from.
     function : ``function(y_true, y_pred or y_score, *, sensitive_features=...) -> Measured``.
     """
@@ -36,6 +38,6 @@ class MetricInfo:
     optimum: float
     higher_is_better: bool | None
     requires: Literal["y_pred", "y_score", "values"]
-    null: Literal["label", "none"]
+    null: Null
     source: str
     function: Callable[..., Measured]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.metrics._inputs import class_codes, group_codes
 from everygroup.metrics.confusion import Array, OneVsRest, confusion_counts, one_vs_rest
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import MetricInfo, Null
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import (
     Absent,
@@ -281,7 +280,7 @@ def _info(
     name: str,
     title: str,
     function: Callable[..., Measured],
-    null: Literal["label", "none"],
+    null: Null,
     optimum: float = 1.0,
     low: float = 0.0,
 ) -> MetricInfo:
@@ -303,28 +302,30 @@ METRICS: tuple[MetricInfo, ...] = (
     _info("tnr", "True negative rate", partial(rate, name="tnr"), "label"),
     _info("fpr", "False positive rate", partial(rate, name="fpr"), "label", 0.0),
     _info("fnr", "False negative rate", partial(rate, name="fnr"), "label", 0.0),
-    _info("ppv", "Positive predictive value", partial(rate, name="ppv"), "none"),
-    _info("npv", "Negative predictive value", partial(rate, name="npv"), "none"),
+    _info("ppv", "Positive predictive value", partial(rate, name="ppv"), "answer"),
+    _info("npv", "Negative predictive value", partial(rate, name="npv"), "answer"),
 )
 """Records of the metrics above."""
 
+_RATES: tuple[tuple[str, str, Null, float], ...] = (
+    ("recall", "Recall", "label", 1.0),
+    ("precision", "Precision", "answer", 1.0),
+    ("f1", "F1", "none", 1.0),
+    ("specificity", "Specificity", "label", 1.0),
+    ("ovr_accuracy", "One-vs-rest accuracy", "none", 1.0),
+    ("prevalence", "Prevalence", "none", float("nan")),
+    ("selection_rate", "Share answered", "none", float("nan")),
+    ("tpr", "True positive rate", "label", 1.0),
+    ("tnr", "True negative rate", "label", 1.0),
+    ("fpr", "False positive rate", "label", 0.0),
+    ("fnr", "False negative rate", "label", 0.0),
+    ("ppv", "Positive predictive value", "answer", 1.0),
+    ("npv", "Negative predictive value", "answer", 1.0),
+)
+"""Name, title, what a shuffle keeps, best value."""
+
 ONE_CLASS: tuple[MetricInfo, ...] = tuple(
-    _info(name, title, partial(one_class_rate, name=name), "label" if conditional else "none", optimum)
-    for name, title, conditional, optimum in (
-        ("recall", "Recall", True, 1.0),
-        ("precision", "Precision", False, 1.0),
-        ("f1", "F1", False, 1.0),
-        ("specificity", "Specificity", True, 1.0),
-        ("ovr_accuracy", "One-vs-rest accuracy", False, 1.0),
-        ("prevalence", "Prevalence", False, float("nan")),
-        ("selection_rate", "Share answered", False, float("nan")),
-        ("tpr", "True positive rate", True, 1.0),
-        ("tnr", "True negative rate", True, 1.0),
-        ("fpr", "False positive rate", True, 0.0),
-        ("fnr", "False negative rate", True, 0.0),
-        ("ppv", "Positive predictive value", False, 1.0),
-        ("npv", "Negative predictive value", False, 1.0),
-    )
+    _info(name, title, partial(one_class_rate, name=name), null, optimum) for name, title, null, optimum in _RATES
 )
 """Records of the rates of one class against the rest, written ``recall[class]``; without a best value (NaN) where
 neither more nor less is better."""

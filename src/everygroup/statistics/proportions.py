@@ -92,6 +92,28 @@ def wilson_interval(
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
+def clustered_wilson(success: ArrayLike, cluster: ArrayLike | None = None) -> tuple[float, float]:
+    """Wilson interval of the share of (n,) rows that succeed, the rows in clusters counted as what they are worth.
+
+    The variance between clusters is that of the cluster bootstrap. Where all rows agree the clusters count.
+
+    Examples
+    --------
+    >>> low, high = clustered_wilson([1] * 20, cluster=[0] * 10 + [1] * 10)  # two patients, all right
+    >>> round(low, 3), high
+    (0.342, 1.0)
+    """
+    right = np.asarray(success, dtype=np.float64)
+    if cluster is None or right.size == 0:
+        low, high = wilson_interval(right.sum(), right.size)
+        return float(low), float(high)
+    _, unit = np.unique(np.asarray(cluster), return_inverse=True)
+    sums = np.bincount(unit.reshape(-1), weights=right - right.mean())
+    worth = effective_size(right.sum(), right.size, (sums**2).sum() / right.size**2, sums.size)
+    low, high = wilson_interval(right.sum(), right.size, n_effective=worth)
+    return float(low), float(high)
+
+
 def newcombe_difference(
     successes_a: ArrayLike,
     n_a: ArrayLike,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -25,16 +25,54 @@ from everygroup.metrics.multilabel import (
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import mean_defined, ratio_of
 
+Kept = dict[str, Index]
+"""By null, such as 'label[edema]' and 'answer[edema]': 1, 0, or 2 where the label is unknown."""
+
+
+def _kept(table: LabelTable) -> Kept:
+    """What shuffles for the metrics of one label keep fixed."""
+    columns = (("label", table.true), ("answer", table.pred))
+    return {
+        f"{null}[{label}]": np.where(table.known[:, k], values[:, k], 2).astype(np.int64)
+        for null, values in columns
+        for k, label in enumerate(table.labels)
+    }
+
+
+def _null(null: str, metric: str, kept: Kept) -> str:
+    """The null of a metric of one label; of a mean over labels that of its record."""
+    own = f"{null}[{metric.partition('[')[2]}"
+    return own if own in kept else null
+
 
 class LabelRates(SumFamily):
     """Recall, precision, F1 and specificity: means over labels, and recall, precision and F1 of every label."""
 
-    def __init__(self, table: LabelTable, *, by_label: bool) -> None:
-        self.labels, self.by_label = table.labels, by_label
+    def __init__(self, table: LabelTable, *, by_label: bool, kept: Kept | None = None) -> None:
+        self.table, self.labels, self.by_label, self.kept = table, table.labels, by_label, kept or {}
         each = [f"{name}[{label}]" for name in ("recall", "precision", "f1") for label in table.labels]
         self.metrics = (*(f"label_macro_{name}" for name in BINARY), "hamming_loss", *(each if by_label else []))
         columns = (table.true & table.pred, table.true, table.pred, table.known)
         self.features = np.concatenate(columns, axis=1).astype(np.float64)
+
+    def null(self, metric: str) -> str:
+        """Recall of a label keeps the label, precision the answer for it."""
+        return _null(super().null(metric), metric, self.kept)
+
+    def held(self, null: str) -> Index | None:
+        """Values of one label, or answers for it."""
+        return self.kept.get(null)
+
+    def only(self, metrics: Iterable[str]) -> LabelRates:
+        """The one label that all these metrics are of, as counts; else itself."""
+        of = {m[:-1].partition("[")[2] if m.endswith("]") else "" for m in metrics}
+        if len(of) != 1 or not of <= set(self.labels):
+            return self
+        at = [self.labels.index(next(iter(of)))]
+        t = self.table
+        own = LabelRates(LabelTable(t.known[:, at], t.true[:, at], t.pred[:, at], tuple(of)), by_label=True)
+        own.counts = True
+        return own
 
     def counted(self, sums: Array) -> KnownCounts:
         """Counts (..., L) of sums (..., 4L)."""
@@ -65,9 +103,29 @@ class LabelRates(SumFamily):
 class LabelAuc(RankFamily):
     """AUC of every label over its known samples, and their mean."""
 
-    def __init__(self, table: LabelTable, score: Array, *, by_label: bool) -> None:
-        self.table, self.score = table, score
+    def __init__(self, table: LabelTable, score: Array, *, by_label: bool, kept: Kept | None = None) -> None:
+        self.table, self.score, self.kept = table, score, kept or {}
         self.metrics = ("label_macro_auc", *(f"auc[{label}]" for label in table.labels if by_label))
+
+    def null(self, metric: str) -> str:
+        """AUC of a label keeps the label."""
+        return _null(super().null(metric), metric, self.kept)
+
+    def held(self, null: str) -> Index | None:
+        """Values of one label."""
+        return self.kept.get(null)
+
+    def only(self, metrics: Iterable[str]) -> LabelAuc:
+        """The labels whose AUC is wanted; itself where their mean is."""
+        wanted = set(metrics)
+        at = [k for k, label in enumerate(self.table.labels) if f"auc[{label}]" in wanted]
+        if "label_macro_auc" in wanted:
+            return self
+        t = self.table
+        labels = tuple(t.labels[k] for k in at)
+        return LabelAuc(
+            LabelTable(t.known[:, at], t.true[:, at], t.pred[:, at], labels), self.score[:, at], by_label=True
+        )
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         """Rank every label once for all weights."""
@@ -101,7 +159,9 @@ def audit_multilabel(
     """Measure several findings per image in every group; unknown labels are left out of their label and counted.
 
     Means over labels of recall, precision, F1, specificity and AUC, `subset_accuracy` (of samples with every label
-    known), `hamming_loss`, and recall, precision, F1 and AUC of every label, written ``recall[edema]``.
+    known), `hamming_loss`, and recall, precision, F1 and AUC of every label, written ``recall[edema]``. The shuffles
+    behind p keep the label fixed for its recall and AUC and the answer for its precision; they are free for the others,
+    so that a label's different prevalence can make p of a mean over labels, or of an F1, small.
 
     Parameters
     ----------
@@ -144,9 +204,13 @@ def audit_multilabel(
         table = label_table(y_true, pred, labels=names)
         complete = _rows(table.known, every=True)
         right = ~_rows(table.true ^ table.pred, every=False)
-        made: list[Family] = [LabelRates(table, by_label=by_label), Shares({"subset_accuracy": (right, complete)})]
+        kept = _kept(table) if by_label else {}
+        made: list[Family] = [
+            LabelRates(table, by_label=by_label, kept=kept),
+            Shares({"subset_accuracy": (right, complete)}),
+        ]
         if score is not None:
-            made.append(LabelAuc(table, score, by_label=by_label))
+            made.append(LabelAuc(table, score, by_label=by_label, kept=kept))
         return table, lambda part: made
 
     score, pred = answered(y_score) if y_score is not None else (None, y_pred)
