@@ -153,6 +153,9 @@ def _key(value: Any) -> Any:
 
 def _run_all(jobs: Sequence[Job], study: Study, words: str, how: Mapping[str, Any]) -> None:
     todo = [job for job in jobs if not is_done(job, study.out)]
+    for job in jobs:
+        if job not in todo:  # one that was killed when it had just finished
+            (folder_of(job, study.out) / "running.json").unlink(missing_ok=True)
     study.there += len(jobs) - len(todo)
     if study.there and todo:
         say(f"{study.there} jobs are finished already.")
