@@ -1,0 +1,117 @@
+"""Codings that many data sets share: ages, sexes, one-hot labels; and finding their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort.groups import as_category
+from everygroup.datasets._table import check_columns, read_table
+from everygroup.errors import CohortError
+
+OLDEST = 120  # years; beyond it an age is impossible and counts as missing
+
+
+def find_file(folder: Path, *patterns: str) -> Path:
+    """Return the first file that fits one of the patterns, in the folder or anywhere below it.
+
+    Raises
+    ------
+    CohortError
+        If there is none, or the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise CohortError(f"{folder}: there is no such folder.", fix="give the folder of the data set's files")
+    for pattern in patterns:
+        for found in (sorted(folder.glob(pattern)), sorted(folder.rglob(pattern))):
+            if files := [p for p in found if p.is_file() and not p.name.startswith(".")]:
+                return files[0]
+    raise CohortError(
+        f"{folder}: holds no file {' or '.join(patterns)}.", fix="give the folder that the data set was unpacked into"
+    )
+
+
+def has_file(folder: Path, *patterns: str) -> bool:
+    """Tell whether `find_file` would find one."""
+    return folder.is_dir() and any(p.is_file() for pattern in patterns for p in folder.rglob(pattern))
+
+
+def read_source(
+    path: Path, *, needs: Sequence[str], text: Iterable[str] = (), column_map: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a table of a data set, rename a user's columns to the documented names, and check that they are there.
+
+    Raises
+    ------
+    CohortError
+        As `everygroup.datasets._table.read_table`, and for a documented column that is lacking.
+    """
+    renamed = dict(column_map or {})
+    table = read_table(path, text_columns=[*text, *(old for old, new in renamed.items() if new in set(text))])
+    table = table.rename(columns=renamed)
+    check_columns(path, table, list(needs))
+    return table
+
+
+def years(values: Iterable[Any], *, placeholders: Iterable[float] = ()) -> tuple[pd.Series, int]:
+    """Return ages in years (float, NaN where missing) and how many were impossible or placeholders.
+
+    Reads numbers and texts such as '058Y', '011M', '003W', '020D' (DICOM's age string).
+    """
+    unit = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+    placeholder = set(placeholders)
+    result, impossible = [], 0
+    for value in values:
+        text = as_category(value)
+        age = np.nan
+        if text is not None:
+            match = re.fullmatch(r"(\d{1,3})([YMWDymwd])", text)
+            age = int(match[1]) * unit[match[2].upper()] if match else pd.to_numeric(text, errors="coerce")
+            if not np.isfinite(age) or age < 0 or age > OLDEST or age in placeholder:
+                impossible += 1
+                age = np.nan
+        result.append(float(age))
+    return pd.Series(result, dtype=float), impossible
+
+
+def recode(values: Iterable[Any], codes: Mapping[str, str | None], *, column: str, where: str) -> pd.Series:
+    """Translate categories (any case); missing stays missing, None makes a value missing.
+
+    Raises
+    ------
+    CohortError
+        For a value that is in no code, naming its row (the header is row 1).
+    """
+    known = {key.casefold(): value for key, value in codes.items()}
+    result: list[str | None] = []
+    for row, value in enumerate(values, start=2):
+        text = as_category(value)
+        if text is not None and text.casefold() not in known:
+            raise CohortError(
+                f"{where}: row {row}: unknown {column} {text!r}.", fix=f"the known values are {', '.join(codes)}"
+            )
+        result.append(None if text is None else known[text.casefold()])
+    return pd.Series(result, dtype=object)
+
+
+SEX = {"male": "male", "female": "female", "m": "male", "f": "female", "unknown": None, "u": None, "o": None}
+
+
+def from_one_hot(table: pd.DataFrame, columns: Sequence[str], *, where: str) -> pd.Series:
+    """Return the name of the one column of each row that is 1.
+
+    Raises
+    ------
+    CohortError
+        For a row with no 1 or several, naming it.
+    """
+    values = table[list(columns)].apply(pd.to_numeric, errors="coerce").fillna(0).to_numpy(float)
+    for row, line in enumerate(values, start=2):
+        if not ((line == 0) | (line == 1)).all() or line.sum() != 1:
+            raise CohortError(f"{where}: row {row} has {int(line.sum())} of {len(columns)} labels, not one.")
+    return pd.Series(np.asarray(columns, dtype=object)[values.argmax(1)], dtype=object)
