@@ -99,6 +99,13 @@ def recode(values: Iterable[Any], codes: Mapping[str, str | None], *, column: st
     return pd.Series(result, dtype=object)
 
 
+def categories(values: Iterable[Any], *, missing: Iterable[str] = ()) -> pd.Series:
+    """Return categories as text ('3', not '3.0'), None where missing; `missing` names more words for it ('-1')."""
+    unknown = {word.casefold() for word in missing}
+    texts = [as_category(v) for v in values]
+    return pd.Series([None if t is None or t.casefold() in unknown else t for t in texts], dtype=object)
+
+
 SEX = {"male": "male", "female": "female", "m": "male", "f": "female", "unknown": None, "u": None, "o": None}
 
 
