@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 GROUPS = ("CN", "SMC", "EMCI", "MCI", "LMCI", "AD")
 
@@ -21,7 +22,8 @@ def build(folder: Path) -> None:
         stem = f"ADNI_{subject}_MR_MPRAGE_br_raw_20060418_1_S12065"
         if k == 13:
             for part in (1, 2, 10):
-                (place / f"{stem.replace('_1_S', f'_{part}_S')}_I{number}.dcm").write_bytes(b"\0" * 128 + b"DICM")
+                picture = Image.fromarray(np.full((8, 8), part, dtype=np.uint8))
+                picture.save(place / f"{stem}_I{number}_{part}.png")
         else:
             (place / f"{stem}_I{number}.nii").write_bytes(volume())
         rows.append(
