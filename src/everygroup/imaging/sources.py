@@ -42,11 +42,11 @@ class _Names:
     def find(self, sample_id: str) -> str | None:
         wanted = sample_id.replace("\\", "/").removeprefix("./").strip()
         if array := array_name(wanted):
-            file = self._find(array.path)
+            file = self._by_name(array.path)
             return None if file is None else array.at(file)
-        return self._find(wanted)
+        return self._by_name(wanted)
 
-    def _find(self, wanted: str) -> str | None:
+    def _by_name(self, wanted: str) -> str | None:
         if wanted in self.exact:
             return wanted
         # A table may give a longer path than we see (its root folder is not here), or another suffix.
@@ -152,7 +152,8 @@ class FolderImages:
     @cached_property
     def fingerprint(self) -> str:
         """Hash names, sizes and modification times of the image and array files."""
-        return hash_json(sorted((m, *self._stat[m]) for m in self._stat if _has_suffix(m) or _is_array(m)))
+        files = {*self.members(), *(m for m in self._stat if _is_array(m))}
+        return hash_json(sorted((m, *self._stat[m]) for m in files))
 
 
 def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
