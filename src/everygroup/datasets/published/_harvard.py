@@ -108,7 +108,7 @@ def read_harvard(
         path = find_file(folder, "data_summary*.csv")
         table = read_source(path, needs=["filename"], text=["filename"], column_map=column_map)
     else:
-        path = find_file(folder, "data_*.npz")
+        path = find_file(folder, "data_summary*.csv", "data_*.npz")
         table = _from_files(folder, column_map)
     table = table.rename(columns={old: new for old, new in _OTHER_NAMES.items() if new not in table.columns})
     check_columns(path, table, _NEEDS)
