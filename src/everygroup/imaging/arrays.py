@@ -72,6 +72,12 @@ def array_name(name: str) -> ArrayName | None:
     return ArrayName(match["path"], match["key"] or "", index, window)
 
 
+def file_of(name: str) -> str:
+    """Return the file in which an image lies: `data_1.npz` for `data_1.npz#slo_fundus`, any other name as it is."""
+    array = array_name(name)
+    return name if array is None else array.path
+
+
 def array_as_png(file: Path | BinaryIO, name: ArrayName, *, label: str) -> bytes:
     """Return an array as an encoded image.
 
