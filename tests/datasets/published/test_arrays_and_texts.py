@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from everygroup.datasets import prepare_published, read_cohort
 from everygroup.datasets.published import Published, adapter_of
 from everygroup.datasets.published._image_files import locate, middle
 from everygroup.datasets.published.montgomery_shenzhen import _parts
@@ -61,6 +62,22 @@ def test_harvard_pictures_come_from_the_named_array(miniature: Miniature) -> Non
     assert Counter(found.table["use"]) == {"training": 5, "validation": 5, "test": 2}, "by the folders"
     found = read("harvard_fairseg", miniature("harvard_fairseg"))
     assert found.table["mask"][0] == "data_00001.npz#disc_cup_mask"
+
+
+def test_harvard_files_in_an_archive(miniature: Miniature, tmp_path: Path) -> None:
+    folder = miniature("harvard_fairvlmed")
+    before = read("harvard_fairvlmed", folder)
+    wanted = pixels(before, before.table["image"][3])
+    with zipfile.ZipFile(folder / "FairVLMed.zip", "w") as archive:
+        for path in sorted(folder.rglob("*.npz")):
+            archive.write(path, path.relative_to(folder))
+    for place in ("Training", "Validation", "Test"):
+        shutil.rmtree(folder / place)
+    found = read("harvard_fairvlmed", folder)
+    assert found.images.name == "FairVLMed.zip"
+    np.testing.assert_array_equal(pixels(found, found.table["image"][3]), wanted)
+    prepared = prepare_published("harvard_fairvlmed", folder, tmp_path / "cohort", image_size=8)
+    assert len(read_cohort(prepared, group="sex")) == 12
 
 
 def test_harvard_gf_of_another_release(miniature: Miniature) -> None:

@@ -345,6 +345,23 @@ def test_scans_of_one_person_and_their_files(miniature: Miniature) -> None:
         read("oasis1", folder)
 
 
+def test_oasis_table_as_a_spreadsheet(miniature: Miniature) -> None:
+    folder = miniature("oasis1")
+    before = read("oasis1", folder)
+    table = pd.read_csv(before.path)
+    before.path.unlink()
+    path = folder / "oasis_cross-sectional-5708aa0a98d82080.xlsx"
+    table.to_excel(path, index=False)
+    after = read("oasis1", folder)
+    shared = ["image_id", "image", "subject", "age", "sex", "hand", "cdr", "cdr_or_young"]
+    pd.testing.assert_frame_equal(after.table[shared], before.table[shared])
+    book = openpyxl.load_workbook(path)
+    book.active["E1"] = "CDR"
+    book.save(path)
+    with pytest.raises(CohortError, match="'CDR' stands in the header twice"):
+        read("oasis1", folder)
+
+
 def test_groups_of_adni_collapse_by_name(miniature: Miniature) -> None:
     found = read("adni", miniature("adni"))
     groups = dict(zip(found.table["image_id"], found.table["Group"], strict=True))
