@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -23,6 +24,21 @@ from everygroup.errors import ImageError, SettingsError
 
 ARRAY_SUFFIXES = (".npz", ".npy", ".hdf5", ".h5")
 MAX_ARRAY_BYTES = 1 << 30
+# What numpy, zipfile and h5py raise on damaged files.
+DAMAGED = (
+    OSError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _MEMBER = re.compile(
     r"(?P<path>.+\.(?:npz|npy|hdf5|h5))(?:#(?P<key>[^#@\[\]]+)(?:\[(?P<index>\d+)\])?)?"
     r"(?:@(?P<low>-?[\d.]+):(?P<high>-?[\d.]+))?",
@@ -133,7 +149,7 @@ def _load(file: Path | BinaryIO, name: ArrayName, label: str) -> np.ndarray:
                 raise ImageError(f"{label}: unpacks to more than {MAX_ARRAY_BYTES >> 20} MiB.")
             with archive.open(held[key]) as stream:
                 return _picked(_read_npy(io.BytesIO(stream.read()), label), name, label)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise ImageError(f"{label}: cannot be read ({error}).", fix="copy or download the file again") from error
 
 
@@ -152,9 +168,12 @@ def _read_npy(stream: BinaryIO, label: str) -> np.ndarray:
         try:
             return np.lib.format.read_array(stream, allow_pickle=False)
         except ValueError as error:
-            objects = "pickle" in str(error).lower() or "object" in str(error).lower()
-            what = "holds Python objects (pickles), which can run code when read" if objects else f"damaged ({error})"
-            raise ImageError(f"{label}: {what}.", fix="save the array again as numbers") from error
+            if "Object arrays" not in str(error):
+                raise
+            raise ImageError(
+                f"{label}: holds Python objects (pickles), which can run code when read.",
+                fix="save the array again as numbers",
+            ) from error
 
 
 def _read_hdf5(file: Path | BinaryIO, name: ArrayName, label: str) -> np.ndarray:

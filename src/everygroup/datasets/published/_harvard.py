@@ -7,7 +7,6 @@ Codes are those of the sets' descriptions: gender 0 female, 1 male; race 0 Asian
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from posixpath import basename, dirname
@@ -23,6 +22,7 @@ from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import find_file, has_file, read_source, recode
 from everygroup.datasets.published._image_files import locate, walk
 from everygroup.errors import CohortError
+from everygroup.imaging.arrays import DAMAGED
 
 ATTRIBUTES = {
     "age": "years",
@@ -171,7 +171,7 @@ def _from_files(folder: Path, column_map: Mapping[str, str] | None) -> pd.DataFr
                     name = names.get(key, key)
                     if name in _SCALARS:
                         row[name] = archive[key].item()
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             raise CohortError(
                 f"{folder / file}: its attributes cannot be read ({error}).",
                 fix="download the file again; Python objects (pickles) are not read, as they can run code",

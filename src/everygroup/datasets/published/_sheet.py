@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pandas as pd
 
 from everygroup.datasets._table import check_columns
 from everygroup.errors import CohortError
+from everygroup.imaging.arrays import DAMAGED
 
 
 def read_cells(path: Path) -> list[list[Any]]:
@@ -38,16 +37,7 @@ def read_cells(path: Path) -> list[list[Any]]:
                 return [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
             finally:
                 book.close()
-    except (
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        LookupError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-    ) as error:
+    except DAMAGED as error:
         raise CohortError(
             f"{path}: cannot be read as a spreadsheet ({error}).", fix="copy or download the file again"
         ) from error

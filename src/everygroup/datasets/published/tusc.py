@@ -13,7 +13,7 @@ from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, categories, find_file, read_source, recode
 from everygroup.datasets.published._registry import register
 from everygroup.errors import CohortError
-from everygroup.imaging.arrays import open_hdf5
+from everygroup.imaging.arrays import DAMAGED, open_hdf5
 
 _NEEDS = ("annot_id", "age", "sex", "histopath_diagnosis", "ti-rads_level")
 
@@ -101,6 +101,6 @@ def _clips(path: Path) -> list[str]:
             clips = held["annot_id"][()]
             if len(clips) != held["image"].shape[0]:
                 raise CohortError(f"{path}: {len(clips)} annot_id for {held['image'].shape[0]} images.")
-    except OSError as error:
+    except DAMAGED as error:
         raise CohortError(f"{path}: cannot be read ({error}).", fix="download the file again") from error
     return [clip.decode() if isinstance(clip, bytes) else str(clip) for clip in clips]
