@@ -27,7 +27,7 @@ def read_cells(path: Path) -> list[list[Any]]:
     except ImportError as error:
         raise CohortError(
             f"{path}: spreadsheets are read with openpyxl, which is not installed.",
-            fix="pip install 'everygroup[excel]', or save the sheet as CSV (UTF-8) with the same file name and .csv",
+            fix="pip install 'everygroup[excel]'",
         ) from error
     try:
         with warnings.catch_warnings():  # styles and validations that openpyxl leaves aside do not concern the cells
