@@ -31,6 +31,14 @@ OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace a cohort prepared there from something else.")
 ]
+DicomTagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dicom-tag",
+        metavar="KEYWORD",
+        help="Keep a further tag of DICOM files as a column; repeatable. Mind privacy.",
+    ),
+]
 
 
 def prepare(
@@ -49,6 +57,7 @@ def prepare(
     drop_unlabelled: DropUnlabelledOption = None,
     sample_limit: SampleLimitOption = None,
     workers: WorkersOption = None,
+    dicom_tag: DicomTagOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Decode the images of a cohort into a folder (images.npy, table.csv, cohort.json) that opens at once.
@@ -77,6 +86,7 @@ def prepare(
         workers=workers,
         drop_unlabelled=bool(drop_unlabelled),
         sample_limit=sample_limit,
+        dicom_tags=dicom_tag or (),
         overwrite=overwrite,
     )
     prepared = open_prepared(folder)
