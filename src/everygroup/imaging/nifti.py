@@ -93,7 +93,7 @@ def _slice(nib: Any, data: bytes, part: Part, label: str, max_pixels: int, heade
     if header is None:
         image = kind.from_bytes(voxels)
     else:
-        holders = {"header": head, "image": voxels}
+        holders = {"header": head, "image": voxels, "mat": b""}  # SPM keeps an orientation in a Matlab file: not read
         image = kind.from_file_map({k: nib.FileHolder(fileobj=io.BytesIO(v)) for k, v in holders.items()})
     array = np.asanyarray(image.dataobj[..., part.volume or 0] if len(shape) == 4 else image.dataobj)
     array = array.reshape((*array.shape[:3], *[1] * (3 - array.ndim)))
