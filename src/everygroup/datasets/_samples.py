@@ -177,7 +177,7 @@ def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images,
     members = chosen.source.members()
     if len(lacking) and (request.on_bad_image == "error" or len(lacking) == len(names)):
         shown = ", ".join(f"{names[k]!r} (row {position[k] + 2})" for k in lacking[:5])
-        example = f" Images there are called like {members[0]!r}." if members else ""
+        example = f" Images there are called like {members[0]!r}." if members and not chosen.source.hides_names else ""
         raise CohortError(
             f"{path}: {len(lacking)} of {len(names)} samples have no image in {chosen.source.path.name}: "
             f"{shown}{', ...' if len(lacking) > 5 else ''}.{example}",

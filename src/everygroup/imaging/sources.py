@@ -222,6 +222,7 @@ class NpzImages:
     """Decoded images in an npz archive: `images` uint8 (N, H, W, 3), (N, H, W, 1) or (N, H, W), and `ids` (N,)."""
 
     kind = "npz"
+    hides_names = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
