@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -203,6 +204,23 @@ def test_a_folder_without_table(folder: Path, tmp_path: Path) -> None:
     assert prepared["image_id"].tolist() == table["image_id"].tolist()
     assert "file" not in prepared
     assert "file" not in dicom_table(folder, file_names=False)
+    unseen = read_cohort(
+        folder, group="sex", classes=("no", "yes"), groups=("female", "male"), image_size=8, cache=tmp_path
+    )
+    assert unseen.ids.tolist() == table["image_id"].tolist()
+    assert unseen.group.tolist() == [("female", "male").index(s) if isinstance(s, str) else -1 for s in table["sex"]]
+    labels = table[["image_id"]].assign(finding="no")
+    labels.to_csv(folder / "labels.csv", index=False)
+    by_hash = pd.read_csv(prepare_cohort(folder, tmp_path / "p", image_size=8) / "table.csv")
+    assert by_hash["image_id"].tolist() == table["image_id"].tolist()
+    assert by_hash["age"].notna().sum() == table["age"].notna().sum() > 0
+
+
+def test_other_images_beside_are_left_alone(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(folder / "photo.png")
+    pd.DataFrame({"file": ["photo.png"], "finding": ["no"]}).to_csv(folder / "labels.csv", index=False)
+    table = pd.read_csv(prepare_cohort(folder, tmp_path / "out", image_size=8) / "table.csv")
+    assert table.to_dict("records") == [{"file": "photo.png", "finding": "no"}]
 
 
 def test_keys_depend_on_the_salt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import logging
+import struct
 import warnings
 import zlib
 from pathlib import Path
@@ -26,6 +27,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
+    JPEGLSLossless,
     RLELossless,
 )
 
@@ -218,6 +220,17 @@ def test_huge_frames_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch
         read_image(encoded(ds))
     large = compressed(JPEGBaseline8Bit, np.zeros((300, 400), np.uint8))
     large.Rows, large.Columns = 10, 10  # the tags belittle what is inside
+    with pytest.raises(ImageError, match="400 x 300 pixels are more"):
+        read_image(encoded(large), max_pixels=10_000)
+    for syntax, marker in ((JPEGLosslessSV1, 0xC3), (JPEGLSLossless, 0xF7)):
+        ds = dicom(X_RAY, syntax=syntax)
+        header = b"\xff\xd8\xff\xe0\0\4ab\xff\xff" + bytes([marker]) + struct.pack(">HBHHB", 11, 16, 40000, 50000, 1)
+        ds.PixelData = encapsulate([header + b"\0" * 20])
+        ds["PixelData"].VR = "OB"
+        with pytest.raises(ImageError, match="50000 x 40000 pixels are more"):
+            read_image(encoded(ds))
+    large = compressed(JPEG2000Lossless, np.zeros((300, 400), np.uint8))
+    large.Rows, large.Columns = 10, 10
     with pytest.raises(ImageError, match="400 x 300 pixels are more"):
         read_image(encoded(large), max_pixels=10_000)
 

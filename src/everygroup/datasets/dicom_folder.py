@@ -152,8 +152,8 @@ def join_tags(
             raise SettingsError("--dicom-tag: the images are no DICOM files.", fix="leave it out")
         return table
     key, members, facts = _matched(table, source, name_column, tags)
-    if key is None:
-        return table  # `choose_id_column` will say what is amiss
+    if key is None or not set(members) & set(source.dicom_members()):
+        return table  # the rows name other images, or none: `choose_id_column` will say
     named = table[key].astype(str)
     aligned = facts.set_index("file").reindex(members)
     aligned.index = table.index
@@ -161,8 +161,7 @@ def join_tags(
     say(f"{len(facts)} DICOM files: {_said(lacking)}")
     joined = table.assign(**{c: aligned[c] for c in lacking})
     if name_column is not None:
-        aliases = {str(u): f for u, f in zip(facts[_UID], facts["file"], strict=True) if u is not None}
-        source.also_called(aliases, hide_names=False)
+        source.also_called(_files_by_id(facts), hide_names=False)
         return joined
     own = next(c for c in ("image_id", "dicom_id", "dicom_image_id") if c == key or c not in table.columns)
     ids = [
@@ -179,7 +178,7 @@ def join_tags(
 def _matched(
     table: pd.DataFrame, source: ZipImages | FolderImages, name_column: str | None, tags: Sequence[str]
 ) -> tuple[str | None, list[str | None], pd.DataFrame]:
-    """Return the column that names files or else holds SOPInstanceUIDs, the file of every row, and the tags."""
+    """Return the column that names files, or else holds SOPInstanceUIDs or their hashes; files of the rows; tags."""
     if name_column is not None and name_column not in table.columns:
         return None, [], pd.DataFrame()
     plain = [c for c in table.columns if str(c).lower().replace("_", "") == _UID.lower()]
@@ -190,10 +189,16 @@ def _matched(
         members = [m for m in dict.fromkeys(by_name[key]) if m is not None]
         return key, by_name[key], _facts(source, members, tags, None)
     facts = _facts(source, source.dicom_members(), tags, None)
-    of_uid = {u: f for u, f in zip(facts[_UID], facts["file"], strict=True) if u is not None}
-    by_uid = {c: [of_uid.get(split_reference(str(v).strip())[0]) for v in table[c]] for c in columns}
-    key = max(columns, key=lambda c: sum(m is not None for m in by_uid[c]), default=None)
-    return (key, by_uid[key], facts) if key is not None and any(by_uid[key]) else (None, [], facts)
+    files = _files_by_id(facts)
+    by_id = {c: [files.get(split_reference(str(v).strip())[0]) for v in table[c]] for c in columns}
+    key = max(columns, key=lambda c: sum(m is not None for m in by_id[c]), default=None)
+    return (key, by_id[key], facts) if key is not None and any(by_id[key]) else (None, [], facts)
+
+
+def _files_by_id(facts: pd.DataFrame) -> dict[str, str]:
+    """SOPInstanceUID -> file, and image_id, its hash, -> file."""
+    ids = [*facts[_UID], *facts["image_id"]]
+    return {str(i): f for i, f in zip(ids, [*facts["file"]] * 2, strict=True) if i is not None}
 
 
 def _facts(

@@ -15,7 +15,6 @@ from PIL import Image
 from everygroup.console import progress, say
 from everygroup.errors import CohortError, ImageError
 from everygroup.imaging._guard import decoder_guard
-from everygroup.imaging._reference import split_reference
 from everygroup.imaging._store import GrowingArray
 from everygroup.imaging.read import Resize, read_image, resize_image
 from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
@@ -58,10 +57,9 @@ def decode_files(
     """Decode in parallel, write in order, note what is bad."""
 
     def one(index: int) -> np.ndarray | BadImage:
-        member = source.find(ids[index])
+        member, part = source.locate(ids[index])
         if member is None:
             return BadImage(ids[index], rows[index], "", f"{source.path.name} holds no image of this name")
-        part = "" if member == ids[index] else split_reference(ids[index])[1]
         file = "" if source.hides_names else member
         label = file or ids[index]
         try:

@@ -22,6 +22,7 @@ _FIX = "replace or remove the file, or leave such rows out with --on-bad-image s
 _PEEK = 4096
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # SOF of JPEG (ITU T.81) and JPEG-LS (T.87)
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _GREYS = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
@@ -166,18 +167,32 @@ def _decode(ds: Any, frame: int, n_frames: int, label: str, max_pixels: int) -> 
     except NotImplementedError:
         raise ImageError(f"{label}: the compression of its pixels is not known.", fix=_FIX) from None
     if syntax.is_encapsulated:
+        encoded = encaps.get_frame(ds.PixelData, frame, number_of_frames=n_frames)
+        if (size := _own_size(encoded)) is not None:  # the tags may belittle it
+            _check_size(*size, label, max_pixels)
         if not decoder.is_available:
             raise ImageError(
                 f"{label}: pixels compressed as {syntax.name} need another decoder.",
                 fix="pip install python-gdcm, or pylibjpeg with its plug-ins, and run again",
             )
-        encoded = encaps.get_frame(ds.PixelData, frame, number_of_frames=n_frames)
-        try:  # what the picture says of its own size, which the tags may contradict
-            with Image.open(io.BytesIO(encoded), formats=("JPEG", "JPEG2000")) as picture:
-                _check_size(*picture.size, label, max_pixels)
-        except (OSError, SyntaxError, ValueError):
-            pass  # a compression Pillow does not know; its decoder is bounded by Rows and Columns
     return np.asarray(pixels.pixel_array(ds, index=frame))
+
+
+def _own_size(encoded: bytes) -> tuple[int, int] | None:
+    """Width and height that a JPEG, JPEG-LS or JPEG 2000 picture gives itself; None for RLE, bounded by its length."""
+    if encoded[:2] != b"\xff\xd8":
+        try:
+            with Image.open(io.BytesIO(encoded), formats=("JPEG2000",)) as picture:
+                return picture.size
+        except (OSError, SyntaxError, ValueError):
+            return None
+    at = 2
+    while at + 9 <= len(encoded) and encoded[at] == 0xFF:
+        if encoded[at + 1] in _FRAME_HEADERS:
+            height, width = (int.from_bytes(encoded[k : k + 2], "big") for k in (at + 5, at + 7))
+            return width, height
+        at += 1 if encoded[at + 1] == 0xFF else 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
+    return None
 
 
 def _check_size(width: int, height: int, label: str, max_pixels: int) -> None:

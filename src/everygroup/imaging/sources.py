@@ -38,11 +38,11 @@ class _Names:
             for key in {basename(path), bare, basename(bare)} if suffix else {basename(path)}:
                 self.by_key[key].append(path)
 
-    def find(self, sample_id: str) -> str | None:
+    def locate(self, sample_id: str) -> tuple[str | None, str]:
         if found := self._find(sample_id):
-            return found
+            return found, ""
         file, part = split_reference(sample_id)
-        return self._find(file) if part else None
+        return (self._find(file), part) if part else (None, "")
 
     def _find(self, sample_id: str) -> str | None:
         if sample_id in self.aliases:
@@ -74,7 +74,11 @@ class _Files(ABC):
 
     def find(self, sample_id: str) -> str | None:
         """Return the member that holds this sample, None if there is none."""
-        return self._names.find(sample_id)
+        return self.locate(sample_id)[0]
+
+    def locate(self, sample_id: str) -> tuple[str | None, str]:
+        """Return the member that holds this sample, and which part of it is meant ("12" for `scan.dcm#12`)."""
+        return self._names.locate(sample_id)
 
     def also_called(self, aliases: Mapping[str, str], *, hide_names: bool) -> None:
         """Let ids that are no file names find their member; `hide_names` keeps file names out of messages."""
