@@ -118,6 +118,10 @@ def test_one_missing_image_of_a_hundred_is_left_out_aloud(miniature: Miniature, 
     said = good("prepare", "ham10000", raw, "-o", tmp_path / "one", "--image-size", 4)
     assert "1 of 120 images (0.8%) are absent and left out" in said
     assert len(pd.read_csv(tmp_path / "one" / "missing_images.csv")) == 1
+    Image.new("RGB", (4, 4)).save(pictures[0])
+    good("prepare", "ham10000", raw, "-o", tmp_path / "one", "--image-size", 4, "--overwrite")
+    assert not (tmp_path / "one" / "missing_images.csv").exists(), "what is no longer missing is no longer listed"
+    pictures[0].unlink()
     pictures[1].unlink()
     said = bad("prepare", "ham10000", raw, "-o", tmp_path / "two", "--image-size", 4)
     assert "2 of 120 images (1.7%)" in said and "--allow-missing 0.02" in said

@@ -102,6 +102,7 @@ def prepare_published(
     table = chosen.table.iloc[limited_rows(np.arange(len(chosen.table)), sample_limit)]
     absent = _absent(table, images)
     _judge(absent, len(table), images, allow_missing if on_bad_image == "error" else 1.0)
+    (out / MISSING_IMAGES).unlink(missing_ok=True)  # an earlier list
     if len(absent):
         path = safe_csv(absent, out / MISSING_IMAGES)
         warn(
