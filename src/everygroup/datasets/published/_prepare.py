@@ -150,7 +150,9 @@ def _images(chosen: Chosen, image_size: int | None, resize: Resize) -> Images:
     if not source.members() and all(source.find(name) is None for name in chosen.table["image"]):
         archives = sorted(p.name for p in place.rglob("*.zip"))
         fix = f"unpack {', '.join(archives[:3])} there" if archives else "put the images there, as they are distributed"
-        raise CohortError(f"{place}: holds no image files.", fix=f"{fix}; see everygroup describe NAME")
+        raise CohortError(
+            f"{place}: holds no image files.", fix=f"{fix}; see everygroup describe {chosen.adapter.info.name}"
+        )
     say(f"Images: {len(source.members())} files below {place}, as {image_size or DEFAULT_IMAGE_SIZE} pixels.")
     return Images(source, image_size or DEFAULT_IMAGE_SIZE)
 
