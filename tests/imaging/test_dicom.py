@@ -241,6 +241,18 @@ def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(data) < 10_000
     with pytest.raises(ImageError, match="unpacks to more than 1 MiB"):
         read_image(data)
+    with pytest.raises(ImageError, match="unpacks to more than 1 MiB"):
+        module.read_tags(io.BytesIO(data), ["Rows"], "scan")
+    lying = bytearray(data + zlib.compress(b"small")[2:-4])  # the header gives another length than it has
+    lying[140:144] = (len(data) - 144).to_bytes(4, "little")
+    with pytest.raises(ImageError, match="unpacks to more than 1 MiB"):
+        read_image(bytes(lying))
+
+
+def _grey_planes() -> Dataset:
+    ds = dicom(RGB, PhotometricInterpretation="RGB")
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    return ds
 
 
 FLOATS = dicom(None, Rows=1, Columns=1, FloatPixelData=b"\0" * 4)
@@ -249,7 +261,8 @@ DEFECTS = {
     "floats": (FLOATS, "floating-point pixels"),
     "no width": (dicom(CT, WindowCenter=1, WindowWidth=0), "width of the window"),
     "no slope": (dicom(CT, RescaleSlope=0, RescaleIntercept=1), "rescale slope"),
-    "HSV": (dicom(RGB[..., 0], PhotometricInterpretation="HSV"), "damaged|colours of the DICOM file"),
+    "HSV": (dicom(RGB[..., 0], PhotometricInterpretation="HSV"), r"damaged|colours of the DICOM file"),
+    "grey in three planes": (_grey_planes(), r"damaged|colours of the DICOM file"),
     "lossless JPEG": (compressed(JPEGLosslessSV1), "JPEG Lossless.* need another decoder"),
 }
 

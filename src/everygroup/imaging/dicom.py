@@ -19,8 +19,7 @@ MAGIC_AT, MAGIC = 128, b"DICM"
 MAX_INFLATED = 1 << 30
 
 _FIX = "replace or remove the file, or leave such rows out with --on-bad-image skip"
-_PEEK = 4096
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # SOF of JPEG (ITU T.81) and JPEG-LS (T.87)
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
@@ -75,8 +74,8 @@ def read_dicom(data: bytes, part: Part, label: str, max_pixels: int) -> np.ndarr
     pydicom = extra_package("pydicom", "dicom", "DICOM files")
     if part.text and not part.text.isdecimal():
         raise ImageError(f"{label}: #{part.text} names a slice of a volume.", fix="name a frame, as in scan.dcm#12")
-    _refuse_bomb(data, label)
     try:
+        _refuse_bomb(io.BytesIO(data), label)
         ds = pydicom.dcmread(io.BytesIO(data))
         frame, values = _one_frame(ds, part, label, max_pixels)
         with np.errstate(all="ignore"):
@@ -103,11 +102,7 @@ def read_tags(stream: IO[bytes], keywords: Sequence[str], label: str) -> dict[st
     values: dict[str, Any] = {}
     with decoder_guard():
         try:
-            head = stream.read(_PEEK)
-            if _DEFLATED in head:
-                head += stream.read()
-                _refuse_bomb(head, label)
-                stream = io.BytesIO(head)
+            _refuse_bomb(stream, label)
             stream.seek(0)
             ds = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(keywords))
         except ImageError:
@@ -122,16 +117,15 @@ def read_tags(stream: IO[bytes], keywords: Sequence[str], label: str) -> dict[st
     return values
 
 
-def _refuse_bomb(data: bytes, label: str) -> None:
+def _refuse_bomb(stream: IO[bytes], label: str) -> None:
     """Refuse a deflated data set that would fill the memory: pydicom unpacks it whole."""
-    if _DEFLATED not in data[:_PEEK]:
+    reader = extra_package("pydicom.filereader", "dicom", "DICOM files")
+    stream.seek(MAGIC_AT + len(MAGIC))
+    meta = reader.read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+    if meta.get("TransferSyntaxUID") != _DEFLATED:
         return
-    start = 144 + int.from_bytes(data[140:144], "little")  # behind (0002,0000), whose value is the header's length
-    try:
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        unpacker.decompress(data[start:], MAX_INFLATED)
-    except zlib.error:
-        raise ImageError(f"{label}: the DICOM file is damaged (it cannot be inflated).", fix=_FIX) from None
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacker.decompress(stream.read(), MAX_INFLATED)
     if unpacker.unconsumed_tail:
         raise ImageError(f"{label}: unpacks to more than {MAX_INFLATED >> 20} MiB.", fix=_FIX)
 
@@ -205,10 +199,10 @@ def _check_size(width: int, height: int, label: str, max_pixels: int) -> None:
 
 def _to_rgb(ds: Any, frame: int, values: np.ndarray, label: str) -> np.ndarray:
     kind = str(ds.PhotometricInterpretation).strip()
-    if kind in _GREYS:
+    if kind in _GREYS and values.ndim == 2:
         grey = _grey(ds, frame, values, label)
         return np.repeat((255 - grey if kind == "MONOCHROME1" else grey)[..., None], 3, axis=-1)
-    if kind == _PALETTE:
+    if kind == _PALETTE and values.ndim == 2:
         return _through_palette(ds, values, label)
     if kind in _COLOURS and values.ndim == 3 and values.shape[2] == 3:
         if values.dtype == np.uint8:
