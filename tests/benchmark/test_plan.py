@@ -118,3 +118,9 @@ def test_expected_time_grows_with_the_plan(recipe: Make) -> None:
     assert 0 < low < high  # SPARE's first networks are the group models
     more = expected_seconds(make_plan(recipe(methods=["erm", "group_model", "spare"], seeds=list(range(40)))))
     assert more[0] > low
+
+
+def test_equal_draws_of_a_choice_run_once(recipe: Make) -> None:
+    twins = {"name": "multitask", "search": {"strength": {"choice": [0.01, 0.1]}}}  # 0.01 is the default too
+    plan = make_plan(recipe(methods=["erm", twins], draws=9, search_seeds=[9]))
+    assert len(plan.searching) == len({job.id for job in plan.searching}) == 2

@@ -55,6 +55,7 @@ def run_study(
     cluster: str = "local",
     cluster_options: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
+    store: Path | str | None = None,
 ) -> Study:
     """Run a recipe, or what is left of it.
 
@@ -70,6 +71,8 @@ def run_study(
         change.
     n_jobs, cluster, cluster_options
         See `fan_out`.
+    store : path, optional
+        Folder of trained networks and distances that several benchmarks share; in `out` by default.
 
     Raises
     ------
@@ -80,6 +83,8 @@ def run_study(
     check_cluster(cluster)
     plan = plan or make_plan(recipe)
     claim(out, recipe)
+    if store is not None:
+        _link_store(out / "store", Path(store).resolve())
     with atomic_path(out / "plan.csv") as temporary:
         plan.table().to_csv(temporary, index=False, lineterminator="\n")
     study = Study(out)
@@ -91,6 +96,16 @@ def run_study(
             study.failed[" / ".join(cell)] = "none of its draws finished, so it has no results"
         _run_all(plan.chosen(choices), study, "chosen draws", how)
     return study
+
+
+def _link_store(link: Path, store: Path) -> None:
+    """Let a benchmark use a store that lies elsewhere; everything in it is known by its content."""
+    if link.resolve() == store:
+        return
+    if link.exists() or link.is_symlink():
+        raise OutputError(f"{link} is in use already.", fix="leave out --store, or choose another --out folder")
+    store.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(store, target_is_directory=True)
 
 
 def claim(out: Path, recipe: Recipe) -> None:
