@@ -67,8 +67,8 @@ def run_study(
     recipe : Recipe
         At its size; see `Recipe.at`.
     out : path
-        New or empty, or the folder of the same protocol: methods, seeds and cohorts may be added, settings may not
-        change.
+        New or empty, or the folder of the same protocol: methods, seeds, cohorts and their attributes may be added,
+        settings may not change.
     n_jobs, cluster, cluster_options
         See `fan_out`.
     store : path, optional
@@ -138,7 +138,10 @@ def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path)
     for key in ("methods", "cohorts"):
         named = {_name(v): v for v in before[key]}
         for entry in wanted[key]:
-            if hash_json(_what(named.get(_name(entry), entry))) != hash_json(_what(entry)):
+            old = named.get(_name(entry), entry)
+            shared = {n: a for n, a in old.get("attributes", {}).items() if n in entry.get("attributes", {})}
+            same = all(a == entry["attributes"][n] for n, a in shared.items())
+            if not same or hash_json(_what(old)) != hash_json(_what(entry)):
                 different.append(_name(entry))
     if different:
         raise OutputError(
@@ -148,9 +151,9 @@ def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path)
 
 
 def _what(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry without where its files lie: jobs know the data by their content."""
+    """Return an entry without its attributes, which may grow, and where its files lie: jobs know data by content."""
     files = entry.get("source", GENERATED[0]) not in GENERATED
-    return {k: v for k, v in entry.items() if not (files and k in ("source", "images"))}
+    return {k: v for k, v in entry.items() if k != "attributes" and not (files and k in ("source", "images"))}
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -159,7 +162,13 @@ def _name(entry: Mapping[str, Any]) -> str:
 
 def _united(before: Sequence[Any], now: Sequence[Any]) -> list[Any]:
     """Put what was run before and what is asked for now together; of two of one name, the one of now."""
-    return list({_key(v): v for v in [*before, *now]}.values())
+    united: dict[Any, Any] = {}
+    for value in [*before, *now]:
+        old = united.get(_key(value))
+        if isinstance(value, Mapping) and (value.get("attributes") or {}):
+            value = {**value, "attributes": {**(old or {}).get("attributes", {}), **value["attributes"]}}
+        united[_key(value)] = value
+    return list(united.values())
 
 
 def _key(value: Any) -> Any:
