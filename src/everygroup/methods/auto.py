@@ -15,7 +15,7 @@ from everygroup.console import say
 from everygroup.errors import SettingsError
 from everygroup.methods._validation_gain import paired_gain
 from everygroup.methods.base import Method, MethodInfo
-from everygroup.methods.erm import ERM
+from everygroup.methods.erm import ERM, train_pooled_for
 from everygroup.methods.group_model import GroupModel
 from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
@@ -23,7 +23,7 @@ from everygroup.methods.spare import Spare
 from everygroup.methods.store import Store
 from everygroup.networks import Classifier
 from everygroup.settings import TrainSettings
-from everygroup.training import Task, predict_logits, resolve_device
+from everygroup.training import predict_logits, resolve_device
 
 REFERENCE = "erm"
 
@@ -126,8 +126,7 @@ class Auto(Method):
         choice = {}
         for i, g in enumerate(train.groups):
             if settings.selection != "last" and _patients(validation, i) >= self.min_patients:
-                task = Task.diagnosis(f"erm[{g}]", train, validation.in_group(g))
-                reference = store.network(task, settings, n_budget=len(train))
+                reference = train_pooled_for(g, train, validation, settings, store)
                 answers[REFERENCE] = predict_logits(reference.network, validation).argmax(1).numpy()
             choice[g] = self._choose(i, answers, validation, settings.seed)
         for g, record in choice.items():
