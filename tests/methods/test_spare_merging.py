@@ -157,8 +157,12 @@ def test_merged_cohorts_keep_everything_but_the_groups() -> None:
 
 @pytest.mark.parametrize(
     ("hyper", "message"),
-    [({"merge_to": 1}, "at least 2|merge_to = 1"), ({"merge_to": 2.5}, "merge_to"), ({"merge_to": True}, "merge_to")]
-    + [({"merge_to": 2, "alpha": {"a": 0.5}}, "alpha names groups")],
+    [
+        ({"merge_to": 1}, "merge_to = 1"),
+        ({"merge_to": 2.5}, "merge_to"),
+        ({"merge_to": True}, "merge_to"),
+        ({"merge_to": 2, "alpha": {"a": 0.5}}, "alpha names groups"),
+    ],
     ids=str,
 )
 def test_impossible_options(hyper: dict[str, object], message: str) -> None:
