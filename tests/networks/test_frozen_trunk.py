@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -120,3 +122,18 @@ def test_what_cannot_be() -> None:
     assert isinstance(mlp, Classifier)
     with pytest.raises(SettingsError, match="no batch norm"):
         FrozenTrunk(mlp, parts="batchnorm")
+
+
+@pytest.mark.parametrize(("backbone_name", "side", "column"), [("resnet18", 128, 2), ("small_cnn", 28, 3)])
+def test_the_documented_numbers_of_parameters(backbone_name: str, side: int, column: int) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "spare.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith(tuple(f"| `{p}` " for p in PARTS))]
+    assert len(rows) == len(PARTS)
+    base = build_network(NetworkSpec(backbone_name, 7, (side, side, 3)))
+    assert isinstance(base, Classifier)
+    total = sum(p.numel() for p in base.parameters())
+    for row in rows:
+        parts = row[0].strip(" `")
+        numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row[column].replace("rank=4", ""))]
+        expected = FrozenTrunk(copy.deepcopy(base), parts=parts).n_trainable
+        assert numbers == [expected, total] if parts == "lora" else numbers == [expected]
