@@ -10,7 +10,7 @@ import torch
 
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Auto, RoutedModel, Spare, Store
 from everygroup.methods._spare_merging import clusters, mean_distances, merged_cohort
 from everygroup.settings import TrainSettings
 
@@ -114,6 +114,22 @@ def test_goes_with_other_options(split: Split, settings: TrainSettings, shared_s
     full = fit(split, settings, shared_store, sharing="full")
     np.testing.assert_array_equal(full.predict_proba(split.test), erm.predict_proba(split.test))
     fit(split, settings, shared_store, sharing="adapters", adapter="head")
+
+
+def test_auto_takes_a_clusters_network_and_its_weights_once(
+    split: Split, settings: TrainSettings, shared_store: Store
+) -> None:
+    erm = ERM().fit(split.train, split.validation, settings=settings, store=shared_store)
+    models = {"erm": erm, "spare alpha=0.5": fit(split, settings, shared_store)}
+    chosen = {g: {"chosen": "erm" if g == "f" else "spare alpha=0.5"} for g in FAMILIES}
+    mixed = Auto(spare={"merge_to": 2})._assemble(models, chosen)
+    assert mixed.weights is not None
+    assert mixed.weights["target_group"].value_counts().to_dict() == dict.fromkeys(
+        ["a + c + e", "b + d + f"], len(split.train)
+    )
+    for g in FAMILIES:
+        part = split.test.in_group(g)
+        np.testing.assert_array_equal(mixed.predict_proba(part), models[chosen[g]["chosen"]].predict_proba(part))
 
 
 def test_a_group_too_small_alone_is_not_too_small_together(split: Split, settings: TrainSettings) -> None:

@@ -167,14 +167,15 @@ class Auto(Method):
         erm = models[REFERENCE]
         names = {"pooled": (erm, "pooled")}
         route: dict[str, str] = {}
-        weights = []
+        weights: dict[tuple[str, str], pd.DataFrame] = {}
         for g, record in choice.items():
             model = models[record["chosen"]]
             own = model.route[g]
             route[g] = own if own == "pooled" else f"{g}: {record['chosen']}"
             names[route[g]] = (model, own)
-            if model.weights is not None and route[g] != "pooled":
-                weights.append(model.weights[model.weights["target_group"] == g])
+            if model.weights is not None and route[g] != "pooled" and (record["chosen"], own) not in weights:
+                part = model.weights[model.weights["target_group"] == own]  # own is a cluster where groups were merged
+                weights[record["chosen"], own] = part
         predictor = next((m for m in models.values() if m.group_predictor is not None), None)
         if predictor is not None and set(route.values()) != {"pooled"}:
             names["group predictor"] = (predictor, str(predictor.group_predictor))
@@ -194,7 +195,7 @@ class Auto(Method):
                 "choice": {g: dict(record) for g, record in choice.items()},
                 "networks": {name: model.info["networks"][own] for name, (model, own) in names.items()},
             },
-            pd.concat(weights, ignore_index=True) if weights else None,
+            pd.concat(weights.values(), ignore_index=True) if weights else None,
         )
 
 
