@@ -41,20 +41,21 @@ class _WeightedNorm(nn.Module):
         if self.training and self.share is not None:
             assert norm.running_mean is not None
             assert norm.running_var is not None
-            share = self.share.to(x.dtype).view(-1, 1, 1, 1)
-            mean = (share * x).sum(0).mean((1, 2))
-            centred = x - mean.view(1, -1, 1, 1)
+            wide = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision is too short for statistics
+            share = self.share.to(wide.dtype).view(-1, 1, 1, 1)
+            mean = (share * wide).sum(0).mean((1, 2))
+            centred = wide - mean.view(1, -1, 1, 1)
             variance = (share * centred**2).sum(0).mean((1, 2))
             n = self.n_effective * x.shape[2] * x.shape[3]
-            if n > 1 + 1e-6:
+            if n > 1 + 1e-6:  # one value has no variance: it is normalised with the running statistics
                 with torch.no_grad():
                     assert norm.num_batches_tracked is not None
                     norm.num_batches_tracked.add_(1)
                     step = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
                     norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), step)
                     norm.running_var.lerp_((variance * n / (n - 1)).to(norm.running_var.dtype), step)
-                ratio = ((norm.running_var + norm.eps).sqrt() / (variance + norm.eps).sqrt()).view(1, -1, 1, 1)
-                x = centred * ratio + norm.running_mean.view(1, -1, 1, 1)
+                ratio = ((norm.running_var + norm.eps) / (variance + norm.eps)).sqrt().view(1, -1, 1, 1)
+                x = (centred * ratio + norm.running_mean.view(1, -1, 1, 1)).to(x.dtype)
         out: torch.Tensor = norm(x)
         return out
 
