@@ -138,10 +138,16 @@ def _abnormalities(path: Path, column_map: Mapping[str, str] | None) -> pd.DataF
 def _by_image(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row a mammogram: the worst pathology; other values that differ, joined."""
     groups = rows.groupby("image_id", sort=False)
-    worst = groups["pathology"].agg(lambda said: max(said.dropna(), key=_PATHOLOGY.index, default=None))
+    worst = groups["pathology"].agg(_worst)
     joined = {column: groups[column].agg(_joined) for column in rows.columns if column not in ("image_id", "pathology")}
     table = pd.DataFrame({**joined, "pathology": worst, "abnormalities": groups.size()}).reset_index()
-    return table.assign(density=table["density"].where(~table["density"].str.contains("|", regex=False, na=False)))
+    densities = groups["density"].nunique().to_numpy()
+    return table.assign(density=table["density"].mask(densities > 1))  # not one density: not known
+
+
+def _worst(values: pd.Series) -> str | None:
+    known = list(values.dropna())
+    return max(known, key=_PATHOLOGY.index) if known else None
 
 
 def _joined(values: pd.Series) -> object:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, categories, find_beside, find_file, read_source, recode
@@ -68,6 +69,7 @@ class CheXpert(Adapter):
         parts = []
         for table_path in (path, *others[:1]):
             table = read_source(table_path, needs=_NEEDS, text=["Path"], column_map=column_map)
+            check_ids(table_path, table["Path"], "Path")
             coded = with_statements(table, where=str(table_path))
             place = _below_root(table["Path"], table_path)
             parts.append(

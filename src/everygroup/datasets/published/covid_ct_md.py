@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from everygroup.cohort.groups import natural_key
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, find_file, read_source, recode
@@ -70,6 +71,7 @@ class CovidCtMd(Adapter):
         """Return the tidy table; see `Adapter.read`."""
         path = find_file(folder, "Clinical-data.csv")
         table = read_source(path, needs=_NEEDS, text=["Folder"], column_map=column_map)
+        check_ids(path, table["Folder"], "Folder")
         age, notes = ages(table["Patient Age"])
         sex = recode(table["Patient Gender"], SEX, column="Patient Gender", where=str(path))
         diagnosis = recode(
@@ -81,10 +83,11 @@ class CovidCtMd(Adapter):
         patient = table["Folder"].str.strip()
         table = table.assign(sex=sex, age=age, Diagnosis=diagnosis, patient_id=patient)
         slices = _slices(folder)
-        files = [slices.get(name.casefold(), []) for name in patient.fillna("")]
+        files = [slices.get(name.casefold(), []) for name in patient]
         if lacking := sum(not found for found in files):
             notes += (f"{lacking} patients have no folder of slices; each has one row, without an image",)
-        table = table.assign(image=[found or [name] for found, name in zip(files, patient, strict=True)])
+        rows = [found or [name] for found, name in zip(files, patient, strict=True)]
+        table = table.assign(image=pd.Series(rows, dtype=object))
         table = table.explode("image", ignore_index=True)
         return Published(table.assign(image_id=_ids(table)), path, folder, notes)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import categories, find_file, read_source, recode
@@ -110,6 +111,7 @@ class Embed(Adapter):
         clinical_path = find_file(path.parent, "EMBED_OpenData_clinical.csv*", "EMBED_OpenData_clinical_reduced.csv*")
         table = read_source(path, needs=_METADATA, text=[*_EXAM, "anon_dicom_path"], column_map=column_map)
         clinical = read_source(clinical_path, needs=_CLINICAL, text=_EXAM, column_map=column_map)
+        check_ids(path, table["anon_dicom_path"], "anon_dicom_path")
         images = folder / "images" if (folder / "images").is_dir() else folder
         place = table["anon_dicom_path"].str.extract(r"(cohort_\d+/.+)$", expand=False).fillna(table["anon_dicom_path"])
         table = table.assign(image_id=place, image=place, patient_id=table["empi_anon"])

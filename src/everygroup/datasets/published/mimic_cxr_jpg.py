@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import (
@@ -71,6 +72,7 @@ class MimicCxrJpg(Adapter):
         path = find_file(folder, "mimic-cxr-*-metadata.csv*")
         needs = ("dicom_id", *_KEYS, "ViewPosition", "StudyDate")
         table = read_source(path, needs=needs, text=["dicom_id", *_KEYS], column_map=column_map)
+        check_ids(path, table["dicom_id"], "dicom_id")
         labels, notes = _labels(path.parent, column_map)
         table = table.merge(labels, on=list(_KEYS), how="left", indicator="_found")
         if unlabelled := int((table.pop("_found") == "left_only").sum()):

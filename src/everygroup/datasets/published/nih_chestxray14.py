@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from everygroup.cohort.groups import as_category
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import (
@@ -119,6 +120,7 @@ class NihChestXray14(Adapter):
             return self._coded(found)
         path = find_file(folder, "Data_Entry_2017_v2020.csv*", "Data_Entry_2017*.csv*")
         table = read_source(path, needs=["Image Index", *_NEEDS], text=["Patient ID"], column_map=column_map)
+        check_ids(path, table["Image Index"], "Image Index")
         nameless = [c for c in table.columns if c.startswith("Unnamed:") and table[c].isna().all()]
         table = table.drop(columns=nameless).rename(columns=_SPLIT_NAMES)
         table = table.assign(image_id=table["Image Index"].str.strip(), image=table["Image Index"].str.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, categories, find_beside, find_file, read_source, recode
@@ -60,6 +61,7 @@ class Ol3i(Adapter):
         path = find_file(folder, "clinical_data.csv", "ol3i_metadata.csv")
         needs = ("anon_id", "age", "sex", "label_1y")
         table = read_source(path, needs=needs, text=["anon_id"], column_map=column_map)
+        check_ids(path, table["anon_id"], "anon_id")
         age, notes = ages(table["age"])
         files = {p.stem: p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.suffix in _SUFFIXES}
         names = table["anon_id"].str.strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from everygroup.cohort.groups import as_category
+from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, categories, find_file, read_source, recode
@@ -96,6 +97,7 @@ class PadChest(Adapter):
         path = find_file(folder, "PADCHEST_chest_x_ray_images_labels_160K*.csv*", "*chest_x_ray_images_labels*.csv*")
         text = ["ImageID", "ImageDir", "StudyID", "PatientID", "StudyDate_DICOM"]
         table = read_source(path, needs=_NEEDS, text=text, column_map=column_map)
+        check_ids(path, table["ImageID"], "ImageID")
         table = table.drop(columns=[c for c in table.columns if c.startswith("Unnamed:")])  # the row numbers
         where = str(path)
         birth = pd.to_numeric(table["PatientBirth"], errors="coerce")

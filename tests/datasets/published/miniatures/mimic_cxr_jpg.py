@@ -32,9 +32,8 @@ def build(folder: Path) -> None:
     rng = np.random.default_rng(0)
     metadata, labels, split = [], [], []
     for k in range(24):
-        subject, study = 10000032 + k // 3, 50000000 + k // 2
+        subject, study = 10000032 + k // 4, 50000000 + k // 2  # two studies a patient, two images a study
         name = f"{k:08x}-2ce0e7af-1a3e7e3c-9a7f9b93-11f6e0{k:02x}"
-        subject = 10000032 + (k // 2) // 2  # two studies a patient, two images a study
         place = folder / "files" / f"p{str(subject)[:2]}" / f"p{subject}" / f"s{study}"
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (6, 8), dtype=np.uint8)).save(place / f"{name}.jpg")
@@ -46,7 +45,7 @@ def build(folder: Path) -> None:
                 "ViewPosition": ("PA", "LATERAL", "AP", "")[k % 4],
                 "Rows": 3056,
                 "Columns": 2544,
-                "StudyDate": f"{2180 + k // 4}0506",
+                "StudyDate": f"{2180 + k // 4 + 3 * (k // 2 % 2)}0506",
                 "StudyTime": "213014.531",
             }
         )
