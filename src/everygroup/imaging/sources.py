@@ -202,7 +202,7 @@ class NpzImages:
 
     def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as stream:
-            return _read_header(stream)
+            return read_header(stream)
 
     def members(self) -> list[str]:
         """Return the ids of the images."""
@@ -220,12 +220,15 @@ class NpzImages:
 
     def chunks(self, size: int = 1024) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first index, images (b, H, W, 3)) without holding the whole array in memory."""
+        yield from self._blocks("images.npy", self.shape[0], size)
+
+    def _blocks(self, member: str, n_images: int, size: int) -> Iterator[tuple[int, np.ndarray]]:
         per_image = int(np.prod(self.shape[1:]))
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as stream:
-                _read_header(stream)
-                for start in range(0, self.shape[0], size):
-                    n = min(size, self.shape[0] - start)
+            with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+                read_header(stream)
+                for start in range(0, n_images, size):
+                    n = min(size, n_images - start)
                     data = stream.read(n * per_image)
                     if len(data) < n * per_image:
                         raise EOFError("the array ends too early")
@@ -242,7 +245,8 @@ class NpzImages:
             return hash_json(sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist()))
 
 
-def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+def read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Return shape, type and whether the order is C of the array that a stream of .npy begins with."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
@@ -266,7 +270,9 @@ def open_source(path: Path | str) -> ImageSource:
     if not path.exists():
         raise CohortError(f"{path}: there is no such file or folder.", fix="check the path given to --images")
     if path.suffix.lower() == ".npz":
-        return NpzImages(path)
+        from everygroup.imaging.parts import NpzParts, has_parts
+
+        return NpzParts(path) if has_parts(path) else NpzImages(path)
     if path.suffix.lower() == ".zip":
         return ZipImages(path)
     raise CohortError(f"{path}: images are read from a folder, a .zip or an .npz file.", fix="check --images")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from everygroup.cli.main import app
 from everygroup.cohort.groups import as_category
+from everygroup.datasets import prepare_published, read_cohort
 from everygroup.datasets.published import ADAPTERS, Adapter, Published, adapter_of
 from everygroup.errors import CohortError
-from everygroup.imaging import open_source
 
 EACH = pytest.mark.parametrize("name", sorted(ADAPTERS))
 NO_VALUES = {"-1", "-9", "unk", "unknown", "not reported", "not available", "nan", "none", ""}
@@ -66,14 +68,6 @@ def test_the_table_is_tidy(name: str, miniature: Miniature) -> None:
 
 
 @EACH
-def test_images_are_found(name: str, miniature: Miniature) -> None:
-    _, found = read(name, miniature(name))
-    source = open_source(found.images) if not any(found.images.glob("images*.npz")) else None
-    if source is not None:
-        assert all(source.find(image) is not None for image in found.table["image"])
-
-
-@EACH
 def test_missing_stays_missing(name: str, miniature: Miniature) -> None:
     adapter, found = read(name, miniature(name))
     missing = 0
@@ -120,3 +114,38 @@ def test_a_wrong_folder_is_named(name: str, tmp_path: Path) -> None:
     for folder in (tmp_path / "empty", tmp_path / "absent"):
         with pytest.raises(CohortError, match=folder.name):
             adapter_of(name).read(folder)
+
+
+@EACH
+def test_prepared_checked_and_opened_again(name: str, miniature: Miniature, tmp_path: Path) -> None:
+    adapter, found = read(name, miniature(name))
+    folder, out = tmp_path / "raw" / name, tmp_path / "cohort"
+    prepare_published(name, folder, out, image_size=8)
+    group = next(iter(adapter.info.attributes), "label")
+    cohort, again = read_cohort(out, group=group), read_cohort(out, group=group)
+    assert again.content_hash == cohort.content_hash
+    rule = adapter.label_map()
+    kept = found.table[~found.table["image_id"].isin(list(adapter.drops))]
+    labels = dict(zip(kept["image_id"], rule.apply(kept[rule.column], where=name), strict=True))
+    wanted = {i: label for i, label in labels.items() if label is not None}
+    assert dict(zip(cohort.ids, (cohort.classes[k] for k in cohort.y), strict=True)) == wanted
+    before = kept.set_index("image_id").loc[list(cohort.ids)]
+    for column in {*adapter.info.attributes, adapter.info.unit} - {"image_id"}:
+        assert [as_category(v) for v in cohort.table[column]] == [as_category(v) for v in before[column]], column
+
+    about = cohort.provenance
+    for field in ("name", "title", "licence", "access", "citation"):
+        assert about[field] == getattr(adapter.info, field)
+    assert about["label_map"] | {"name": rule.name, "version": rule.version} == about["label_map"]
+    assert len(about["table_hash"]) == 32
+    assert about["left_out"]["known_bad"] == len(found.table) - len(kept)
+    assert about["left_out"]["by_label_map"] + about["left_out"]["without_label"] == len(kept) - len(cohort)
+
+    split = cohort.split()
+    parts = [set(getattr(split, part).units) for part in ("train", "validation", "test")]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    if adapter.info.unit != "image_id":
+        assert len(set(cohort.units)) < len(cohort)
+    result = CliRunner().invoke(app, ["check", str(out), "--group", group])
+    assert result.exit_code == 0, result.output
+    assert f"{name}: {len(cohort)} images" in result.output

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort.groups import as_category, missing_column
-from everygroup.datasets._table import check_columns, read_table
+from everygroup.datasets._table import check_columns, check_ids, read_table
 from everygroup.errors import CohortError
 
 OLDEST = 120  # years; beyond it an age is impossible and counts as missing
@@ -54,6 +54,10 @@ def read_source(
     renamed = dict(column_map or {})
     table = read_table(path, text_columns=[*text, *(old for old, new in renamed.items() if new in set(text))])
     table = table.rename(columns=renamed)
+    if twice := table.columns[table.columns.duplicated()].tolist():
+        raise CohortError(
+            f"{path}: two columns would be called {twice[0]!r}.", fix="correct the names given with --column-map"
+        )
     check_columns(path, table, list(needs))
     return table
 
@@ -104,6 +108,19 @@ def categories(values: Iterable[Any], *, missing: Iterable[str] = ()) -> pd.Seri
     unknown = {word.casefold() for word in missing}
     texts = [as_category(v) for v in values]
     return pd.Series([None if t is None or t.casefold() in unknown else t for t in texts], dtype=object)
+
+
+def join(table: pd.DataFrame, other: pd.DataFrame, *, on: str, path: Path) -> tuple[pd.DataFrame, int]:
+    """Add another table's columns to the rows of this one; return how many rows found none (theirs stay missing).
+
+    Raises
+    ------
+    CohortError
+        If `other`, read from `path`, names a key twice.
+    """
+    check_ids(path, other[on], on)
+    joined = table.merge(other, on=on, how="left", validate="many_to_one")
+    return joined, int((~table[on].isin(other[on])).sum())
 
 
 SEX = {"male": "male", "female": "female", "m": "male", "f": "female", "unknown": None, "u": None, "o": None}

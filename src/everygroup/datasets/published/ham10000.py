@@ -70,7 +70,8 @@ class Ham10000(Adapter):
             1,
             "dx",
             _malignant("mel", "akiec"),
-            "as in MEDFAIR (Zong et al. 2023): basal cell carcinoma counts as benign, against its name",
+            "the rule of MEDFAIR (Zong et al. 2023) and FairMedFM (Jin et al. 2024): basal cell carcinoma, a cancer, "
+            "counts as benign",
         ),
     )
 
