@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import zipfile
@@ -17,6 +18,7 @@ import numpy as np
 
 from everygroup.errors import CohortError, ImageError
 from everygroup.files import hash_json
+from everygroup.imaging.arrays import ARRAY_SUFFIXES, array_as_png, array_name
 from everygroup.imaging.read import MAX_FILE_BYTES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -39,6 +41,12 @@ class _Names:
 
     def find(self, sample_id: str) -> str | None:
         wanted = sample_id.replace("\\", "/").removeprefix("./").strip()
+        if array := array_name(wanted):
+            file = self._by_name(array.path)
+            return None if file is None else array.at(file)
+        return self._by_name(wanted)
+
+    def _by_name(self, wanted: str) -> str | None:
         if wanted in self.exact:
             return wanted
         # A table may give a longer path than we see (its root folder is not here), or another suffix.
@@ -47,7 +55,7 @@ class _Names:
             found = self.by_key.get(key, [])
             if len(found) > 1:
                 raise CohortError(
-                    f"The id {sample_id!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
+                    f"The id {wanted!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
                     fix="name the file with its folder in the table, or remove the copies",
                 )
             if found:
@@ -57,6 +65,11 @@ class _Names:
 
 def _has_suffix(name: str) -> bool:
     return splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _is_array(name: str) -> bool:
+    """Tell whether a file may hold images as arrays; images*.npz is an archive of all of them."""
+    return name.lower().endswith(ARRAY_SUFFIXES) and not basename(name).startswith("images")
 
 
 def _hidden(path: str) -> bool:
@@ -88,7 +101,12 @@ class ZipImages:
         return [m for m in self._info if _has_suffix(m)]
 
     def read(self, member: str) -> bytes:
-        """Return a member's bytes; safe from several threads."""
+        """Return a member's bytes, or those of a picture of an array; safe from several threads."""
+        if (array := array_name(member)) is not None:
+            return array_as_png(io.BytesIO(self._bytes(array.path)), array, label=member)
+        return self._bytes(member)
+
+    def _bytes(self, member: str) -> bytes:
         if self._info[member].file_size > MAX_FILE_BYTES:
             raise ImageError(f"{member}: unpacks to more than {MAX_FILE_BYTES >> 20} MiB.")
         try:
@@ -117,11 +135,13 @@ class FolderImages:
         return self._names.find(sample_id)
 
     def members(self) -> list[str]:
-        """Return the files that look like images."""
-        return [m for m in self._stat if _has_suffix(m)]
+        """Return the files that look like images; where there are none, the arrays that hold one image each."""
+        return [m for m in self._stat if _has_suffix(m)] or [m for m in self._stat if _is_array(m)]
 
     def read(self, member: str) -> bytes:
-        """Return a file's bytes."""
+        """Return a file's bytes, or those of a picture of an array."""
+        if (array := array_name(member)) is not None:
+            return array_as_png(self.path / array.path, array, label=member)
         try:
             if self._stat[member][0] > MAX_FILE_BYTES:
                 raise ImageError(f"{member}: the file is larger than {MAX_FILE_BYTES >> 20} MiB.")
@@ -131,8 +151,9 @@ class FolderImages:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash names, sizes and modification times of the image files."""
-        return hash_json(sorted((m, *self._stat[m]) for m in self.members()))
+        """Hash names, sizes and modification times of the image and array files."""
+        files = {*self.members(), *(m for m in self._stat if _is_array(m))}
+        return hash_json(sorted((m, *self._stat[m]) for m in files))
 
 
 def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
