@@ -17,6 +17,7 @@ from everygroup.datasets.published import Published, adapter_of
 from everygroup.datasets.published._findings import statements
 from everygroup.datasets.published._race import by_majority, ethnicity_of, race_of
 from everygroup.errors import CohortError
+from everygroup.imaging import open_source
 
 DATA = Path(os.environ.get("EVERYGROUP_DATA", Path(__file__).parents[4] / "shared" / "data"))
 Miniature = Callable[[str], Path]
@@ -217,6 +218,26 @@ def test_chexpert_supplement_as_spreadsheet_or_absent(miniature: Miniature) -> N
     assert any("CHEXPERT DEMO.xlsx" in note for note in absent.notes)
     book.save(folder / "CHEXPERT DEMO.xlsx")
     pd.testing.assert_frame_equal(read("chexpert", folder), as_text)
+
+
+def test_an_absent_image_is_not_answered_by_another_of_its_name(miniature: Miniature) -> None:
+    folder = miniature("chexpert")
+    table = read("chexpert", folder)
+    frontal = table[table["image"].str.endswith("view1_frontal.jpg")]
+    for name in frontal["image"].iloc[1:]:
+        (folder / name).unlink()
+    after = read("chexpert", folder)
+    source = open_source(folder)
+    said = [source.find(name) for name in after.loc[frontal.index, "image"]]
+    assert said[0] == frontal["image"].iloc[0] and set(said[1:]) == {None}
+    assert after["image"].is_unique and (after["image_id"] == table["image_id"]).all()
+
+    folder = miniature("cbis_ddsm")
+    for path in sorted((folder / "CBIS-DDSM").rglob("*.png"))[1:]:
+        path.unlink()
+    source = open_source(folder)
+    said = [source.find(name) for name in read("cbis_ddsm", folder)["image"]]
+    assert sum(name is not None for name in said) == 1
 
 
 def test_chexpert_may_be_called_anything(miniature: Miniature) -> None:
@@ -472,17 +493,19 @@ def test_covid_ct_patient_without_slices_keeps_a_row(miniature: Miniature) -> No
     assert any("1 patients have no folder" in note for note in found.notes)
 
 
-def test_ol3i_blank_labels_and_slices_still_in_their_file(miniature: Miniature) -> None:
+def test_ol3i_blank_labels_and_slices_in_one_window(miniature: Miniature) -> None:
     folder = miniature("ol3i")
     table = read("ol3i", folder)
     assert labels("ol3i", table, "one_year")[:6] == ["event", "no event", "no event", "no event", "event", None]
-    for path in (folder / "slices").iterdir():
-        path.unlink()
-    (folder / "l3_slices.h5").write_bytes(b"")
+    first = table.loc[0, "image_id"]
+    assert set(table["image"].str.rpartition("@")[2]) == {"-160:240"}
+    assert table.loc[0, "image"] == f"l3_slices.h5#{first}@-160:240"
+    (folder / "slices").mkdir()
+    (folder / "slices" / f"{first}.png").write_bytes(b"")
     edit(folder / "clinical_data.csv", label_5y=None)
     found = adapter_of("ol3i").read(folder)
-    assert any("l3_slices.h5" in note for note in found.notes) and any("label_5y" in note for note in found.notes)
-    assert found.table.loc[0, "image"] == f"{found.table.loc[0, 'image_id']}.png"
+    assert found.table["image"].tolist()[:1] == [f"slices/{first}.png"], "slices that were written out go first"
+    assert any("label_5y" in note for note in found.notes) and found.table["label_5y"].isna().all()
 
 
 # ---- race, statements -----------------------------------------------------------------------------------------------

@@ -165,3 +165,12 @@ def first_column(path: Path, table: pd.DataFrame, *names: str) -> str:
         if name in table.columns:
             return name
     raise missing_column(" or ".join(names), table.columns, where=str(path))
+
+
+def exactly(root: Path, names: Iterable[str]) -> list[str]:
+    """Return paths relative to a folder; where there is no such file, with its folders written into the name.
+
+    For sets in which files of many patients have the same name: an absent 'patient1/view.jpg' must not be answered by
+    the only 'view.jpg' that happens to be there.
+    """
+    return [name if (root / name).is_file() else name.replace("/", "__") for name in names]

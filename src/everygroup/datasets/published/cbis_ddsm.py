@@ -167,9 +167,9 @@ def _files(folder: Path) -> dict[str, list[str]]:
 
 
 def _choose(files: Mapping[str, list[str]], name: str, path: str) -> str:
-    """Return the file of a mammogram, or the path as the table has it where there is none."""
+    """Return the file of a mammogram, or its series where there is none (all files are called alike)."""
     uids = PurePosixPath(path).parts[1:-1]
     for key in (name, *reversed(uids)):
         if key in files:
             return min(files[key], key=natural_key)
-    return path
+    return name

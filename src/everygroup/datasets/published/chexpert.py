@@ -10,7 +10,7 @@ import pandas as pd
 from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, Published
 from everygroup.datasets.published._ages import ages
-from everygroup.datasets.published._coding import SEX, categories, find_beside, find_file, read_source, recode
+from everygroup.datasets.published._coding import SEX, categories, exactly, find_beside, find_file, read_source, recode
 from everygroup.datasets.published._findings import FOURTEEN, ORIENTATION, statement_maps, with_statements
 from everygroup.datasets.published._race import CODING, by_majority, ethnicity_of, race_of
 from everygroup.datasets.published._registry import register
@@ -86,6 +86,7 @@ class CheXpert(Adapter):
         age, notes = ages(table["Age"], placeholder=0)
         known, more = _demographics(folder, path.parent, column_map)
         table = table.assign(age=age, **{name: table["patient_id"].map(values) for name, values in known.items()})
+        table = table.assign(image=exactly(path.parent, table["image"]))
         return Published(table, path, path.parent, (*notes, *more))
 
 

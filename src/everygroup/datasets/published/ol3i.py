@@ -12,13 +12,14 @@ from everygroup.datasets.published._coding import SEX, categories, find_beside, 
 from everygroup.datasets.published._registry import register
 
 _SLICES = "l3_slices.h5"
+_WINDOW = (-160, 240)  # Hounsfield units: level 40, width 400
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")
 _EVENT: dict[str, str | None] = {"0": "no event", "1": "event", "-1": None}
 
 
 @register
 class Ol3i(Adapter):
-    """The table of patients; the slices must have been written out of the HDF5 file."""
+    """The table of patients; the slices from the HDF5 file through one window, or as written out of it."""
 
     info = DataSetInfo(
         name="ol3i",
@@ -32,7 +33,7 @@ class Ol3i(Adapter):
         access="registration: Stanford AIMI, stanfordaimi.azurewebsites.net",
         files=(
             "clinical_data.csv (or ol3i_metadata.csv)",
-            "<anon_id>.png (or .jpg, .dcm) in any folder below, written out of l3_slices.h5 with one window for all",
+            "l3_slices.h5 (read with h5py), or <anon_id>.png (.jpg, .dcm) in any folder below, written out of it",
         ),
         attributes={
             "sex": "female, male",
@@ -43,8 +44,8 @@ class Ol3i(Adapter):
         defects=(
             "Column names were taken from public loaders, not from the released file: check them, and rename with a "
             "column map where they differ.",
-            "Slices are distributed as an HDF5 file of Hounsfield units, which is not read here: write every slice "
-            "as an image with one fixed window. A window fitted to each slice would hide differences.",
+            f"Slices are Hounsfield units; they are seen through the usual abdominal window, {_WINDOW[0]} to "
+            f"{_WINDOW[1]}, the same for all. A window fitted to each slice would hide differences.",
             "Few patients had an event within a year: cells of group and label are small.",
             "Blank labels are patients without enough follow-up; they are left out, and are not 'no event'.",
             "One slice a patient: the unit is the image.",
@@ -65,8 +66,10 @@ class Ol3i(Adapter):
         age, notes = ages(table["age"])
         files = {p.stem: p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.suffix in _SUFFIXES}
         names = table["anon_id"].str.strip()
-        if not files and find_beside(folder, _SLICES) is not None:
-            notes += (f"the slices stand in {_SLICES}, which is not read: write them out as <anon_id>.png first",)
+        stack = find_beside(folder, _SLICES)
+        if stack is not None and not files:  # slices that were written out go before the file they are from
+            place = f"{stack.relative_to(folder).as_posix()}#"
+            files = {name: f"{place}{name}@{_WINDOW[0]}:{_WINDOW[1]}" for name in names}
         if "label_5y" not in table.columns:
             table = table.assign(label_5y=None)
             notes += ("there is no column label_5y: the map 'five_years' has no labels",)

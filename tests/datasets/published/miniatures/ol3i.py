@@ -1,4 +1,4 @@
-"""OL3I after its slices were written out: a table of patients and one image each."""
+"""OL3I as downloaded: a table of patients, and one slice of each in Hounsfield units in an HDF5 file."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+import pytest
 
 
 def build(folder: Path) -> None:
-    """Draw the layout into an empty folder."""
+    """Draw the published layout into an empty folder."""
+    h5py = pytest.importorskip("h5py", reason="the slices are drawn with h5py")
     rng = np.random.default_rng(0)
-    (folder / "slices").mkdir()
     rows = []
     for k in range(12):
         name = f"{k * 7919:016x}"
-        Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8)).save(folder / "slices" / f"{name}.png")
+        with h5py.File(folder / "l3_slices.h5", "a") as slices:
+            slices[name] = rng.integers(-1024, 1024, (6, 6), dtype=np.int16)
         rows.append(
             {
                 "anon_id": name,
