@@ -439,6 +439,19 @@ def test_embed_findings_stay_on_their_side(miniature: Miniature) -> None:
     assert len(table) == 20, "the join makes no image twice"
 
 
+def test_embed_pathology_of_the_other_breast(miniature: Miniature) -> None:
+    folder = miniature("embed")
+    path = folder / "tables" / "EMBED_OpenData_clinical.csv"
+    clinical = pd.read_csv(path)
+    cancer = (clinical["empi_anon"] == 10000000) & (clinical["path_severity"] == 0)
+    assert clinical.loc[cancer, "side"].tolist() == ["L"]
+    clinical.assign(bside=clinical["side"].where(~cancer, "R")).to_csv(path, index=False)
+    table = read("embed", folder)
+    exam = table[table["image_id"].str.contains("/10000000/1/")].set_index("ImageLateralityFinal")
+    assert exam.loc["R", "severity"] == "0" and exam.loc["L", "severity"] is None
+    assert exam["assessment"].tolist() == ["N", "N"], "the assessment stays with the finding"
+
+
 def test_embed_labels_and_people(miniature: Miniature) -> None:
     table = read("embed", miniature("embed"))
     severity = labels("embed", table, "malignant")

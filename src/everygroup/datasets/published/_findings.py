@@ -66,16 +66,16 @@ def statements(values: Iterable[Any], *, column: str, where: str) -> pd.Series:
     CohortError
         For any other value, naming its row (the header is row 1).
     """
-    result = []
-    for row, value in enumerate(values, start=2):
-        text = as_category(value)
-        if text is not None and text not in _SAID:
-            raise CohortError(
-                f"{where}: row {row}: {text!r} in column {column!r} is none of 1, 0, -1 and blank.",
-                fix="give the labels as distributed",
-            )
-        result.append("unmentioned" if text is None else _SAID[text])
-    return pd.Series(result, dtype=object)
+    given = pd.Series(list(values), dtype=object)
+    texts = {value: as_category(value) for value in given.dropna().unique()}
+    if odd := {value for value, text in texts.items() if text is not None and text not in _SAID}:
+        row = int(given.isin(odd).to_numpy().argmax())
+        raise CohortError(
+            f"{where}: row {row + 2}: {texts[given[row]]!r} in column {column!r} is none of 1, 0, -1 and blank.",
+            fix="give the labels as distributed",
+        )
+    said = {value: _SAID[text] for value, text in texts.items() if text is not None}
+    return given.map(said).fillna("unmentioned").astype(object)
 
 
 def statement_maps(findings: Sequence[str] = FOURTEEN) -> tuple[LabelMap, ...]:

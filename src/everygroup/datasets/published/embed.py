@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 
 from everygroup.datasets._table import check_ids
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
@@ -13,12 +14,12 @@ from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import categories, find_file, read_source, recode
 from everygroup.datasets.published._race import CODING, by_majority, ethnicity_of, race_of
 from everygroup.datasets.published._registry import register
-from everygroup.errors import CohortError
 
 _EXAM = ("empi_anon", "acc_anon")
 _CLINICAL = (*_EXAM, "side", "asses", "age_at_study", "tissueden", "path_severity")
 _METADATA = (*_EXAM, "anon_dicom_path", "FinalImageType", "ImageLateralityFinal", "ViewPosition")
 _ASSESSMENT = ("N", "B", "P", "A", "S", "M", "K")  # BI-RADS 1, 2, 3, 0, 4, 5, 6: from the mildest to the gravest
+_SIDE = {"L": "L", "R": "R", "B": None}
 _SEX = {"female": "female", "male": "male", "f": "female", "m": "male", "unknown": None, "u": None, "x": None}
 ColumnMap = Mapping[str, str] | None
 
@@ -57,7 +58,7 @@ class Embed(Adapter):
             "Clinical rows are findings, metadata rows files: joined on patient, exam and side (B and blank are both "
             "sides). Joined on the exam alone, findings of one breast get onto the other.",
             "Of several findings of a side the gravest counts: BI-RADS 1 < 2 < 3 < 0 < 4 < 5 < 6, and the most severe "
-            "pathology; pathology is known only where tissue was taken.",
+            "pathology of that breast (`bside` where it is there); it is known only where tissue was taken.",
             "A blank pathology is not 'benign': the maps of path_severity leave it out.",
             "Screening and diagnostic exams (`desc`), 2D and C-view (`FinalImageType`) and magnifications (`spot_mag`) "
             "are all kept: choose before a comparison.",
@@ -127,35 +128,36 @@ class Embed(Adapter):
 
 
 def _join(table: pd.DataFrame, clinical: pd.DataFrame, where: str) -> tuple[pd.DataFrame, int]:
-    """Add the gravest finding of an image's side, and the exam's own columns."""
+    """Add the gravest finding of an image's side, and of the exam its age, density, description and date."""
+    grades = {letter: k for k, letter in enumerate(_ASSESSMENT)}
+    side = recode(clinical["side"], _SIDE, column="side", where=where)
     letters = {letter: letter for letter in _ASSESSMENT}
-    grade = {letter: k for k, letter in enumerate(_ASSESSMENT)}
-    side = recode(clinical["side"], {"L": "L", "R": "R", "B": None}, column="side", where=where)
     assessment = recode(clinical["asses"], {**letters, "X": None}, column="asses", where=where)
-    severity = pd.to_numeric(clinical["path_severity"], errors="coerce")
-    density = categories(clinical["tissueden"], missing=["5", "0"])
-    found = clinical.assign(_side=side, _grade=assessment.map(grade), _severity=severity, density=density)
-    both = found[found["_side"].isna()]
-    sides = [found[found["_side"].notna()], both.assign(_side="L"), both.assign(_side="R")]
-    keys = [*_EXAM, "_side"]
-    groups = pd.concat(sides).groupby(keys, sort=False)
-    gravest = pd.DataFrame({"_grade": groups["_grade"].max(), "_severity": groups["_severity"].min()}).reset_index()
+    grade = _by_side(clinical, side, assessment.map(grades)).max()
+    tissue_side = side  # a pathology may be of the other breast than the finding in whose row it stands
+    if "bside" in clinical.columns:
+        tissue_side = recode(clinical["bside"], _SIDE, column="bside", where=where).fillna(side)
+    severity = _by_side(clinical, tissue_side, pd.to_numeric(clinical["path_severity"], errors="coerce")).min()
+    gravest = pd.DataFrame({"_grade": grade, "_severity": severity}).reset_index()
     laterality = categories(table["ImageLateralityFinal"])
-    merged = table.assign(_side=laterality).merge(gravest, on=keys, how="left", indicator="_found")
+    merged = table.assign(_side=laterality).merge(gravest, on=[*_EXAM, "_side"], how="left", indicator="_found")
     lacking = int((merged["_found"] == "left_only").sum())
     own = ["age_at_study", "density", *(c for c in ("desc", "study_date_anon") if c in clinical.columns)]
-    exam = found.groupby(list(_EXAM), sort=False)[own].first().reset_index()  # the same in all rows of an exam
-    exam = exam.rename(columns={"study_date_anon": "study_date_of_report"})
-    merged = merged.merge(exam, on=list(_EXAM), how="left")
-    code = dict(enumerate(_ASSESSMENT))
-    merged = merged.assign(
-        assessment=merged["_grade"].map(code).astype(object), severity=categories(merged["_severity"])
-    )
-    if len(merged) != len(table):
-        raise CohortError(
-            f"{where}: the join changed the number of images.", fix="report this with the tables' headers"
-        )
+    density = categories(clinical["tissueden"], missing=["5", "0"])
+    exam = clinical.assign(density=density).groupby(list(_EXAM), sort=False)[own].first().reset_index()
+    exam = exam.rename(columns={"study_date_anon": "study_date_of_report"})  # the files' own date may differ
+    merged = merged.merge(exam, on=list(_EXAM), how="left", validate="many_to_one")
+    named = merged["_grade"].map(dict(enumerate(_ASSESSMENT))).astype(object)
+    merged = merged.assign(assessment=named, severity=categories(merged["_severity"]))
     return merged.drop(columns=["_side", "_grade", "_severity", "_found"]), lacking
+
+
+def _by_side(clinical: pd.DataFrame, side: pd.Series, values: pd.Series) -> SeriesGroupBy:
+    """Group the values of findings by exam and side; those without a side, or of both, count for both."""
+    found = clinical[list(_EXAM)].assign(_side=side, value=values)
+    both = found[found["_side"].isna()]
+    sides = pd.concat([found[found["_side"].notna()], both.assign(_side="L"), both.assign(_side="R")])
+    return sides.groupby([*_EXAM, "_side"], sort=False)["value"]
 
 
 def _people(clinical: pd.DataFrame, path: Path) -> tuple[dict[str, pd.Series], tuple[str, ...]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from everygroup.console import progress
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
 from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, find_file, read_source, recode
@@ -33,6 +35,7 @@ _FINDINGS = (
 )
 _NO_FINDING = "No finding"
 _READERS = 5  # at most; three of a training image, and the one consensus of a test image
+_TAGS = ("PatientSex", "PatientAge")
 _SUFFIXES = (".dicom", ".dcm", ".png", ".jpg", ".jpeg")
 
 
@@ -150,13 +153,15 @@ def _tags(root: Path, files: Sequence[str]) -> tuple[list[str | None], list[str 
             ("sex and age are missing: their DICOM tags are read with pip install 'everygroup[dicom]'",),
         )
     sexes, spans, here = dict.fromkeys(files), dict.fromkeys(files), 0
-    for name in dicom:
-        try:
-            header = pydicom.dcmread(root / name, stop_before_pixels=True, specific_tags=["PatientSex", "PatientAge"])
-        except (InvalidDicomError, OSError, EOFError, ValueError):  # a damaged file is told of when it is decoded
-            continue
-        here += 1
-        sexes[name] = str(header.get("PatientSex", "") or "") or None
-        spans[name] = re.sub(r"\s", "", str(header.get("PatientAge", "") or "")) or None
+    with progress(len(dicom), "Reading DICOM tags") as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of tags that break the standard: an age is judged by us
+        for name in dicom:
+            advance(1)
+            try:
+                header = pydicom.dcmread(root / name, stop_before_pixels=True, specific_tags=list(_TAGS))
+                sexes[name], spans[name] = (re.sub(r"\s", "", str(header.get(tag) or "")) or None for tag in _TAGS)
+            except (InvalidDicomError, OSError, EOFError, ValueError):  # a damaged file is told of when it is decoded
+                continue
+            here += 1
     notes = () if here == len(files) else (f"sex and age of {len(files) - here} images are missing: no DICOM header",)
     return list(sexes.values()), list(spans.values()), notes
