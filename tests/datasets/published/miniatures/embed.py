@@ -47,7 +47,7 @@ def build(folder: Path) -> None:
                 files.append(
                     {
                         **ids,
-                        "anon_dicom_path": f"/mnt/NAS2/mammo/anon_dicom/{name}",
+                        "anon_dicom_path": f"/nas/mammo/anon_dicom/{name}",
                         "study_date_anon": f"201{exam}-03-01",
                         "FinalImageType": "2D",
                         "ImageLateralityFinal": side,
