@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from everygroup.datasets import prepare_published, read_cohort
 from everygroup.datasets.published import adapter_of
 from everygroup.errors import CohortError
 
@@ -17,6 +20,34 @@ Miniature = Callable[[str], Path]
 
 def change(path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     edit(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
+
+
+# ---- HAM10000 -------------------------------------------------------------------------------------------------------
+
+
+def test_ham10000_with_its_folders_twice(miniature: Miniature, tmp_path: Path) -> None:
+    raw = miniature("ham10000")
+    for part in (1, 2):
+        shutil.copytree(raw / f"HAM10000_images_part_{part}", raw / f"ham_copy_of_images_part_{part}")
+    found = adapter_of("ham10000").read(raw)
+    assert found.notes == ("24 images lie there twice, as in a widely used copy; the first is read",)
+    cohort = read_cohort(prepare_published("ham10000", raw, tmp_path / "c", image_size=4), group="sex")
+    assert len(cohort) == 24
+    other = raw / "ham_copy_of_images_part_1" / "ISIC_0024306.jpg"
+    other.write_bytes(other.read_bytes() + b"another picture")
+    with pytest.raises(CohortError, match="'ISIC_0024306' fits several images"):
+        prepare_published("ham10000", raw, tmp_path / "d", image_size=4)
+
+
+def test_ham10000_as_the_deposit_has_it(miniature: Miniature) -> None:
+    raw = miniature("ham10000")
+    whole = adapter_of("ham10000").read(raw).table
+    quoted = pd.read_csv(raw / "HAM10000_metadata.csv", dtype=str)
+    (raw / "HAM10000_metadata.csv").unlink()
+    quoted.to_csv(raw / "HAM10000_metadata", index=False, quoting=csv.QUOTE_ALL)
+    pd.testing.assert_frame_equal(adapter_of("ham10000").read(raw).table, whole)
+    quoted.drop(columns="dataset").to_csv(raw / "HAM10000_metadata", index=False)  # some releases lack it
+    pd.testing.assert_frame_equal(adapter_of("ham10000").read(raw).table, whole.drop(columns="dataset"))
 
 
 # ---- ISIC 2019 ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The layout in which copies of published sets are passed on: metadata.csv beside images.zip or images-<size>.npz."""
+"""How copies of published sets are passed on: metadata.csv beside images.zip or images-<size>.npz; folders doubled."""
 
 from __future__ import annotations
 
@@ -67,3 +67,21 @@ def read_tidy(
     table = read_source(path, needs=["image_id", *needs], text=["image_id", *text], column_map=names)
     check_ids(path, table["image_id"], "image_id")
     return Published(table.assign(image=table["image_id"]), path, folder)
+
+
+def first_copies(folder: Path, names: Iterable[str], *, suffix: str) -> tuple[list[str], int]:
+    """Return the file of each image below a folder, and how many of them lie there more than once.
+
+    Some copies of a set hold its folders twice. The first of several files of one name is taken if all are of the same
+    size; else the bare name stands, and the reader of images tells of the conflict. It stands too where there is none.
+    """
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob(f"*{suffix}")):
+        files.setdefault(path.stem, []).append(path)
+    chosen, n_doubled = [], 0
+    for name in names:
+        found = files.get(name, [])
+        same = len({p.stat().st_size for p in found}) == 1
+        n_doubled += same and len(found) > 1
+        chosen.append(found[0].relative_to(folder).as_posix() if same else name)
+    return chosen, n_doubled

@@ -146,7 +146,7 @@ def _images(chosen: Chosen, image_size: int | None, resize: Resize) -> Images:
             image_size = DEFAULT_IMAGE_SIZE  # a small npz beside whole pictures is for trying things out
         return choose_images(chosen.found.path, place, image_size, resize)
     source = FolderImages(place)
-    if not source.members():
+    if not source.members() and all(source.find(name) is None for name in chosen.table["image"]):
         archives = sorted(p.name for p in place.rglob("*.zip"))
         fix = f"unpack {', '.join(archives[:3])} there" if archives else "put the images there, as they are distributed"
         raise CohortError(f"{place}: holds no image files.", fix=f"{fix}; see everygroup describe NAME")

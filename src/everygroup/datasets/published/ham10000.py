@@ -8,7 +8,7 @@ from pathlib import Path
 
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
 from everygroup.datasets.published._coding import SEX, categories, find_file, read_source, recode, years
-from everygroup.datasets.published._layout import is_tidy, read_tidy
+from everygroup.datasets.published._layout import first_copies, is_tidy, read_tidy
 from everygroup.datasets.published._registry import register
 
 _COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization")
@@ -83,7 +83,11 @@ class Ham10000(Adapter):
             return self._coded(found)
         path = find_file(folder, "HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
         table = read_source(path, needs=_COLUMNS, text=["image_id", "lesion_id"], column_map=column_map)
-        return self._coded(Published(table.assign(image=table["image_id"]), path, folder))
+        images, n_doubled = first_copies(folder, table["image_id"], suffix=".jpg")
+        notes = (
+            (f"{n_doubled} images lie there twice, as in a widely used copy; the first is read",) if n_doubled else ()
+        )
+        return self._coded(Published(table.assign(image=images), path, folder, notes))
 
     def _coded(self, found: Published) -> Published:
         table, where = found.table, str(found.path)
@@ -94,4 +98,4 @@ class Ham10000(Adapter):
             localization=categories(table["localization"]),
         )
         notes = (f"{impossible} impossible ages count as missing",) if impossible else ()
-        return replace(found, table=coded, notes=notes)
+        return replace(found, table=coded, notes=found.notes + notes)
