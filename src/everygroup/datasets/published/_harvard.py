@@ -108,7 +108,7 @@ def read_harvard(
         path = find_file(folder, "data_summary*.csv")
         table = read_source(path, needs=["filename"], text=["filename"], column_map=column_map)
     else:
-        path = find_file(folder, "data_*.npz")
+        path = find_file(folder, "data_summary*.csv", "data_*.npz")
         table = _from_files(folder, column_map)
     table = table.rename(columns={old: new for old, new in _OTHER_NAMES.items() if new not in table.columns})
     check_columns(path, table, _NEEDS)
@@ -161,7 +161,7 @@ def _from_files(folder: Path, column_map: Mapping[str, str] | None) -> pd.DataFr
     """Read the attributes that stand in the npz files themselves; no image is unpacked."""
     rows = []
     names = {**_OTHER_NAMES, **(column_map or {})}
-    for file in walk(folder):
+    for file in sorted(walk(folder), key=basename):
         if not (basename(file).startswith("data_") and file.endswith(".npz")):
             continue
         row: dict[str, Any] = {"filename": basename(file)}
@@ -176,6 +176,12 @@ def _from_files(folder: Path, column_map: Mapping[str, str] | None) -> pd.DataFr
                 f"{folder / file}: its attributes cannot be read ({error}).",
                 fix="download the file again; Python objects (pickles) are not read, as they can run code",
             ) from error
+        for column, codes in (("gender", _GENDER), ("race", _RACE), ("ethnicity", _ETHNICITY), ("glaucoma", _YES_NO)):
+            text = as_category(row.get(column))
+            if text is not None and text.casefold() not in codes:
+                raise CohortError(
+                    f"{folder / file}: unknown {column} {text!r}.", fix=f"the known values are {', '.join(codes)}"
+                )
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -14,6 +14,7 @@ GROUPS = ("CN", "SMC", "EMCI", "MCI", "LMCI", "AD")
 
 def build(folder: Path) -> None:
     """Draw the published layout into an empty folder."""
+    rng = np.random.default_rng(0)
     rows = []
     for k in range(14):
         subject, number = f"{k // 2 + 2:03d}_S_{1000 + k // 2}", 20000 + k
@@ -25,7 +26,7 @@ def build(folder: Path) -> None:
                 picture = Image.fromarray(np.full((8, 8), part, dtype=np.uint8))
                 picture.save(place / f"{stem}_I{number}_{part}.png")
         else:
-            (place / f"{stem}_I{number}.nii").write_bytes(volume())
+            (place / f"{stem}_I{number}.nii").write_bytes(volume(rng))
         rows.append(
             {
                 "Image Data ID": f"I{number}",
@@ -45,7 +46,7 @@ def build(folder: Path) -> None:
     pd.DataFrame(rows).to_csv(folder / "my_collection_11_02_2020.csv", index=False)
 
 
-def volume() -> bytes:
+def volume(rng: np.random.Generator) -> bytes:
     """Return a NIfTI-1 file of 4 x 4 x 4 voxels."""
     header = bytearray(352)
     struct.pack_into("<i", header, 0, 348)
@@ -54,4 +55,4 @@ def volume() -> bytes:
     struct.pack_into("<4f", header, 76, 1, 1, 1, 1)
     struct.pack_into("<f", header, 108, 352)
     struct.pack_into("<4s", header, 344, b"n+1\0")
-    return bytes(header) + np.arange(64, dtype=np.uint8).tobytes()
+    return bytes(header) + rng.integers(0, 256, 64, dtype=np.uint8).tobytes()

@@ -14,12 +14,13 @@ SUBTYPES = ("clear_cell_rcc", "papillary_rcc", "chromophobe", "oncocytoma")
 
 def build(folder: Path) -> None:
     """Draw the published layout into an empty folder."""
+    rng = np.random.default_rng(0)
     cases = []
     for k in range(10):
         place = folder / "dataset" / f"case_{k:05d}"
         place.mkdir(parents=True)
         for name in ("imaging", "segmentation"):
-            (place / f"{name}.nii.gz").write_bytes(gzip.compress(volume(), mtime=0))
+            (place / f"{name}.nii.gz").write_bytes(gzip.compress(volume(rng), mtime=0))
         cases.append(
             {
                 "case_id": f"case_{k:05d}",
@@ -37,7 +38,7 @@ def build(folder: Path) -> None:
     (folder / "dataset" / "kits23.json").write_text(json.dumps(cases), encoding="utf-8")
 
 
-def volume() -> bytes:
+def volume(rng: np.random.Generator) -> bytes:
     """Return a NIfTI-1 file of 4 x 4 x 4 voxels."""
     header = bytearray(352)
     struct.pack_into("<i", header, 0, 348)
@@ -46,4 +47,4 @@ def volume() -> bytes:
     struct.pack_into("<4f", header, 76, 1, 1, 1, 1)
     struct.pack_into("<f", header, 108, 352)
     struct.pack_into("<4s", header, 344, b"n+1\0")
-    return bytes(header) + np.arange(64, dtype=np.uint8).tobytes()
+    return bytes(header) + rng.integers(0, 256, 64, dtype=np.uint8).tobytes()
