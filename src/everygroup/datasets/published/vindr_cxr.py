@@ -42,7 +42,9 @@ _SUFFIXES = (".dicom", ".dcm", ".png", ".jpg", ".jpeg")
 def _votes_map(name: str, column: str, share: float, classes: tuple[str, str], note: str) -> LabelMap:
     """Return the map of '2/3' (two of three readers) to the second class where more than `share` of them say so."""
     votes = [(k, n) for n in range(1, _READERS + 1) for k in range(n + 1)]
-    return LabelMap(name, 1, column, {f"{k}/{n}": classes[k / n > share] for k, n in votes}, note)
+    said = {f"{k}/{n}": classes[k / n > share] for k, n in votes}
+    healthy_first = sorted(said.items(), key=lambda vote: vote[1] not in ("absent", HEALTHY))
+    return LabelMap(name, 1, column, dict(healthy_first), note)
 
 
 def _maps() -> tuple[LabelMap, ...]:
