@@ -15,6 +15,7 @@ from everygroup.console import say, warn
 from everygroup.datasets.published._adapter import Adapter, LabelMap, Published
 from everygroup.datasets.published._registry import adapter_of
 from everygroup.errors import CohortError
+from everygroup.files import hash_json
 
 LABEL = "label"
 
@@ -56,6 +57,7 @@ class Chosen:
                 "version": self.rule.version,
                 "column": self.rule.column,
                 "note": self.rule.note,
+                "mapping_hash": hash_json(self.rule.mapping),
             },
             "notes": list(self.found.notes),
             "n_images": {"published": info.n_images, "here": len(self.found.table)},
@@ -97,7 +99,9 @@ def choose(
     table = _without_drops(adapter, table, left_out)
     for column, value in leave_out:
         table = _without(table, column, value, where, left_out)
-    labels = pd.Series(rule.apply(found.table[rule.column], where=where), index=found.table.index, dtype=object)
+    # Over all rows, so that a message counts as the file does; what is left out already may hold anything.
+    values = found.table[rule.column].where(found.table.index.isin(table.index))
+    labels = pd.Series(rule.apply(values, where=where), index=found.table.index, dtype=object)
     table = table.assign(**{LABEL: labels})
     table = _labelled(table, rule, left_out)
     if not len(table):
@@ -114,7 +118,7 @@ def _compare(adapter: Adapter, table: pd.DataFrame) -> dict[str, dict[str, dict[
         compared[column] = {v: {"published": n, "here": here[v]} for v, n in published.items()}
         differing += [f"{column} {v}: {here[v]} for {n}" for v, n in published.items() if here[v] != n]
     if info.n_images is not None and len(table) != info.n_images:
-        say(f"  {len(table)} of {info.n_images} published images: a part of the set, or another release.")
+        say(f"  The published set has {info.n_images} images: this is a part of it, more than it, or another release.")
     elif differing:
         warn(f"{info.title}: {len(differing)} counts differ from the published ones: {'; '.join(differing[:5])}.")
     elif compared:

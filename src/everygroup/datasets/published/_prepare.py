@@ -102,6 +102,7 @@ def prepare_published(
     table = chosen.table.iloc[limited_rows(np.arange(len(chosen.table)), sample_limit)]
     absent = _absent(table, images)
     _judge(absent, len(table), images, allow_missing if on_bad_image == "error" else 1.0)
+    (out / MISSING_IMAGES).unlink(missing_ok=True)  # an earlier list
     if len(absent):
         path = safe_csv(absent, out / MISSING_IMAGES)
         warn(
@@ -149,7 +150,9 @@ def _images(chosen: Chosen, image_size: int | None, resize: Resize) -> Images:
     if not source.members() and all(source.find(name) is None for name in chosen.table["image"]):
         archives = sorted(p.name for p in place.rglob("*.zip"))
         fix = f"unpack {', '.join(archives[:3])} there" if archives else "put the images there, as they are distributed"
-        raise CohortError(f"{place}: holds no image files.", fix=f"{fix}; see everygroup describe NAME")
+        raise CohortError(
+            f"{place}: holds no image files.", fix=f"{fix}; see everygroup describe {chosen.adapter.info.name}"
+        )
     say(f"Images: {len(source.members())} files below {place}, as {image_size or DEFAULT_IMAGE_SIZE} pixels.")
     return Images(source, image_size or DEFAULT_IMAGE_SIZE)
 
