@@ -10,8 +10,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
+from everygroup.datasets import read_cohort
 from everygroup.errors import ImageError, SettingsError
 from everygroup.imaging import open_source, prepare_images, read_image
 from everygroup.imaging.arrays import ArrayName, array_as_png, array_name
@@ -159,3 +161,20 @@ def test_a_folder_of_arrays_is_prepared_and_known_again(tmp_path: Path) -> None:
     before = source.fingerprint
     np.savez(raw / "data_1.npz", slo=np.full((6, 6), 99, np.uint8), more=np.zeros(3))
     assert open_source(raw).fingerprint != before
+
+
+def test_a_table_names_the_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = []
+    for k in range(4):
+        np.savez(tmp_path / f"data_{k}.npz", slo=np.full((6, 6), k, np.uint8))
+        rows.append((f"p{k}", f"data_{k}.npz#slo", "ab"[k % 2], "mf"[k // 2]))
+    table = pd.DataFrame(rows, columns=["image_id", "file", "y", "sex"])
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    options: dict[str, Any] = {"label": "y", "group": "sex", "image_column": "file", "image_size": 4}
+    options["cache"] = tmp_path / "cache"
+    cohort = read_cohort(tmp_path, **options)
+    assert cohort.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert "not used" not in capsys.readouterr().err
+    table.iloc[[0, 3]].to_csv(tmp_path / "metadata.csv", index=False)
+    read_cohort(tmp_path, **options)
+    assert "2 of 4 images" in capsys.readouterr().err

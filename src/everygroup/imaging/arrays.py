@@ -72,6 +72,12 @@ def array_name(name: str) -> ArrayName | None:
     return ArrayName(match["path"], match["key"] or "", index, window)
 
 
+def file_of(name: str) -> str:
+    """Return the file in which an image lies: `data_1.npz` for `data_1.npz#slo_fundus`, any other name as it is."""
+    array = array_name(name)
+    return name if array is None else array.path
+
+
 def array_as_png(file: Path | BinaryIO, name: ArrayName, *, label: str) -> bytes:
     """Return an array as an encoded image.
 
@@ -153,7 +159,8 @@ def _read_npy(stream: BinaryIO, label: str) -> np.ndarray:
 
 def _read_hdf5(file: Path | BinaryIO, name: ArrayName, label: str) -> np.ndarray:
     with open_hdf5(file) as held:
-        keys = [key for key in held if hasattr(held.get(key), "shape")]  # None for a link that leads nowhere
+        hard = [key for key in held if type(held.get(key, getlink=True)).__name__ == "HardLink"]  # in this file itself
+        keys = [key for key in hard if hasattr(held[key], "shape")]
         stack = held[_key(name, keys, label)]
         if stack.dtype.kind not in "uifb":
             raise ImageError(f"{label}: an array of {stack.dtype} is no picture.", fix=_FIX)

@@ -97,8 +97,8 @@ class ZipImages:
         return self._names.find(sample_id)
 
     def members(self) -> list[str]:
-        """Return the members that look like images."""
-        return [m for m in self._info if _has_suffix(m)]
+        """Return the members that look like images; where there are none, the arrays that hold one image each."""
+        return [m for m in self._info if _has_suffix(m)] or [m for m in self._info if _is_array(m)]
 
     def read(self, member: str) -> bytes:
         """Return a member's bytes, or those of a picture of an array; safe from several threads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,16 @@ def read_cells(path: Path) -> list[list[Any]]:
                 return [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
             finally:
                 book.close()
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, IndexError, SyntaxError) as error:
+    except (
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        LookupError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+    ) as error:
         raise CohortError(
             f"{path}: cannot be read as a spreadsheet ({error}).", fix="copy or download the file again"
         ) from error
@@ -55,7 +65,12 @@ def read_sheet(path: Path, *, needs: Sequence[str], column_map: Mapping[str, str
     if len(cells) < 2:
         raise CohortError(f"{path}: holds no rows below its header.", fix="give the file as distributed")
     names = ["" if c is None else str(c).strip() for c in cells[0]]
-    table = pd.DataFrame([row for row in cells[1:] if any(c is not None for c in row)], columns=names)
+    if twice := sorted({c for c in names if c and names.count(c) > 1}):
+        raise CohortError(f"{path}: the column {twice[0]!r} stands in the header twice.", fix="rename one of them")
+    rows = [
+        row[: len(names)] + [None] * (len(names) - len(row)) for row in cells[1:] if any(c is not None for c in row)
+    ]
+    table = pd.DataFrame(rows, columns=names)
     table = table[[c for c in names if c]].rename(columns=dict(column_map or {}))
     check_columns(path, table, list(needs))
     return table

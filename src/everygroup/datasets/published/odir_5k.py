@@ -83,7 +83,7 @@ class Odir5k(Adapter):
         modality="colour fundus photography",
         task="eight groups of diagnoses of an eye",
         citation="Peking University International Competition on Ocular Disease Intelligent Recognition (ODIR-2019); "
-        "Li, Li, Wang et al. A benchmark of ocular disease intelligent recognition: one shot for multi-disease "
+        "Li, Li, Hu, Wang, Kang. A benchmark of ocular disease intelligent recognition: one shot for multi-disease "
         "detection. Bench 2020, doi:10.1007/978-3-030-71058-3_11",
         licence="unspecified by its re-publishers: research use only",
         access="registration with the challenge; copies circulate openly",
