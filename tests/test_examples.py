@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import types
 from collections.abc import Iterator
@@ -188,25 +186,18 @@ def test_contributed_metric_is_cohens_kappa() -> None:
     assert measured.n_per_group == macro_f1(y, answer, sensitive_features=group).n_per_group
 
 
-def test_contributed_data_set_reads_a_miniature(tmp_path: Path) -> None:
-    read = load(python_blocks("CONTRIBUTING.md")[2]).pad_ufes_20
-    n = 12
-    table = pd.DataFrame(
-        {
-            "patient_id": [f"PAT_{i // 2}" for i in range(n)],
-            "fitspatrick": [None if i == 0 else float(1 + i % 6) for i in range(n)],
-            "diagnostic": ["NEV" if i % 3 else "BCC" for i in range(n)],
-            "img_id": [f"PAT_{i // 2}_{i}.png" for i in range(n)],
-        }
-    )
-    table.to_csv(tmp_path / "metadata.csv", index=False)
-    rng = np.random.default_rng(0)
-    for i, name in enumerate(table["img_id"]):
-        part = tmp_path / f"imgs_part_{1 + i % 3}"
-        part.mkdir(exist_ok=True)
-        Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8)).save(part / name)
-    with contextlib.redirect_stdout(io.StringIO()):
-        cohort = read(tmp_path, image_size=8, cache=tmp_path / "cache")
+def test_contributed_data_set_is_one_of_ours_and_prepares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from everygroup.datasets import prepare_published, published, read_cohort
+
+    code = python_blocks("CONTRIBUTING.md")[2]
+    assert code == (Path(published.__file__).parent / "ddi.py").read_text(encoding="utf-8")
+    monkeypatch.setitem(published.ADAPTERS, "ddi", published.ADAPTERS["ddi"])  # is put back afterwards
+    module = load(code)
+    assert type(published.ADAPTERS["ddi"]) is module.Ddi
+    miniature = load((ROOT / "tests/datasets/published/miniatures/ddi.py").read_text(encoding="utf-8"))
+    (tmp_path / "raw").mkdir()
+    miniature.build(tmp_path / "raw")
+    cohort = read_cohort(prepare_published("ddi", tmp_path / "raw", tmp_path / "out", image_size=8), group="skin_tone")
     assert isinstance(cohort, Cohort)
-    assert (len(cohort), cohort.sample_shape, cohort.groups) == (n, (8, 8, 3), ("light", "dark"))
-    assert cohort.group[0] == -1 and len(set(cohort.units)) == n // 2
+    assert (len(cohort), cohort.sample_shape, cohort.groups) == (18, (8, 8, 3), ("12", "34", "56"))
+    assert (cohort.group < 0).sum() == 1 and cohort.provenance["citation"] == module.Ddi.info.citation

@@ -12,6 +12,10 @@ import typer
 
 from everygroup.errors import SettingsError
 
+_OWN_DATASETS = {
+    "simulated": "procedural dermatology cohort with a known truth",
+    "toy": "vectors with rotating sectors",
+}
 KINDS = ("methods", "backbones", "metrics", "datasets", "settings", "selection", "presets")
 
 
@@ -34,12 +38,12 @@ def list_names(
 
 
 def describe(
-    name: Annotated[str, typer.Argument(help="A method, metric or setting.")],
+    name: Annotated[str, typer.Argument(help="A method, metric, data set or setting.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Describe a method, metric or setting: what it is, its parameters, where it comes from.
+    """Describe a method, metric, data set or setting: what it is, its parameters, where it comes from.
 
-    Examples: `everygroup describe spare` · `everygroup describe macro_f1`
+    Examples: `everygroup describe spare` · `everygroup describe macro_f1` · `everygroup describe ham10000`
     """
     record = _record(name)
     if as_json:
@@ -50,6 +54,10 @@ def describe(
             typer.echo(f"{key}:")
             for k, v in value.items():
                 typer.echo(f"  {k} = {v}")
+        elif isinstance(value, list):
+            typer.echo(f"{key}:" if value else f"{key}: none")
+            for item in value:
+                typer.echo(f"  - {item}")
         elif "\n" in str(value):
             typer.echo(f"\n{value}\n")
         else:
@@ -70,7 +78,10 @@ def _entries(kind: str, pattern: str) -> dict[str, str]:
 
         return {n: metric_info(n).title for n in list_metrics()}
     if kind == "datasets":
-        return {"simulated": "procedural dermatology cohort with a known truth", "toy": "vectors with rotating sectors"}
+        from everygroup.datasets.published import ADAPTERS
+
+        titles = {n: f"{a.info.title}: {a.info.modality}, {a.info.task}" for n, a in sorted(ADAPTERS.items())}
+        return {**_OWN_DATASETS, **titles}
     if kind == "settings":
         from everygroup.settings import TrainSettings
 
@@ -89,6 +100,7 @@ def _entries(kind: str, pattern: str) -> dict[str, str]:
 def _record(name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from everygroup.datasets.published import ADAPTERS
     from everygroup.methods import METHODS
     from everygroup.metrics import list_metrics, metric_info
     from everygroup.settings import TrainSettings
@@ -105,6 +117,48 @@ def _record(name: str) -> dict[str, Any]:
     if name in TrainSettings.model_fields:
         field = TrainSettings.model_fields[name]
         return {"setting": name, "default": field.default, "meaning": field.description}
-    near = difflib.get_close_matches(name, [*METHODS, *list_metrics(), *TrainSettings.model_fields], n=1)
+    if name in ADAPTERS:
+        return _data_set(name)
+    if name in _OWN_DATASETS:
+        return {"name": name, "title": _OWN_DATASETS[name]}
+    known = [*METHODS, *list_metrics(), *TrainSettings.model_fields, *ADAPTERS]
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise SettingsError(f"Nothing is called {name!r}.", fix=f"{hint}See `everygroup list methods`")
+    raise SettingsError(
+        f"Nothing is called {name!r}.", fix=f"{hint}See `everygroup list methods`, `metrics`, `datasets` or `settings`"
+    )
+
+
+def _data_set(name: str) -> dict[str, Any]:
+    from everygroup.datasets.published import adapter_of
+
+    adapter = adapter_of(name)
+    info = adapter.info
+    record: dict[str, Any] = {
+        "name": info.name,
+        "title": info.title,
+        "modality": info.modality,
+        "task": info.task,
+        "images": info.n_images if info.n_images is not None else "not stated",
+        "unit": "the image: no patient is known" if info.unit == "image_id" else info.unit,
+        "licence": info.licence,
+        "access": info.access,
+        "citation": info.citation,
+        "attributes": dict(info.attributes) or "none",
+        "files": list(info.files),
+        "known defects": list(info.defects),
+        "left out": dict(adapter.drops) or "no record",
+        "label maps": {
+            f"{rule.name} (version {rule.version})": _classes(rule.classes) + (f" ({rule.note})" if rule.note else "")
+            for rule in adapter.label_maps
+        },
+        "published counts": {c: ", ".join(f"{v} {n}" for v, n in counts.items()) for c, counts in info.counts.items()},
+    }
+    if info.doubtful:
+        record["column names"] = "not confirmed on the released files; rename yours with --column-map OLD=NEW"
+    return {**record, "prepare": f"everygroup prepare {name} RAW_FOLDER --out COHORT"}
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:12])
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown

@@ -16,6 +16,7 @@ from everygroup.datasets._locate import Images, choose_id_column, choose_images,
 from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
 from everygroup.errors import CohortError, SettingsError
 from everygroup.imaging import OnBadImage, Resize
+from everygroup.imaging.arrays import file_of
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,6 @@ def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images,
             fix="add the images, name the right column with --image-column, or leave these rows out with "
             "--on-bad-image skip",
         )
-    unused = len(set(members) - set(found))
+    unused = len(set(members) - {file_of(f) for f in found if f is not None})
     if unused and request.sample_limit is None and not request.drop_unlabelled:
         warn(f"{unused} of {len(members)} images in {chosen.source.path.name} have no row in {path.name}; not used.")

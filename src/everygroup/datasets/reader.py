@@ -105,7 +105,7 @@ def read_cohort(
         Path(source),
         images=Path(images) if images is not None else None,
         label=label,
-        group=_names(group),
+        group=names_of(group),
         bins=dict(bins or {}),
         id_column=id_column,
         image_column=image_column,
@@ -165,7 +165,7 @@ def prepare_cohort(
         Path(source),
         images=Path(images) if images is not None else None,
         label=label,
-        group=_names(group),
+        group=names_of(group),
         bins=dict(bins or {}),
         id_column=id_column,
         image_column=image_column,
@@ -179,8 +179,23 @@ def prepare_cohort(
     )
     if is_prepared(request.source):
         raise CohortError(f"{source}: is prepared already.", fix="use it as it is, or give the original files")
-    out = Path(out)
-    found = gather(request)
+    return write_cohort(request, gather(request), Path(out), overwrite=overwrite)
+
+
+def write_cohort(
+    request: Request, found: Found, out: Path, *, overwrite: bool = False, about: Mapping[str, Any] | None = None
+) -> Path:
+    """Decode a checked table's images and write the prepared folder.
+
+    Parameters
+    ----------
+    request, found : Request, Found
+        What was asked for, and what `gather` found (or whoever made the table).
+    out : Path
+        The folder, which is returned.
+    about : mapping, optional
+        More for the provenance; goes before what is known without it, its counts of `left_out` beside the others.
+    """
     table, prepared = _decode(request, found, out, overwrite=overwrite)
     with atomic_path(out / TABLE) as temporary:
         table.to_csv(temporary, index=False)
@@ -191,11 +206,13 @@ def prepare_cohort(
         "ids_hash": hash_array(table[found.id_column].astype(str).to_numpy(dtype=object)),
     }
     record["rules"] = {
-        "label": label,
-        "split_by": split_by,
+        "label": request.label,
+        "split_by": request.split_by,
         "group": GroupRule.make(request.group, request.bins).to_dict() if request.group else None,
     }
-    record["provenance"] = _provenance(request, found, len(prepared.bad))
+    known, about = _provenance(request, found, len(prepared.bad)), dict(about or {})
+    left_out = {**known["left_out"], **about.get("left_out", {})}
+    record["provenance"] = {**known, **about, "left_out": left_out}
     write_json(out / RECORD, record)
     return out
 
@@ -205,7 +222,8 @@ def is_prepared(folder: Path | str) -> bool:
     return (Path(folder) / RECORD).is_file()
 
 
-def _names(group: Sequence[str] | str | None) -> tuple[str, ...]:
+def names_of(group: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return the columns of one name, several or none."""
     return () if group is None else (group,) if isinstance(group, str) else tuple(group)
 
 

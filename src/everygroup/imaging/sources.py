@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import zipfile
@@ -17,6 +18,7 @@ import numpy as np
 
 from everygroup.errors import CohortError, ImageError
 from everygroup.files import hash_json
+from everygroup.imaging.arrays import ARRAY_SUFFIXES, array_as_png, array_name
 from everygroup.imaging.read import MAX_FILE_BYTES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -39,6 +41,12 @@ class _Names:
 
     def find(self, sample_id: str) -> str | None:
         wanted = sample_id.replace("\\", "/").removeprefix("./").strip()
+        if array := array_name(wanted):
+            file = self._by_name(array.path)
+            return None if file is None else array.at(file)
+        return self._by_name(wanted)
+
+    def _by_name(self, wanted: str) -> str | None:
         if wanted in self.exact:
             return wanted
         # A table may give a longer path than we see (its root folder is not here), or another suffix.
@@ -47,7 +55,7 @@ class _Names:
             found = self.by_key.get(key, [])
             if len(found) > 1:
                 raise CohortError(
-                    f"The id {sample_id!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
+                    f"The id {wanted!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
                     fix="name the file with its folder in the table, or remove the copies",
                 )
             if found:
@@ -57,6 +65,11 @@ class _Names:
 
 def _has_suffix(name: str) -> bool:
     return splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _is_array(name: str) -> bool:
+    """Tell whether a file may hold images as arrays; images*.npz is an archive of all of them."""
+    return name.lower().endswith(ARRAY_SUFFIXES) and not basename(name).startswith("images")
 
 
 def _hidden(path: str) -> bool:
@@ -84,11 +97,16 @@ class ZipImages:
         return self._names.find(sample_id)
 
     def members(self) -> list[str]:
-        """Return the members that look like images."""
-        return [m for m in self._info if _has_suffix(m)]
+        """Return the members that look like images; where there are none, the arrays that hold one image each."""
+        return [m for m in self._info if _has_suffix(m)] or [m for m in self._info if _is_array(m)]
 
     def read(self, member: str) -> bytes:
-        """Return a member's bytes; safe from several threads."""
+        """Return a member's bytes, or those of a picture of an array; safe from several threads."""
+        if (array := array_name(member)) is not None:
+            return array_as_png(io.BytesIO(self._bytes(array.path)), array, label=member)
+        return self._bytes(member)
+
+    def _bytes(self, member: str) -> bytes:
         if self._info[member].file_size > MAX_FILE_BYTES:
             raise ImageError(f"{member}: unpacks to more than {MAX_FILE_BYTES >> 20} MiB.")
         try:
@@ -117,11 +135,13 @@ class FolderImages:
         return self._names.find(sample_id)
 
     def members(self) -> list[str]:
-        """Return the files that look like images."""
-        return [m for m in self._stat if _has_suffix(m)]
+        """Return the files that look like images; where there are none, the arrays that hold one image each."""
+        return [m for m in self._stat if _has_suffix(m)] or [m for m in self._stat if _is_array(m)]
 
     def read(self, member: str) -> bytes:
-        """Return a file's bytes."""
+        """Return a file's bytes, or those of a picture of an array."""
+        if (array := array_name(member)) is not None:
+            return array_as_png(self.path / array.path, array, label=member)
         try:
             if self._stat[member][0] > MAX_FILE_BYTES:
                 raise ImageError(f"{member}: the file is larger than {MAX_FILE_BYTES >> 20} MiB.")
@@ -131,8 +151,9 @@ class FolderImages:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash names, sizes and modification times of the image files."""
-        return hash_json(sorted((m, *self._stat[m]) for m in self.members()))
+        """Hash names, sizes and modification times of the image and array files."""
+        files = {*self.members(), *(m for m in self._stat if _is_array(m))}
+        return hash_json(sorted((m, *self._stat[m]) for m in files))
 
 
 def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -202,7 +223,7 @@ class NpzImages:
 
     def _header(self) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as stream:
-            return _read_header(stream)
+            return read_header(stream)
 
     def members(self) -> list[str]:
         """Return the ids of the images."""
@@ -220,12 +241,15 @@ class NpzImages:
 
     def chunks(self, size: int = 1024) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first index, images (b, H, W, 3)) without holding the whole array in memory."""
+        yield from self._blocks("images.npy", self.shape[0], size)
+
+    def _blocks(self, member: str, n_images: int, size: int) -> Iterator[tuple[int, np.ndarray]]:
         per_image = int(np.prod(self.shape[1:]))
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as stream:
-                _read_header(stream)
-                for start in range(0, self.shape[0], size):
-                    n = min(size, self.shape[0] - start)
+            with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+                read_header(stream)
+                for start in range(0, n_images, size):
+                    n = min(size, n_images - start)
                     data = stream.read(n * per_image)
                     if len(data) < n * per_image:
                         raise EOFError("the array ends too early")
@@ -242,7 +266,8 @@ class NpzImages:
             return hash_json(sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist()))
 
 
-def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+def read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Return shape, type and whether the order is C of the array that a stream of .npy begins with."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
@@ -266,7 +291,9 @@ def open_source(path: Path | str) -> ImageSource:
     if not path.exists():
         raise CohortError(f"{path}: there is no such file or folder.", fix="check the path given to --images")
     if path.suffix.lower() == ".npz":
-        return NpzImages(path)
+        from everygroup.imaging.parts import NpzParts, has_parts
+
+        return NpzParts(path) if has_parts(path) else NpzImages(path)
     if path.suffix.lower() == ".zip":
         return ZipImages(path)
     raise CohortError(f"{path}: images are read from a folder, a .zip or an .npz file.", fix="check --images")

@@ -8,9 +8,22 @@ import importlib
 import pkgutil
 
 from everygroup.datasets.published._adapter import Adapter, DataSetInfo, LabelMap, Published
+from everygroup.datasets.published._prepare import MISSING_IMAGES, missing_images, prepare_published
 from everygroup.datasets.published._registry import ADAPTERS, adapter_of, list_datasets, register
 
-__all__ = ["ADAPTERS", "Adapter", "DataSetInfo", "LabelMap", "Published", "adapter_of", "list_datasets", "register"]
+__all__ = [
+    "ADAPTERS",
+    "MISSING_IMAGES",
+    "Adapter",
+    "DataSetInfo",
+    "LabelMap",
+    "Published",
+    "adapter_of",
+    "list_datasets",
+    "missing_images",
+    "prepare_published",
+    "register",
+]
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
