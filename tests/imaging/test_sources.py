@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from everygroup.errors import CohortError, ImageError
 from everygroup.imaging import open_source
@@ -244,3 +245,13 @@ def test_damage_found_while_reading(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(CohortError, match="is damaged"):
         list(source.chunks())
+
+
+def test_a_picture_does_not_stand_in_for_an_absent_one_of_its_name(tmp_path: Path) -> None:
+    for name in ("patient1/study1/view1.png", "patient2/study1/view2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    source = open_source(tmp_path)
+    assert source.find("patient3/study1/view1.png") is None and source.find("view1") == "patient1/study1/view1.png"
+    assert source.find("root/patient2/study1/view2.png") == "patient2/study1/view2.png"
+    assert source.find("study1/view2.jpg") == "patient2/study1/view2.png"

@@ -62,7 +62,7 @@ class _Names:
         name = basename(wanted)
         bare, suffix = split_suffix(name)
         for key in (wanted, name, bare if suffix else ""):
-            found = self.by_key.get(key, [])
+            found = [path for path in self.by_key.get(key, []) if _same_place(path, wanted)]
             if len(found) > 1:
                 raise CohortError(
                     f"The id {wanted!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
@@ -71,6 +71,15 @@ class _Names:
             if found:
                 return found[0]
         return None
+
+
+def _same_place(path: str, wanted: str) -> bool:
+    """Tell whether two paths, suffixes apart, agree in all folders that both name.
+
+    `study2/view1.jpg` must not stand in for an absent `study1/view1.jpg`.
+    """
+    folders, others = (split_suffix(p)[0].split("/")[-2::-1] for p in (path, wanted))
+    return all(a == b for a, b in zip(folders, others, strict=False))
 
 
 class _Files(ABC):
