@@ -226,8 +226,8 @@ def main() -> None:
                 for k, row in enumerate(ROWS)
             ),
             "",
-            f"The machine had {os.getloadavg()[2]:.0f} processes at work on {os.cpu_count()} cores on average: the more, "
-            "the less the clock says.",
+            f"The machine had {os.getloadavg()[2]:.0f} processes at work on {os.cpu_count()} cores on average: "
+            "the more, the less the clock says.",
             "",
             "What lies between decoding alone and the preparation is Lanczos: the second row does the same work with "
             "Pillow alone. The DataLoader does it again in every epoch; prepared images are read from a memory map.",
