@@ -22,7 +22,7 @@ from everygroup.benchmark.standings import OURS
 from everygroup.benchmark.study_page import write_all
 from everygroup.files import safe_csv
 
-PAGES = ("main", "ablation", "weighting", "alpha", "sharing", "weights", "beyond", "training-subsets")
+PAGES = ("main", "ablation", "weighting", "alpha", "sharing", "weights", "beyond", "many-groups", "training-subsets")
 BEST, TO_ERM = "the best baseline on validation", "ERM"
 GOAL = """\
 The goal was written down before the runs: SPARE, or a named variant of it, above the best baseline in macro F1 in every
