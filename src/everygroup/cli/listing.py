@@ -149,7 +149,10 @@ def _data_set(name: str) -> dict[str, Any]:
         "known defects": list(info.defects),
         "left out": dict(adapter.drops) or "no record",
         "label maps": {
-            f"{rule.name} (version {rule.version})": _classes(rule.classes) + (f" ({rule.note})" if rule.note else "")
+            f"{rule.name} (version {rule.version}{', the default' if rule is adapter.label_maps[0] else ''})": _classes(
+                rule.classes
+            )
+            + (f" ({rule.note})" if rule.note else "")
             for rule in adapter.label_maps
         },
         "published counts": {c: ", ".join(f"{v} {n}" for v, n in counts.items()) for c, counts in info.counts.items()},
