@@ -123,7 +123,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert documented("Training") == actual
 
 
-@pytest.mark.parametrize(("heading", "method"), [("SPARE", "spare"), ("GroupModel", "group_model")])
+@pytest.mark.parametrize(("heading", "method"), [("SPARE", "spare"), ("GroupModel", "group_model"), ("ERM", "erm")])
 def test_every_hyper_parameter_is_documented_with_its_default(heading: str, method: str) -> None:
     actual = {name: shown(default) for name, default in METHODS[method].defaults().items()}
     assert documented(f"Hyper-parameters of {heading}") == actual

@@ -171,7 +171,12 @@ def test_patients_of_one_split_are_drawn_alike_and_flipped_together(tmp_path: Pa
     )
     assert (one["only_method"], one["only_baseline"]) == ((a & ~b).sum(), (~a & b).sum())
     assert one["accuracy_difference"] == pytest.approx(a.mean() - b.mean())
-    found = errors.set_index(["group", "method", "baseline"])["se_patients"]
+    rows = errors.set_index(["group", "method", "baseline"])
+    better = rows.loc[("overall", "better", "erm")]
+    assert 0 < better["low_patients"] < better["high_patients"] < 0.4  # 0.9 right against 0.7
+    back = rows.loc[("f", "erm", "better")]
+    assert back["high_patients"] == pytest.approx(-rows.loc[("f", "better", "erm"), "low_patients"]), "the same draws"
+    found = rows["se_patients"]
     assert 0.01 < found["overall", "better", "erm"] < 0.1 and found["f", "erm", "better"] == pytest.approx(
         found["f", "better", "erm"]
     )

@@ -261,3 +261,15 @@ def test_peak_memory_is_of_the_block_where_the_system_can_tell(monkeypatch: pyte
 
     monkeypatch.setattr(Path, "read_text", unreadable)
     assert peak_memory() > 2**20
+
+
+def test_benchmarks_share_a_store(recipe: Make, tmp_path: Path) -> None:
+    store = tmp_path / "networks"
+    first = run_study(recipe(methods=["erm"], seeds=[0]), tmp_path / "first", store=store)
+    trained = {p.name for p in (store / "networks").iterdir()}
+    second = run_study(recipe(methods=["erm", "group_model"], seeds=[0]), tmp_path / "second", store=store)
+    assert (first.finished, second.finished) == (1, 2) and trained < {p.name for p in (store / "networks").iterdir()}
+    costs = [read_json(p) for p in (tmp_path / "second" / "jobs").glob("*-erm-*/cost.json")]
+    assert [c["networks"][0]["reused"] for c in costs] == [True]
+    with pytest.raises(OutputError, match="in use already"):
+        run_study(recipe(methods=["erm"], seeds=[0]), tmp_path / "first", store=tmp_path / "other")

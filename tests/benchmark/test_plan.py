@@ -12,7 +12,7 @@ from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.probe import expected_seconds
 from everygroup.benchmark.recipe import Recipe
 from everygroup.benchmark.study import claim
-from everygroup.errors import CohortError, SettingsError
+from everygroup.errors import CohortError, OutputError, SettingsError
 from everygroup.files import hash_json, write_json
 from everygroup.settings import read_config
 
@@ -118,3 +118,21 @@ def test_expected_time_grows_with_the_plan(recipe: Make) -> None:
     assert 0 < low < high  # SPARE's first networks are the group models
     more = expected_seconds(make_plan(recipe(methods=["erm", "group_model", "spare"], seeds=list(range(40)))))
     assert more[0] > low
+
+
+def test_equal_draws_of_a_choice_run_once(recipe: Make) -> None:
+    twins = {"name": "multitask", "search": {"strength": {"choice": [0.01, 0.1]}}}  # 0.01 is the default too
+    plan = make_plan(recipe(methods=["erm", twins], draws=9, search_seeds=[9]))
+    assert len(plan.searching) == len({job.id for job in plan.searching}) == 2
+
+
+def test_attributes_of_a_cohort_may_be_added_and_not_changed(recipe: Make, tmp_path: Path) -> None:
+    def by(**attributes: object) -> Recipe:
+        return recipe(cohorts=[{"name": "sim", "source": "sim", "n": 120, "attributes": attributes}])
+
+    age = {"group": "age", "bins": {"age": 55}}
+    claim(tmp_path / "out", by(tone={"group": "tone"}))
+    claim(tmp_path / "out", by(age=age))
+    assert list(read_config(tmp_path / "out" / "recipe.yaml")["cohorts"][0]["attributes"]) == ["tone", "age"]
+    with pytest.raises(OutputError, match="another protocol"):
+        claim(tmp_path / "out", by(age={"group": "age", "bins": {"age": 60}}))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from everygroup.benchmark.recipe import (
     Recipe,
+    choose_attributes,
     choose_cohorts,
     drawn_of,
     hyperparameters_of,
@@ -158,3 +159,10 @@ def test_draws_stay_in_their_ranges(draw: int, name: str) -> None:
     assert values["a"] in ("x", "y") and -1 <= values["b"] <= 2 and values["d"] in (1, 2, 3)
     assert values["c"] * (1 + 1e-12) >= 0.1 and values["c"] <= 10 * (1 + 1e-12)
     assert not any(isinstance(v, np.generic) for v in values.values())
+
+
+def test_one_attribute_of_several() -> None:
+    recipe = choose_attributes(read_recipe("spare/main").at("cpu"), ["sex"])
+    assert [(c.name, list(c.attributes)) for c in recipe.cohorts] == [("ham10000", ["sex"]), ("odir_5k", ["sex"])]
+    with pytest.raises(SettingsError, match="attribute 'race'"):
+        choose_attributes(recipe, ["race"])

@@ -126,3 +126,9 @@ def test_bad_input_is_one_message(run: Run, recipe: Path, tmp_path: Path) -> Non
         assert code == 2 and word in text and "Fix:" in text, text
     code, text = run("collect", tmp_path)
     assert code == 2 and "everygroup benchmark first" in text
+
+
+def test_one_cohort_of_a_recipe_at_a_size_that_names_another(run: Run, recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE + "  named: {cohorts: {mine: {image_size: 8}}}\n")
+    code, text = run("benchmark", recipe, "--cohort", "toy", "--size", "named", "--out", tmp_path / "o", "--dry-run")
+    assert code == 0 and "toy by own" in text, text

@@ -182,7 +182,7 @@ DEFECTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "web page": (lambda: b"<!DOCTYPE html><html>404</html>", "a text or web page"),
     "gif": (lambda: encode(picture(), "GIF"), "this is a GIF"),
     "pdf": (lambda: b"%PDF-1.7 ...", "this is a PDF"),
-    "dicom": (lambda: b"\0" * 128 + b"DICM" + b"\0" * 64, "DICOM file; convert it to PNG"),
+    "dicom": (lambda: b"\0" * 128 + b"DICM" + b"\0" * 64, "DICOM file holds no pixels"),
     "truncated jpeg": (lambda: encode(picture(64, 64), "JPEG")[:400], "damaged .*[Tt]runcated"),
     "truncated png": (lambda: encode(picture(64, 64))[:90], "damaged"),
     "truncated tiff": (lambda: encode(picture(64, 64), "TIFF")[:300], "damaged|not an image"),

@@ -73,6 +73,48 @@ def test_members_and_bytes(source: ZipImages | FolderImages) -> None:
     assert source.read("part_1/a.jpg") == b"A"
 
 
+def test_dicom_without_suffix_volumes_and_parts_are_found(tmp_path: Path) -> None:
+    dicom = b"\0" * 128 + b"DICM"
+    members = {
+        "IM0001": dicom,
+        "1.2.840.5": dicom,
+        "scan.dcm": b"",
+        "LICENSE": b"text",
+        "DICOMDIR": dicom,
+        "brain.nii.gz": b"",
+        "head.img": b"v",
+        "head.hdr": b"h",
+        "odd#3.png": b"",
+    }
+    for source in (make_zip(tmp_path / "i.zip", members), tmp_path / "i"):
+        if source.suffix != ".zip":
+            source.mkdir()
+            for name, data in members.items():
+                (source / name).write_bytes(data)
+        opened = open_source(source)
+        assert not isinstance(opened, NpzImages)
+        images = {"IM0001", "1.2.840.5", "scan.dcm", "brain.nii.gz", "head.img", "odd#3.png"}
+        assert set(opened.members()) == images
+        assert set(opened.dicom_members()) == {"IM0001", "1.2.840.5", "scan.dcm"}
+        assert [opened.header(m) for m in ("head.img", "scan.dcm")] == [b"h", None]
+        for name, member in {
+            "scan.dcm#12": "scan.dcm",
+            "scan#12": "scan.dcm",
+            "IM0001.dcm": "IM0001",
+            "brain": "brain.nii.gz",
+            "brain.nii.gz#axis=1,index=middle": "brain.nii.gz",
+            "odd#3": "odd#3.png",
+            "odd#3.png": "odd#3.png",
+            "brain.nii.gz#12#13": None,
+            "scan.dcm#first": None,
+        }.items():
+            assert opened.find(name) == member, name
+        assert opened.locate("scan#12") == ("scan.dcm", "12")
+        assert opened.locate("odd#3") == ("odd#3.png", ""), "a file may be called so"
+        opened.also_called({"x1": "scan.dcm"}, hide_names=True)
+        assert opened.find("x1#4") == "scan.dcm"
+
+
 def test_an_ambiguous_id_is_refused(tmp_path: Path) -> None:
     source = open_source(make_zip(tmp_path / "i.zip", {"x/a.jpg": b"1", "y/a.jpg": b"2", "b.jpg": b"3"}))
     with pytest.raises(CohortError, match=r"'a' fits several images in i.zip: x/a.jpg, y/a.jpg"):

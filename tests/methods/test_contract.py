@@ -75,5 +75,5 @@ def test_names_and_wildcards() -> None:
         method_class("spar")
     with pytest.raises(SettingsError, match="did you mean 'alpha'"):
         create_method("spare", {"alpa": 0.3})
-    with pytest.raises(EverygroupError, match="It has: none"):
+    with pytest.raises(EverygroupError, match="It has: selection_by"):
         create_method("erm", {"alpha": 0.3})

@@ -112,6 +112,41 @@ def test_alpha_one_trains_no_group_predictor(two: Split, vector_settings: TrainS
         model.predict(two.test, routing="soft")
 
 
+def test_alpha_zero_trains_no_group_models(two: Split, vector_settings: TrainSettings) -> None:
+    store = Store()
+    model = fit(two, vector_settings, store, alpha=0.0)
+    assert set(store.log.table["model"]) == {"group_predictor", "spare[g0]", "spare[g1]"}
+    assert Spare(alpha=0.0).cost(["g0", "g1"]) == 1 + 2
+    assert model.weights is not None
+    assert model.weights["utility"].isna().all()
+    np.testing.assert_allclose(model.weights["weight"], np.exp(-model.weights["similarity"]), rtol=1e-6)
+
+
+def test_a_group_model_is_trained_for_the_groups_that_use_it(two: Split, vector_settings: TrainSettings) -> None:
+    store = Store()
+    hyper = {"alpha": {"g0": 0.0, "g1": 0.5}, "refresh": 1, "min_group": 10_000}
+    model = fit(two, vector_settings, store, **{**hyper, "min_group": 10})
+    assert {"group_model[g1]", "spare[g1] refreshed 1"} < set(store.log.table["model"])
+    assert "group_model[g0]" not in set(store.log.table["model"])
+    assert len(store._networks) == Spare(**hyper).cost(["g0", "g1"]) == 1 + 1 + 1 + 2  # type: ignore[arg-type]
+    assert model.weights is not None
+    missing = model.weights.groupby("target_group")["utility"].apply(lambda u: u.isna().all())
+    assert missing.to_dict() == {"g0": True, "g1": False}
+    clear_warnings()
+    fit(two, vector_settings.but(updates=5), **hyper)
+    assert [w.split(":")[0] for w in recorded_warnings()] == ["Group g1"]
+
+
+@pytest.mark.parametrize("hyper", [{"misclassified": "drop"}, {"initial": "group_model"}], ids=str)
+def test_alpha_zero_keeps_the_group_models_that_something_else_needs(
+    hyper: dict[str, str], two: Split, vector_settings: TrainSettings
+) -> None:
+    store = Store()
+    model = fit(two, vector_settings.but(updates=20), store, alpha=0.0, min_group=10, **hyper)
+    assert len(store._networks) == Spare(alpha=0.0, **hyper).cost(["g0", "g1"]) == 2 + 1 + 2  # type: ignore[arg-type]
+    assert ("misclassified" in hyper) == bool((weight_of(model, "g0") == 0).any())
+
+
 def test_similarity_only_with_groups_far_apart_ignores_the_other_group(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:

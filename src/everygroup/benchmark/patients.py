@@ -15,7 +15,8 @@ from everygroup.files import read_json
 from everygroup.metrics import OneVsRest, average_rate
 from everygroup.statistics import detectable_difference, mcnemar_counts, sign_flip
 
-N_BOOT = 200
+N_BOOT = 1000
+BY_PATIENTS = ("se_patients", "low_patients", "high_patients", "detectable_patients")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ def compare_patients(
     Returns
     -------
     errors : DataFrame
-        `SETTING`, group, method, baseline, se_patients (standard error of the mean difference over seeds in macro F1
-        when patients are resampled, the trained networks kept) and detectable_patients.
+        `SETTING`, group, method, baseline, and of the mean difference over seeds in macro F1, when patients are
+        resampled and the trained networks kept: se_patients (standard error), low_patients and high_patients (95 %
+        percentile interval) and detectable_patients.
     tests : DataFrame
         `SETTING`, group, method, baseline, only_method, only_baseline (samples that one of them alone answered right,
         summed over seeds), accuracy_difference, p, test. 'McNemar' where every answer is another patient's, else
@@ -77,19 +79,25 @@ def compare_patients(
                     about = {**dict(zip(SETTING, setting, strict=True)), "group": group}
                     about |= {"method": method, "baseline": base}
                     moved = np.mean([replicates[method, s][group] - replicates[base, s][group] for s in seeds], axis=0)
-                    moved = moved[np.isfinite(moved)]
-                    se = float(moved.std(ddof=1)) if moved.size > n_boot // 2 else np.nan
-                    detectable = float(detectable_difference(se)) if np.isfinite(se) else np.nan
-                    errors.append({**about, "se_patients": se, "detectable_patients": detectable})
+                    errors.append({**about, **_scatter(moved)})
                     pairs = [(read[method, s], read[base, s]) for s in seeds]
                     tests.append({**about, **_paired_test(pairs, group, seed)})
     keys = [*SETTING, "group", "method", "baseline"]
     return (
-        pd.DataFrame(errors, columns=[*keys, "se_patients", "detectable_patients"]),
+        pd.DataFrame(errors, columns=[*keys, *BY_PATIENTS]),
         pd.DataFrame(
             tests, columns=[*keys, "only_method", "only_baseline", "accuracy_difference", "n", "patients", "p", "test"]
         ),
     )
+
+
+def _scatter(moved: np.ndarray) -> dict[str, float]:
+    """Describe the replicates (R,) of a difference; NaN where most of them are undefined."""
+    known = moved[np.isfinite(moved)]
+    if known.size <= len(moved) // 2:
+        return dict.fromkeys(BY_PATIENTS, float("nan"))
+    se, (low, high) = float(known.std(ddof=1)), np.quantile(known, [0.025, 0.975])
+    return dict(zip(BY_PATIENTS, (se, float(low), float(high), float(detectable_difference(se))), strict=True))
 
 
 def _replicates(

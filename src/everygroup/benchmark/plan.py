@@ -210,8 +210,14 @@ def _expand(recipe: Recipe, facts: Mapping[tuple[str, str], Facts], stage: Stage
                     draws = recipe.draws_of(method)
                     if stage == "search" and draws == 1:
                         continue
+                    tried: set[str] = set()
                     for draw in range(draws):
                         built = create_method(method.name, hyperparameters_of(recipe, method, draw))
+                        settings = {k: v for k, v in drawn_of(recipe, method, draw).items() if k in recipe.search}
+                        twin = hash_json([built.hyperparameters, settings])
+                        if twin in tried:  # a choice has few values; one of equals is enough
+                            continue
+                        tried.add(twin)
                         networks = built.cost(known.groups) if known.groups else built.info.cost(0)
                         job = _job(recipe, stage, entry, attribute, backbone, method, draw, known)
                         each = job.settings.n_updates(known.n_train)

@@ -347,3 +347,24 @@ def choose_cohorts(recipe: Recipe, wanted: Sequence[str]) -> Recipe:
             raise SettingsError(f"The recipe has no cohort {name!r}.", fix=f"choose one of {', '.join(entries)}")
         chosen.append({**entries[name], **({"source": source} if equals else {})})
     return recipe.but(cohorts=chosen)
+
+
+def choose_attributes(recipe: Recipe, wanted: Sequence[str]) -> Recipe:
+    """Keep only the attributes named, and the cohorts that have one.
+
+    Raises
+    ------
+    SettingsError
+        For a name that no cohort has.
+    """
+    known = {name for entry in recipe.cohorts for name in entry.attributes}
+    if unknown := [name for name in wanted if name not in known]:
+        raise SettingsError(
+            f"No cohort here has an attribute {unknown[0]!r}.", fix=f"choose from {', '.join(sorted(known)) or 'none'}"
+        )
+    entries = [
+        {**c.model_dump(exclude_unset=True), "attributes": kept}
+        for c in recipe.cohorts
+        if (kept := {n: a.model_dump() for n, a in c.attributes.items() if n in wanted})
+    ]
+    return recipe.but(cohorts=entries)

@@ -85,7 +85,7 @@ class SharedStore(Store):
                     "key": key,
                     "updates": trained.updates,
                     "passes": trained.updates * settings.batch_size,
-                    "parameters": sum(p.numel() for p in trained.network.parameters()),
+                    "parameters": sum(p.numel() for p in trained.network.parameters() if p.requires_grad),
                     "seconds": round(sum(float(r["seconds"]) for r in trained.log), 3),
                     "reused": there,
                 }

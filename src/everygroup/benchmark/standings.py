@@ -14,7 +14,7 @@ from everygroup.metrics import fate
 from everygroup.statistics import detectable_mean, holm, paired_interval
 
 ERM = "erm"
-OURS = ("spare", "auto")
+OURS = ("spare", "auto", "distilled")
 """Registry names that are no baselines, however they are labelled."""
 NOT_GROUPS = ("overall", "missing")
 CRITERIA = ("eopp0_lab", "eopp1_lab", "eodds_lab")

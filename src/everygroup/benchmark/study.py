@@ -55,6 +55,7 @@ def run_study(
     cluster: str = "local",
     cluster_options: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
+    store: Path | str | None = None,
 ) -> Study:
     """Run a recipe, or what is left of it.
 
@@ -66,10 +67,12 @@ def run_study(
     recipe : Recipe
         At its size; see `Recipe.at`.
     out : path
-        New or empty, or the folder of the same protocol: methods, seeds and cohorts may be added, settings may not
-        change.
+        New or empty, or the folder of the same protocol: methods, seeds, cohorts and their attributes may be added,
+        settings may not change.
     n_jobs, cluster, cluster_options
         See `fan_out`.
+    store : path, optional
+        Folder of trained networks and distances that several benchmarks share; in `out` by default.
 
     Raises
     ------
@@ -80,6 +83,8 @@ def run_study(
     check_cluster(cluster)
     plan = plan or make_plan(recipe)
     claim(out, recipe)
+    if store is not None:
+        _link_store(out / "store", Path(store).resolve())
     with atomic_path(out / "plan.csv") as temporary:
         plan.table().to_csv(temporary, index=False, lineterminator="\n")
     study = Study(out)
@@ -91,6 +96,16 @@ def run_study(
             study.failed[" / ".join(cell)] = "none of its draws finished, so it has no results"
         _run_all(plan.chosen(choices), study, "chosen draws", how)
     return study
+
+
+def _link_store(link: Path, store: Path) -> None:
+    """Let a benchmark use a store that lies elsewhere; everything in it is known by its content."""
+    if link.resolve() == store:
+        return
+    if link.exists() or link.is_symlink():
+        raise OutputError(f"{link} is in use already.", fix="leave out --store, or choose another --out folder")
+    store.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(store, target_is_directory=True)
 
 
 def claim(out: Path, recipe: Recipe) -> None:
@@ -123,7 +138,10 @@ def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path)
     for key in ("methods", "cohorts"):
         named = {_name(v): v for v in before[key]}
         for entry in wanted[key]:
-            if hash_json(_what(named.get(_name(entry), entry))) != hash_json(_what(entry)):
+            old = named.get(_name(entry), entry)
+            shared = {n: a for n, a in old.get("attributes", {}).items() if n in entry.get("attributes", {})}
+            same = all(a == entry["attributes"][n] for n, a in shared.items())
+            if not same or hash_json(_what(old)) != hash_json(_what(entry)):
                 different.append(_name(entry))
     if different:
         raise OutputError(
@@ -133,9 +151,9 @@ def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path)
 
 
 def _what(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry without where its files lie: jobs know the data by their content."""
+    """Return an entry without its attributes, which may grow, and where its files lie: jobs know data by content."""
     files = entry.get("source", GENERATED[0]) not in GENERATED
-    return {k: v for k, v in entry.items() if not (files and k in ("source", "images"))}
+    return {k: v for k, v in entry.items() if k != "attributes" and not (files and k in ("source", "images"))}
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -144,7 +162,13 @@ def _name(entry: Mapping[str, Any]) -> str:
 
 def _united(before: Sequence[Any], now: Sequence[Any]) -> list[Any]:
     """Put what was run before and what is asked for now together; of two of one name, the one of now."""
-    return list({_key(v): v for v in [*before, *now]}.values())
+    united: dict[Any, Any] = {}
+    for value in [*before, *now]:
+        old = united.get(_key(value))
+        if isinstance(value, Mapping) and (value.get("attributes") or {}):
+            value = {**value, "attributes": {**(old or {}).get("attributes", {}), **value["attributes"]}}
+        united[_key(value)] = value
+    return list(united.values())
 
 
 def _key(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.benchmark.collect import SETTING, Results
-from everygroup.benchmark.patients import compare_patients
+from everygroup.benchmark.patients import BY_PATIENTS, compare_patients
 from everygroup.benchmark.rankings import Ranking, choices, cost_multiples, rank_methods, wins
 from everygroup.benchmark.standings import (
     ERM,
@@ -44,7 +44,7 @@ def write_all(results: Results) -> list[Path]:
         found = found.merge(errors, on=[*SETTING, "group", "method", "baseline"], how="left")
         # resampled is macro F1 of groups only
         other = (found["metric"] != FRONT) | (found["group"] == "gap")
-        found.loc[other, ["se_patients", "detectable_patients"]] = np.nan
+        found.loc[other, list(BY_PATIENTS)] = np.nan
         against.append(found)
     moved = pd.concat(against, ignore_index=True)
     won = (
@@ -136,7 +136,7 @@ def summary(means: pd.DataFrame, spread: pd.DataFrame, fate_rows: pd.DataFrame, 
         ),
     ]
     columns = [*SETTING, "method", "against", "group", "metric", "measure", "value", "low", "high", "sd", "p", "p_holm"]
-    columns += ["seeds", "n", "chance", "detectable", "detectable_patients"]
+    columns += ["seeds", "n", "chance", "detectable", *BY_PATIENTS[1:]]
     return pd.concat([part for part in parts if len(part)], ignore_index=True).reindex(columns=columns)
 
 
@@ -162,12 +162,14 @@ def sentences(results: Results, moved: pd.DataFrame, ranking: Ranking | None) ->
             if not ours and against != AGAINST[ERM]:
                 continue
             better, worse = int((part["low"] > 0).sum()), int((part["high"] < 0).sum())
+            above, below = int((part["low_patients"] > 0).sum()), int((part["high_patients"] < 0).sum())
             held = int(((part["p_holm"] < 0.05) & (part["difference"] > 0)).sum())
             lost = int(((part["p_holm"] < 0.05) & (part["difference"] < 0)).sum())
             mean = number(part["difference"].mean(), signed=True)
             said.append(
                 f"{label} against {against}: mean difference in macro F1 {mean} over {len(part)} groups; the 95 % "
-                f"interval lies above 0 in {better} and below 0 in {worse} of them, after Holm {held} and {lost}."
+                f"interval over seeds lies above 0 in {better} and below 0 in {worse} of them, after Holm {held} and "
+                f"{lost}; that over patients above 0 in {above} and below 0 in {below}."
             )
     seeds, patients = front["detectable"].median(), front["detectable_patients"].median()
     said.append(

@@ -33,6 +33,10 @@ def benchmark(
             show_default="all of the recipe",
         ),
     ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", metavar="NAME", help="Only these comparisons of the cohorts; repeatable."),
+    ] = None,
     size: Annotated[str | None, typer.Option(help="Named size of the recipe.", show_default="its first")] = None,
     methods: Annotated[
         list[str] | None,
@@ -55,6 +59,10 @@ def benchmark(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Of ray.init, dask's Client, or Slurm (partition, time, ...)."),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Share trained networks and distances with other benchmarks, here."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its expected time only.")] = False,
 ) -> None:
@@ -69,23 +77,25 @@ def benchmark(
     from everygroup.benchmark.collect import collect
     from everygroup.benchmark.fan_out import check_cluster
     from everygroup.benchmark.plan import make_plan
-    from everygroup.benchmark.recipe import choose_cohorts, read_recipe
+    from everygroup.benchmark.recipe import choose_attributes, choose_cohorts, read_recipe
     from everygroup.benchmark.study import run_study
     from everygroup.console import clear_warnings, console, say
     from everygroup.settings import parse_assignments
 
     clear_warnings()
     check_cluster(cluster.value)
-    whole = read_recipe(recipe)
+    whole = read_recipe(recipe).at(size)
     if cohort:
         whole = choose_cohorts(whole, cohort)
-    chosen = _changed(whole.at(size), _listed(methods), _listed(seeds), parse_assignments(set_ or ()), device)
+    if attribute:
+        whole = choose_attributes(whole, _listed(attribute))
+    chosen = _changed(whole, _listed(methods), _listed(seeds), parse_assignments(set_ or ()), device)
     plan = make_plan(chosen)
     _show(plan, jobs, probed=dry_run)
     if dry_run:
         return
     options = parse_assignments(cluster_set or ())
-    study = run_study(chosen, out, n_jobs=jobs, cluster=cluster.value, cluster_options=options, plan=plan)
+    study = run_study(chosen, out, n_jobs=jobs, cluster=cluster.value, cluster_options=options, plan=plan, store=store)
     say(f"{study.finished} jobs finished, {study.there} were finished before, {len(study.failed)} failed.")
     if study.finished or study.there:
         say("\n".join(f"wrote {path}" for path in collect(out)))

@@ -94,6 +94,14 @@ AllowMissingOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+DicomTagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dicom-tag",
+        metavar="KEYWORD",
+        help="Keep a further tag of DICOM files as a column; repeatable. Mind privacy.",
+    ),
+]
 
 
 def prepare(
@@ -119,6 +127,7 @@ def prepare(
     leave_out: LeaveOutOption = None,
     list_missing: ListMissingOption = False,
     allow_missing: AllowMissingOption = None,
+    dicom_tag: DicomTagOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Decode the images of a cohort into a folder (images.npy, table.csv, cohort.json) that opens at once.
@@ -148,6 +157,7 @@ def prepare(
         "image_column": image_column,
         "images": images,
         "drop_unlabelled": drop_unlabelled,
+        "dicom_tag": dicom_tag,
     }
     published: dict[str, Any] = {
         "label_map": label_map,
@@ -179,7 +189,9 @@ def _own_data(source: str, *, named: bool, out: Path, **options: Any) -> Path:
             f"{source} needs a second word: the folder of its files.",
             fix=f"everygroup prepare {source} FOLDER --out COHORT",
         )
-    return prepare_cohort(path, out, **{**options, "drop_unlabelled": bool(options["drop_unlabelled"])})
+    dicom_tags = options.pop("dicom_tag") or ()
+    options["drop_unlabelled"] = bool(options["drop_unlabelled"])
+    return prepare_cohort(path, out, dicom_tags=dicom_tags, **options)
 
 
 def _published(name: str, raw: Path, out: Path, shared: Mapping[str, Any], published: Mapping[str, Any]) -> Path:

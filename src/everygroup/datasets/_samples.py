@@ -14,8 +14,10 @@ from everygroup.cohort import GroupRule
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
+from everygroup.datasets.dicom_folder import holds_dicom, join_tags, tags_alone
 from everygroup.errors import CohortError, SettingsError
 from everygroup.imaging import OnBadImage, Resize
+from everygroup.imaging.arrays import file_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Request:
     classes: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     allow_unlabelled: bool = False
+    dicom_tags: tuple[str, ...] = ()
 
     @property
     def for_prediction(self) -> bool:
@@ -77,11 +80,20 @@ def without_absent_columns(request: Request) -> Request:
 
 def gather(request: Request) -> Found:
     """Read and check everything that can be checked without decoding an image."""
-    if request.for_prediction and request.source.is_dir() and not has_table(request.source):
-        return _images_alone(request)
-    path = find_table(request.source)
     as_text = [c for c in (request.id_column, request.image_column, request.split_by) if c]
-    table = read_table(path, text_columns=as_text)
+    if request.source.is_dir() and not has_table(request.source) and holds_dicom(request.source):
+        path = request.source / "metadata.csv"
+        chosen = choose_images(path, request.images, request.image_size, request.resize)
+        table = tags_alone(chosen.source, request.dicom_tags)
+    elif request.for_prediction and request.source.is_dir() and not has_table(request.source):
+        return _images_alone(request)
+    else:
+        path = find_table(request.source)
+        table = read_table(path, text_columns=as_text)
+        chosen = choose_images(path, request.images, request.image_size, request.resize)
+        table = join_tags(
+            table, chosen.source, name_column=request.image_column or request.id_column, tags=request.dicom_tags
+        )
     if request.groups is not None:
         table = with_attributes(table, request.group)
     check_columns(
@@ -95,7 +107,6 @@ def gather(request: Request) -> Found:
     n_unlabelled = 0
     if request.label is not None:
         position, n_unlabelled = labelled_rows(path, table, request.label, request)
-    chosen = choose_images(path, request.images, request.image_size, request.resize)
     name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
     id_column = request.id_column or name_column
     check_ids(path, table[id_column], id_column)
@@ -167,13 +178,13 @@ def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images,
     members = chosen.source.members()
     if len(lacking) and (request.on_bad_image == "error" or len(lacking) == len(names)):
         shown = ", ".join(f"{names[k]!r} (row {position[k] + 2})" for k in lacking[:5])
-        example = f" Images there are called like {members[0]!r}." if members else ""
+        example = f" Images there are called like {members[0]!r}." if members and not chosen.source.hides_names else ""
         raise CohortError(
             f"{path}: {len(lacking)} of {len(names)} samples have no image in {chosen.source.path.name}: "
             f"{shown}{', ...' if len(lacking) > 5 else ''}.{example}",
             fix="add the images, name the right column with --image-column, or leave these rows out with "
             "--on-bad-image skip",
         )
-    unused = len(set(members) - set(found))
+    unused = len(set(members) - {file_of(f) for f in found if f is not None})
     if unused and request.sample_limit is None and not request.drop_unlabelled:
         warn(f"{unused} of {len(members)} images in {chosen.source.path.name} have no row in {path.name}; not used.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import warnings
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -37,7 +39,7 @@ _ZIP_START = b"PK\x03\x04"
 
 
 def read_table(path: Path, *, text_columns: Iterable[str] = ()) -> pd.DataFrame:
-    """Read a CSV file (comma, semicolon or tab; UTF-8 with or without a mark).
+    """Read a CSV file (comma, semicolon or tab; UTF-8 with or without a mark), also one packed as .csv.gz.
 
     Parameters
     ----------
@@ -71,7 +73,9 @@ def _decode(path: Path) -> str:
     if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
         raise CohortError(f"{path}: is a spreadsheet.", fix="save it as CSV (UTF-8) and give that file")
     try:
-        data = path.read_bytes()
+        data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CohortError(f"{path}: cannot be unpacked ({error}).", fix="copy or download the file again") from error
     except FileNotFoundError:
         raise CohortError(f"{path}: there is no such file.", fix="check the path of the table") from None
     except OSError as error:
@@ -103,6 +107,7 @@ def _parse(path: Path, separator: str, as_text: Mapping[str, type]) -> pd.DataFr
                 path,
                 sep=separator,
                 encoding="utf-8-sig",
+                compression="gzip" if path.suffix.lower() == ".gz" else None,
                 dtype=dict(as_text),
                 index_col=False,
                 skipinitialspace=True,

@@ -148,13 +148,15 @@ def prepare_cohort(
     workers: int | None = None,
     drop_unlabelled: bool = False,
     sample_limit: int | None = None,
+    dicom_tags: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
     """Decode a cohort into a folder that `read_cohort` opens at once, here or on another machine.
 
     The folder holds ``images.npy`` (row k belongs to row k of the table), ``table.csv`` and ``cohort.json`` (sizes,
     policy, hashes, source, bad images, and the label, group and split columns where they are given: they become the
-    folder's defaults). Parameters are those of `read_cohort`; `overwrite` replaces another cohort in `out`.
+    folder's defaults). Parameters are those of `read_cohort`; `overwrite` replaces another cohort in `out`,
+    `dicom_tags` keeps further tags of DICOM files as columns (see `everygroup.datasets.dicom_folder.dicom_table`).
 
     Returns
     -------
@@ -176,6 +178,7 @@ def prepare_cohort(
         workers=workers,
         drop_unlabelled=drop_unlabelled,
         sample_limit=sample_limit,
+        dicom_tags=tuple(dicom_tags),
     )
     if is_prepared(request.source):
         raise CohortError(f"{source}: is prepared already.", fix="use it as it is, or give the original files")

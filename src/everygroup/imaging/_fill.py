@@ -14,8 +14,9 @@ from PIL import Image
 
 from everygroup.console import progress, say
 from everygroup.errors import CohortError, ImageError
+from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._store import GrowingArray
-from everygroup.imaging.read import Resize, pillow_guard, read_image, resize_image
+from everygroup.imaging.read import Resize, read_image, resize_image
 from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
 
 _TASK = 16  # images a worker takes at once
@@ -56,20 +57,23 @@ def decode_files(
     """Decode in parallel, write in order, note what is bad."""
 
     def one(index: int) -> np.ndarray | BadImage:
-        member = source.find(ids[index])
+        member, part = source.locate(ids[index])
         if member is None:
             return BadImage(ids[index], rows[index], "", f"{source.path.name} holds no image of this name")
+        file = "" if source.hides_names else member
+        label = file or ids[index]
         try:
-            return read_image(source.read(member), name=member, **settings)
+            return read_image(source.read(member), name=label, part=part, header=source.header(member), **settings)
         except ImageError as error:
-            return BadImage(ids[index], rows[index], member, error.message.removeprefix(f"{member}: "))
+            reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
+            return BadImage(ids[index], rows[index], file, reason)
 
     if store.done:
         say(f"Going on with an earlier run: {store.done} of {len(ids)} images are done.")
     notes: list[dict[str, Any]] = []
     seen, committed = store.done, store.done
     # The guard is taken once here, so that the worker threads do not switch it on and off a thousand times.
-    with pillow_guard(), progress(len(ids), "Reading images") as advance:
+    with decoder_guard(), progress(len(ids), "Reading images") as advance:
         advance(store.done)
         for results in _in_order(one, range(store.done, len(ids)), workers or _cpus()):
             good = [r for r in results if not isinstance(r, BadImage)]

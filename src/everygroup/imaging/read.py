@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import io
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import (
@@ -23,6 +19,10 @@ from PIL import (
 )
 
 from everygroup.errors import ImageError
+from everygroup.imaging._guard import decoder_guard
+from everygroup.imaging._reference import header_name, read_part, split_reference
+from everygroup.imaging.dicom import is_dicom, read_dicom
+from everygroup.imaging.nifti import is_nifti, read_nifti
 
 Resize = Literal["crop", "pad", "stretch"]
 RESIZE_POLICIES: tuple[str, ...] = get_args(Resize)
@@ -46,7 +46,7 @@ _OTHER_FORMATS = {
     b"%PDF": "a PDF",
     b"\x89HDF": "an HDF5 file",
     b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip file (NIfTI?)",
+    b"\x1f\x8b": "a gzip file that holds no NIfTI volume",
     b"<": "a text or web page",
 }
 
@@ -58,17 +58,21 @@ def read_image(
     resize: Resize = "crop",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     name: str | None = None,
+    part: str = "",
+    header: bytes | None = None,
 ) -> np.ndarray:
-    """Decode an image file to RGB.
+    """Decode an image file to RGB. What a file is, its first bytes tell, not its name.
 
     The EXIF orientation is applied, transparency is laid over white, greyscale and palettes become three channels,
     CMYK is converted. Sixteen-bit greyscale is divided by 257 (65535 becomes 255), one fixed scale for all images, so
-    that no image's contrast depends on its own content; floating-point greyscale must lie in [0, 1].
+    that no image's contrast depends on its own content; floating-point greyscale must lie in [0, 1]. DICOM files give
+    one frame (`everygroup.imaging.dicom.read_dicom`), NIfTI and Analyze volumes one slice
+    (`everygroup.imaging.nifti.read_nifti`); both need an extra package.
 
     Parameters
     ----------
     source : bytes, Path or str
-        The encoded file, or its path. JPEG, PNG, TIFF, BMP or WebP.
+        The encoded file, or its path, also like ``scan.dcm#12``. JPEG, PNG, TIFF, BMP, WebP, DICOM or NIfTI.
     image_size : int, optional
         Side of the square returned; the image's own size if not given.
     resize : {"crop", "pad", "stretch"}
@@ -77,6 +81,10 @@ def read_image(
         Larger images are refused before they are decoded.
     name : str, optional
         What to call the image in messages; the path by default.
+    part : str
+        The frame (``"12"``) or slice (``"axis=2,index=40"``) that is meant; what follows `#` in a path.
+    header : bytes, optional
+        The header file of an Analyze or NIfTI pair; found beside a path.
 
     Returns
     -------
@@ -86,17 +94,34 @@ def read_image(
     ------
     ImageError
         If the file is missing, empty, truncated, corrupt, too large, of several pages, or no image.
+    SettingsError
+        If the package for DICOM or NIfTI is not installed.
     """
     label = name or ("the image" if isinstance(source, bytes) else str(source))
-    data = source if isinstance(source, bytes) else _read_bytes(Path(source), label)
+    if isinstance(source, bytes):
+        data = source
+    else:
+        path, part = _locate(Path(source), part)
+        data, header = _read_bytes(path, label), _read_header(path, label) if header is None else header
     if not data:
         raise ImageError(f"{label}: the file is empty (0 bytes).", fix=_FIX)
-    with pillow_guard():
+    with decoder_guard():
+        volume = header is not None or is_nifti(data)
+        if volume or is_dicom(data):
+            which = read_part(part, label)
+            rgb = (
+                read_nifti(data, which, label, max_pixels, header)
+                if volume
+                else read_dicom(data, which, label, max_pixels)
+            )
+            return rgb if image_size is None else np.asarray(resize_image(Image.fromarray(rgb), image_size, resize))
+        if part:
+            raise ImageError(f"{label}: holds one picture, of which #{part} is asked for.", fix="leave #... out")
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                 _refuse_unusual(opened, label, max_pixels)
                 opened.load()
-                rgb = _to_rgb(_upright(opened), label)
+                picture = _to_rgb(_upright(opened), label)
         except UnidentifiedImageError:
             raise ImageError(f"{label}: {_what_it_is(data)}.", fix=_FIX) from None
         except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError) as error:
@@ -104,7 +129,7 @@ def read_image(
             raise ImageError(f"{label}: the image is damaged ({_reason(error)}).", fix=_FIX) from error
         except MemoryError:
             raise ImageError(f"{label}: the image does not fit into memory.", fix=_FIX) from None
-        return np.asarray(rgb if image_size is None else resize_image(rgb, image_size, resize))
+        return np.asarray(picture if image_size is None else resize_image(picture, image_size, resize))
 
 
 def resize_image(image: Image.Image, size: int, policy: Resize = "crop") -> Image.Image:
@@ -127,6 +152,18 @@ def resize_image(image: Image.Image, size: int, policy: Resize = "crop") -> Imag
         canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((size - inner[0]) // 2, (size - inner[1]) // 2))
         return canvas
     return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _locate(path: Path, part: str) -> tuple[Path, str]:
+    """Split `scan.dcm#12` into file and part, unless a file is called so."""
+    file, named = split_reference(path.name)
+    return (path, part) if part or not named or path.exists() else (path.with_name(file), named)
+
+
+def _read_header(path: Path, label: str) -> bytes | None:
+    """Read the header that lies beside the voxels of a pair, None for any other file."""
+    beside = header_name(path.name)
+    return _read_bytes(path.with_name(beside), label) if beside and path.with_name(beside).exists() else None
 
 
 def _read_bytes(path: Path, label: str) -> bytes:
@@ -213,42 +250,11 @@ def _grey(pixels: np.ndarray) -> Image.Image:
 
 
 def _what_it_is(data: bytes) -> str:
-    if data[128:132] == b"DICM":
-        return "this is a DICOM file; convert it to PNG first, with one window for all images"
     for start, what in _OTHER_FORMATS.items():
         if data.lstrip()[: len(start)] == start:
-            return f"this is {what}, not a JPEG, PNG, TIFF, BMP or WebP image"
-    return "not an image (JPEG, PNG, TIFF, BMP or WebP), or its beginning is damaged"
+            return f"this is {what}, not a JPEG, PNG, TIFF, BMP, WebP, DICOM or NIfTI image"
+    return "not an image (JPEG, PNG, TIFF, BMP, WebP, DICOM or NIfTI), or its beginning is damaged"
 
 
 def _reason(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]
-
-
-_guard_lock = threading.Lock()
-_guard: dict[str, Any] = {"depth": 0}
-
-
-@contextmanager
-def pillow_guard() -> Iterator[None]:
-    """Switch Pillow's own size limit and metadata warnings off while any thread is reading.
-
-    Both are process-wide settings. Our own limit is checked before a pixel is decoded and is an error rather than a
-    warning; warnings about metadata do not concern the pixels. Counted, because worker threads overlap.
-    """
-    with _guard_lock:
-        _guard["depth"] += 1
-        if _guard["depth"] == 1:
-            _guard["limit"] = Image.MAX_IMAGE_PIXELS
-            _guard["warnings"] = warnings.catch_warnings()
-            _guard["warnings"].__enter__()
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-            Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        with _guard_lock:
-            _guard["depth"] -= 1
-            if _guard["depth"] == 0:
-                Image.MAX_IMAGE_PIXELS = _guard["limit"]
-                _guard["warnings"].__exit__(None, None, None)

@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from posixpath import basename, splitext
-from typing import Any
+from posixpath import basename
+from typing import IO, Any
 
 import numpy as np
 
 from everygroup.errors import CohortError, ImageError
 from everygroup.files import hash_json
+from everygroup.imaging._reference import DICOM_SUFFIXES, header_name, may_hide_dicom, split_reference, split_suffix
+from everygroup.imaging.arrays import ARRAY_SUFFIXES, array_as_png, array_name
+from everygroup.imaging.dicom import MAGIC_AT, is_dicom
 from everygroup.imaging.read import MAX_FILE_BYTES
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+_ZIP_DEFECTS = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, NotImplementedError, EOFError)
 
 
 class _Names:
-    """Find a member by its path, its file name, or either without the suffix."""
+    """Find a member by its path, its file name, or either without the suffix; `scan.dcm#12` is in `scan.dcm`."""
 
     def __init__(self, paths: Sequence[str], where: str) -> None:
         self.where = where
         self.exact = set(paths)
+        self.aliases: dict[str, str] = {}
         self.by_key: dict[str, list[str]] = defaultdict(list)
         for path in paths:
-            keys = {basename(path)}
-            if _has_suffix(path):
-                bare = splitext(path)[0]
-                keys |= {bare, basename(bare)}
-            for key in keys:
+            bare, suffix = split_suffix(path)
+            for key in {basename(path), bare, basename(bare)} if suffix else {basename(path)}:
                 self.by_key[key].append(path)
 
-    def find(self, sample_id: str) -> str | None:
+    def locate(self, sample_id: str) -> tuple[str | None, str]:
+        if found := self._find(sample_id):
+            return found, ""
+        file, part = split_reference(sample_id)
+        return (self._find(file), part) if part else (None, "")
+
+    def _find(self, sample_id: str) -> str | None:
+        if sample_id in self.aliases:
+            return self.aliases[sample_id]
         wanted = sample_id.replace("\\", "/").removeprefix("./").strip()
+        if array := array_name(wanted):
+            file = self._by_name(array.path)
+            return None if file is None else array.at(file)
+        return self._by_name(wanted)
+
+    def _by_name(self, wanted: str) -> str | None:
         if wanted in self.exact:
             return wanted
         # A table may give a longer path than we see (its root folder is not here), or another suffix.
         name = basename(wanted)
-        for key in (wanted, name, splitext(name)[0] if _has_suffix(name) else ""):
+        bare, suffix = split_suffix(name)
+        for key in (wanted, name, bare if suffix else ""):
             found = self.by_key.get(key, [])
             if len(found) > 1:
                 raise CohortError(
-                    f"The id {sample_id!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
+                    f"The id {wanted!r} fits several images in {self.where}: {', '.join(sorted(found)[:3])}.",
                     fix="name the file with its folder in the table, or remove the copies",
                 )
             if found:
@@ -55,15 +73,73 @@ class _Names:
         return None
 
 
-def _has_suffix(name: str) -> bool:
-    return splitext(name)[1].lower() in IMAGE_SUFFIXES
+class _Files(ABC):
+    """What a zip archive and a folder have in common: members that are files, found by name."""
+
+    path: Path
+    hides_names = False
+    _names: _Names
+
+    def find(self, sample_id: str) -> str | None:
+        """Return the member that holds this sample, None if there is none."""
+        return self.locate(sample_id)[0]
+
+    def locate(self, sample_id: str) -> tuple[str | None, str]:
+        """Return the member that holds this sample, and which part of it is meant ("12" for `scan.dcm#12`)."""
+        return self._names.locate(sample_id)
+
+    def also_called(self, aliases: Mapping[str, str], *, hide_names: bool) -> None:
+        """Let ids that are no file names find their member; `hide_names` keeps file names out of messages."""
+        self._names.aliases.update(aliases)
+        self.hides_names = hide_names
+
+    def members(self) -> list[str]:
+        """Return the members that are images, by their suffix or, where they have none, as DICOM; else arrays."""
+        return self._members
+
+    def dicom_members(self) -> list[str]:
+        """Return the members that are DICOM files by name or, where that says nothing, by their first bytes."""
+        return [m for m in self._members if split_suffix(m)[1] in DICOM_SUFFIXES or not split_suffix(m)[1]]
+
+    @cached_property
+    def _members(self) -> list[str]:
+        files = [m for m in self._all() if split_suffix(m)[1] or (may_hide_dicom(m) and self._begins_as_dicom(m))]
+        return files or [m for m in self._all() if _is_array(m)]
+
+    def _begins_as_dicom(self, member: str) -> bool:
+        try:
+            with self.open(member) as stream:
+                return is_dicom(stream.read(MAGIC_AT + 4))
+        except (ImageError, *_ZIP_DEFECTS):
+            return False
+
+    def header(self, member: str) -> bytes | None:
+        """Return the header file of an Analyze or NIfTI pair, None for any other member."""
+        beside = header_name(member)
+        return self.read(beside) if beside in self._names.exact else None
+
+    @abstractmethod
+    def _all(self) -> list[str]: ...
+
+    @abstractmethod
+    def open(self, member: str) -> IO[bytes]:
+        """Open a member, to read its beginning only."""
+
+    @abstractmethod
+    def read(self, member: str) -> bytes:
+        """Return a member's bytes."""
+
+
+def _is_array(name: str) -> bool:
+    """Tell whether a file may hold images as arrays; images*.npz is an archive of all of them."""
+    return name.lower().endswith(ARRAY_SUFFIXES) and not basename(name).startswith("images")
 
 
 def _hidden(path: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
 
 
-class ZipImages:
+class ZipImages(_Files):
     """Images in a zip archive."""
 
     kind = "zip"
@@ -79,21 +155,28 @@ class ZipImages:
         self._info = {i.filename: i for i in self._zip.infolist() if not i.is_dir() and not _hidden(i.filename)}
         self._names = _Names(list(self._info), path.name)
 
-    def find(self, sample_id: str) -> str | None:
-        """Return the member that holds this sample, None if there is none."""
-        return self._names.find(sample_id)
+    def _all(self) -> list[str]:
+        return list(self._info)
 
-    def members(self) -> list[str]:
-        """Return the members that look like images."""
-        return [m for m in self._info if _has_suffix(m)]
+    def open(self, member: str) -> IO[bytes]:
+        """Open a member, to read its beginning only."""
+        try:
+            return self._zip.open(member)
+        except _ZIP_DEFECTS as error:
+            raise ImageError(f"{member}: cannot be unpacked ({error}).", fix="make the archive again") from error
 
     def read(self, member: str) -> bytes:
-        """Return a member's bytes; safe from several threads."""
+        """Return a member's bytes, or those of a picture of an array; safe from several threads."""
+        if (array := array_name(member)) is not None:
+            return array_as_png(io.BytesIO(self._bytes(array.path)), array, label=member)
+        return self._bytes(member)
+
+    def _bytes(self, member: str) -> bytes:
         if self._info[member].file_size > MAX_FILE_BYTES:
             raise ImageError(f"{member}: unpacks to more than {MAX_FILE_BYTES >> 20} MiB.")
         try:
             return self._zip.read(member)
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, NotImplementedError, EOFError) as error:
+        except _ZIP_DEFECTS as error:
             raise ImageError(f"{member}: cannot be unpacked ({error}).", fix="make the archive again") from error
 
     @cached_property
@@ -102,7 +185,7 @@ class ZipImages:
         return hash_json(sorted((i.filename, i.file_size, i.CRC) for i in self._info.values()))
 
 
-class FolderImages:
+class FolderImages(_Files):
     """Image files in a folder and the folders below it."""
 
     kind = "files"
@@ -112,16 +195,20 @@ class FolderImages:
         self._stat = dict(_walk(path, ""))
         self._names = _Names(list(self._stat), f"{path.name or path}/")
 
-    def find(self, sample_id: str) -> str | None:
-        """Return the file of this sample relative to the folder, None if there is none."""
-        return self._names.find(sample_id)
+    def _all(self) -> list[str]:
+        return list(self._stat)
 
-    def members(self) -> list[str]:
-        """Return the files that look like images."""
-        return [m for m in self._stat if _has_suffix(m)]
+    def open(self, member: str) -> IO[bytes]:
+        """Open a file, to read its beginning only."""
+        try:
+            return (self.path / member).open("rb")
+        except OSError as error:
+            raise ImageError(f"{member}: the file cannot be read ({error.strerror}).") from error
 
     def read(self, member: str) -> bytes:
-        """Return a file's bytes."""
+        """Return a file's bytes, or those of a picture of an array."""
+        if (array := array_name(member)) is not None:
+            return array_as_png(self.path / array.path, array, label=member)
         try:
             if self._stat[member][0] > MAX_FILE_BYTES:
                 raise ImageError(f"{member}: the file is larger than {MAX_FILE_BYTES >> 20} MiB.")
@@ -131,8 +218,9 @@ class FolderImages:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash names, sizes and modification times of the image files."""
-        return hash_json(sorted((m, *self._stat[m]) for m in self.members()))
+        """Hash names, sizes and modification times of the image and array files."""
+        files = {*self.members(), *(m for m in self._stat if _is_array(m))}
+        return hash_json(sorted((m, *self._stat[m]) for m in files))
 
 
 def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -160,6 +248,7 @@ class NpzImages:
     """Decoded images in an npz archive: `images` uint8 (N, H, W, 3), (N, H, W, 1) or (N, H, W), and `ids` (N,)."""
 
     kind = "npz"
+    hides_names = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -215,7 +304,8 @@ class NpzImages:
 
     def position(self, sample_id: str) -> int | None:
         """Return the index of a sample's image, by id or by id without the suffix."""
-        stem = basename(splitext(sample_id)[0]) if _has_suffix(sample_id) else sample_id
+        stem, suffix = split_suffix(sample_id)
+        stem = basename(stem) if suffix else sample_id
         return self._position.get(sample_id, self._position.get(stem))
 
     def chunks(self, size: int = 1024) -> Iterator[tuple[int, np.ndarray]]:

@@ -3,6 +3,7 @@
 from everygroup.methods.apple import Apple
 from everygroup.methods.auto import Auto
 from everygroup.methods.base import Method, MethodInfo
+from everygroup.methods.distilled import Distilled
 from everygroup.methods.domain_independent import DomainIndependent
 from everygroup.methods.erm import ERM
 from everygroup.methods.fair_adabn import FairAdaBN
@@ -26,6 +27,7 @@ __all__ = [
     "METHODS",
     "Apple",
     "Auto",
+    "Distilled",
     "DomainIndependent",
     "FairAdaBN",
     "FairMoE",

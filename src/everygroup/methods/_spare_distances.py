@@ -17,7 +17,7 @@ from everygroup.methods._spare_options import SUSPECT_FOLDS
 from everygroup.methods.cross_fitting import cross_fitted
 from everygroup.methods.store import Store
 from everygroup.metrics.label_noise import confident_class
-from everygroup.networks import Classifier
+from everygroup.networks import Classifier, FrozenTrunk
 from everygroup.settings import TrainSettings
 from everygroup.spare import centroid_distance, logit_gap, mean_discrepancy
 from everygroup.training import Task, Trained, predict_logits, resolve_device
@@ -35,6 +35,16 @@ class Measured:
     utility: np.ndarray | None
     similarity: np.ndarray | None
     dropped: np.ndarray
+
+
+def train_predictor(train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> Trained:
+    """Train f_g, on everybody whose group is known."""
+    return store.network(Task.group("group_predictor", train, validation), settings, n_budget=len(train))
+
+
+def search_options(spare: Spare, settings: TrainSettings) -> dict[str, Any]:
+    """Return how boundaries are searched."""
+    return {"preset": spare.search_preset, "search": spare.search, "device": resolve_device(settings.device)}
 
 
 def measure(
@@ -63,7 +73,7 @@ def measure(
     meter = _Meter(spare, target, train, settings, store, own=own)
     d_u = d_s = None
     dropped = np.zeros(len(train), dtype=bool)
-    if network is not None and spare.uses_utility:
+    if network is not None and spare.uses_utility(target):
         d_u = meter.utility(network)
         if spare.misclassified == "zero_distance":
             d_u[meter.misclassified(network)] = 0.0
@@ -91,12 +101,8 @@ class _Meter:
         self.spare, self.target, self.train, self.settings, self.store = spare, target, train, settings, store
         self.own = own
         self.index = train.groups.index(target)
-        self.device = resolve_device(settings.device)
-        self.search: dict[str, Any] = {
-            "preset": spare.search_preset,
-            "search": spare.search,
-            "device": self.device,
-        }
+        self.search = search_options(spare, settings)
+        self.device: torch.device = self.search["device"]
 
     def utility(self, network: Trained) -> np.ndarray:
         if self.spare.utility == "logit_gap":
@@ -150,7 +156,10 @@ class _Meter:
 
 def features_of(trained: Trained, cohort: Cohort, device: torch.device | str = "cpu") -> np.ndarray:
     """Return penultimate features (n, q) of a cohort, in eval mode."""
-    network = copy.deepcopy(trained.network).to(device).eval()
+    network = copy.deepcopy(trained.network)
+    if isinstance(network, FrozenTrunk):
+        network = network.plain()
+    network = network.to(device).eval()
     assert isinstance(network, Classifier)
     parts = []
     with torch.inference_mode():

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from everygroup.errors import SettingsError
+from everygroup.networks.frozen_trunk import PARTS
 from everygroup.networks.shared_trunk import SHARED
 from everygroup.spare import SCALES, WEIGHTINGS, combined_distance, strategy_weights
 from everygroup.spare.feature_distances import LEVELS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from everygroup.methods.spare import Spare
 
 ON_VALIDATION = "validation"  # the alpha that is chosen there
+ADAPTERS = "adapters"  # the sharing where each group has small parts on ERM's trunk
 SUSPECT_FOLDS = 5  # of the cross-fit that tells which labels may be wrong
 CHOICES: dict[str, tuple[str, ...]] = {
     "scale": tuple(SCALES),
@@ -34,10 +36,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "similarity": ("boundary", "fcd", "mmd", "none"),
     "features": ("group_predictor", "group_model"),
     "feature_level": LEVELS,
-    "sharing": ("none", *SHARED, "full"),
+    "sharing": ("none", *SHARED, ADAPTERS, "full"),
+    "adapter": PARTS,
 }
 _LISTS = ("alphas", "quantiles")
-_WHOLE = ("cross_fit", "min_group", "refresh")
+_WHOLE = ("cross_fit", "min_group", "refresh", "rank")
 _YES_OR_NO = ("keep_in_group", "shuffle", "pooled")
 
 
@@ -76,6 +79,8 @@ def check_options(spare: Spare) -> None:
     for temperature in _listed(spare.temperature):
         if not temperature > 0:
             raise SettingsError(f"temperature = {temperature} is not positive.", fix="use 1 for the paper's weights")
+    if spare.merge_to is not None and spare.merge_to < 2:
+        raise SettingsError(f"merge_to = {spare.merge_to}.", fix="use at least 2, or train method erm")
     if spare.cross_fit == 1:
         raise SettingsError(f"cross_fit = {spare.cross_fit}.", fix="use 0 for none, or at least 2 folds")
     _check_together(spare)
@@ -104,6 +109,16 @@ def _check_together(spare: Spare) -> None:
             f"sharing={spare.sharing} has one trunk and cannot start from several networks.",
             "use --set initial=seed or erm",
         ),
+        (
+            spare.sharing == ADAPTERS and spare.initial == "group_model",
+            "sharing=adapters keeps ERM's trunk and starts from ERM.",
+            "leave initial as it is",
+        ),
+        (
+            spare.merge_to is not None and isinstance(spare.alpha, Mapping),
+            "alpha names groups, and merge_to makes others of them.",
+            "give one alpha, or alpha=validation",
+        ),
     ):
         if excluded:
             raise SettingsError(why, fix=fix)
@@ -128,7 +143,7 @@ def _check_types(spare: Spare) -> None:
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
             raise SettingsError(f"{name} = {value!r} is no number.", fix=f"give {name.split('[')[0]} a number")
-    for name in _WHOLE:
+    for name in (*_WHOLE, *(["merge_to"] if spare.merge_to is not None else [])):
         value = getattr(spare, name)
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
             raise SettingsError(f"{name} = {value!r} is no whole number.", fix=f"give {name} 0, 1, 2, ...")
@@ -183,14 +198,31 @@ def scale_of(spare: Spare) -> str:
     return "median" if spare.scale == "none" and len(kinds) == 2 else spare.scale
 
 
+def is_erm(spare: Spare) -> bool:
+    """Tell whether nothing is the groups' own, so that ERM is all that is left."""
+    return spare.sharing == "full" or (spare.sharing == ADAPTERS and spare.adapter == "lora" and spare.rank == 0)
+
+
+def merges(spare: Spare, groups: Sequence[str]) -> bool:
+    """Tell whether there are more groups than may be kept apart."""
+    return spare.merge_to is not None and spare.merge_to < len(groups) and not is_erm(spare)
+
+
 def networks_trained(spare: Spare, groups: Sequence[str]) -> int:
     """Count the networks of a fit, see `Spare.cost`."""
-    if spare.sharing == "full":
+    if is_erm(spare):
         return 1
-    first = len(groups) if spare.uses_first_networks else 0
+    if merges(spare, groups):
+        return 1 + networks_trained(spare, groups[: spare.merge_to])
+    first = [g for g in groups if spare.uses_first_networks(g)]
     predictor = int(any(spare.uses_predictor(g) for g in groups))
-    parts = len(groups) if spare.sharing == "none" else 1
-    last = len(candidates_of(spare, groups[0])) * parts * spare.turns
-    crossed = (len(groups) if spare.uses_utility else 0) + (predictor if spare.similarity == "boundary" else 0)
-    guard = SUSPECT_FOLDS if spare.uses_utility and spare.suspects == "not_rewarded" else 0
-    return first + predictor + last + spare.cross_fit * crossed + guard + (spare.pooled or spare.initial == "erm")
+    turns = {g: spare.turns([g]) for g in groups}
+    if spare.sharing in SHARED:
+        last = len(candidates_of(spare, groups[0])) * spare.turns(groups)
+    else:
+        last = sum(len(candidates_of(spare, g)) * turns[g] for g in groups)
+    measured = [g for g in groups if spare.uses_utility(g)]
+    crossed = len(measured) + (predictor if spare.similarity == "boundary" else 0)
+    guard = SUSPECT_FOLDS if measured and spare.suspects == "not_rewarded" else 0
+    pooled = spare.pooled or spare.initial == "erm" or spare.sharing == ADAPTERS
+    return len(first) + predictor + last + spare.cross_fit * crossed + guard + pooled

@@ -15,9 +15,9 @@ from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.methods._spare_distances import Measured
-from everygroup.methods._spare_options import Candidate, scale_of
+from everygroup.methods._spare_options import ADAPTERS, Candidate, scale_of
 from everygroup.methods.store import Store
-from everygroup.networks import Classifier, SharedTrunk
+from everygroup.networks import Classifier, FrozenTrunk, SharedTrunk
 from everygroup.settings import TrainSettings
 from everygroup.spare import combined_distance, shuffled_within_groups, strategy_weights
 from everygroup.training import (
@@ -57,6 +57,26 @@ class SharedCrossEntropy:
         total = (losses * batch.weight).sum(0)
         size = batch.weight.sum(0).clamp_min(1e-12) if self.normalised else len(x)
         return (total / size).sum()
+
+
+@dataclass(frozen=True)
+class AdapterCrossEntropy:
+    """(1/B) sum_i w_i CE(f(x_i), y_i) of a frozen trunk, whose batch norms take the weights too.
+
+    Parameters
+    ----------
+    normalised : bool
+        Divide by the batch's weights instead of by B.
+    """
+
+    normalised: bool = False
+
+    def __call__(self, network: nn.Module, x: torch.Tensor, batch: Batch, settings: TrainSettings) -> torch.Tensor:
+        """Return the loss of a batch."""
+        assert isinstance(network, FrozenTrunk)
+        network.weigh(batch.weight)
+        loss = batch_normalised_cross_entropy if self.normalised else weighted_cross_entropy
+        return loss(network, x, batch, settings)
 
 
 @dataclass(frozen=True)
@@ -142,11 +162,19 @@ class Trainer:
                 probabilities=scaled if self.spare.use == "sampler" else None,
             )
             normalised = self.spare.loss_norm == "sum_w_batch"
-            trained = self._network(
-                task,
-                objective=batch_normalised_cross_entropy if normalised else weighted_cross_entropy,
-                initial=self._warm_start(target),
-            )
+            if self.spare.sharing == ADAPTERS:
+                trained = self._network(
+                    task,
+                    objective=AdapterCrossEntropy(normalised),
+                    initial=copy_state(on_erm(self.spare, self.start["pooled"], self.settings)),
+                    adapter=adapter_of(self.spare),
+                ).answering()
+            else:
+                trained = self._network(
+                    task,
+                    objective=batch_normalised_cross_entropy if normalised else weighted_cross_entropy,
+                    initial=self._warm_start(target),
+                )
             f1 = float(trained.log[trained.selected_epoch - 1]["validation_macro_f1"])
             outcomes.append(Outcome(candidate, weight, trained, f1))
         return outcomes
@@ -205,6 +233,19 @@ class Trainer:
         assert isinstance(network, Classifier)
         whole = SharedTrunk(copy.deepcopy(network), n_groups=len(self.train.groups), sharing=self.spare.sharing)
         return copy_state(whole)
+
+
+def adapter_of(spare: Spare) -> dict[str, Any]:
+    """Return the record of what sharing='adapters' makes of the backbone."""
+    return {"name": FrozenTrunk.name, "parts": spare.adapter, "rank": spare.rank}
+
+
+def on_erm(spare: Spare, erm: Trained, settings: TrainSettings) -> FrozenTrunk:
+    """Return ERM's network as a frozen trunk, with the parts of one group as they start."""
+    assert isinstance(erm.network, Classifier)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)  # additions start at random
+        return FrozenTrunk(copy.deepcopy(erm.network), parts=spare.adapter, rank=spare.rank)
 
 
 def validation_f1(trained: Trained, validation: Cohort) -> float:

@@ -15,7 +15,7 @@ from everygroup.console import say
 from everygroup.errors import SettingsError
 from everygroup.methods._validation_gain import paired_gain
 from everygroup.methods.base import Method, MethodInfo
-from everygroup.methods.erm import ERM
+from everygroup.methods.erm import ERM, train_pooled_for
 from everygroup.methods.group_model import GroupModel
 from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
@@ -23,7 +23,7 @@ from everygroup.methods.spare import Spare
 from everygroup.methods.store import Store
 from everygroup.networks import Classifier
 from everygroup.settings import TrainSettings
-from everygroup.training import Task, predict_logits, resolve_device
+from everygroup.training import predict_logits, resolve_device
 
 REFERENCE = "erm"
 
@@ -126,8 +126,7 @@ class Auto(Method):
         choice = {}
         for i, g in enumerate(train.groups):
             if settings.selection != "last" and _patients(validation, i) >= self.min_patients:
-                task = Task.diagnosis(f"erm[{g}]", train, validation.in_group(g))
-                reference = store.network(task, settings, n_budget=len(train))
+                reference = train_pooled_for(g, train, validation, settings, store)
                 answers[REFERENCE] = predict_logits(reference.network, validation).argmax(1).numpy()
             choice[g] = self._choose(i, answers, validation, settings.seed)
         for g, record in choice.items():
@@ -168,14 +167,15 @@ class Auto(Method):
         erm = models[REFERENCE]
         names = {"pooled": (erm, "pooled")}
         route: dict[str, str] = {}
-        weights = []
+        weights: dict[tuple[str, str], pd.DataFrame] = {}
         for g, record in choice.items():
             model = models[record["chosen"]]
             own = model.route[g]
             route[g] = own if own == "pooled" else f"{g}: {record['chosen']}"
             names[route[g]] = (model, own)
-            if model.weights is not None and route[g] != "pooled":
-                weights.append(model.weights[model.weights["target_group"] == g])
+            if model.weights is not None and route[g] != "pooled" and (record["chosen"], own) not in weights:
+                part = model.weights[model.weights["target_group"] == own]  # own is a cluster where groups were merged
+                weights[record["chosen"], own] = part
         predictor = next((m for m in models.values() if m.group_predictor is not None), None)
         if predictor is not None and set(route.values()) != {"pooled"}:
             names["group predictor"] = (predictor, str(predictor.group_predictor))
@@ -195,7 +195,7 @@ class Auto(Method):
                 "choice": {g: dict(record) for g, record in choice.items()},
                 "networks": {name: model.info["networks"][own] for name, (model, own) in names.items()},
             },
-            pd.concat(weights, ignore_index=True) if weights else None,
+            pd.concat(weights.values(), ignore_index=True) if weights else None,
         )
 
 

@@ -161,11 +161,8 @@ class Method(ABC):
                 f"Method {self.info.name!r} needs {wanted} groups, but {train.rule.name!r} has {found}{listed}.",
                 fix="choose another --group or other --bins, or --method erm",
             )
-        empty = [g for i, g in enumerate(train.groups) if not (train.group == i).any()]
-        if self.learns_every_group and empty:
-            raise TrainingError(
-                f"Group {', '.join(empty)} has no training samples.", fix="merge it with another by --bins"
-            )
+        if self.learns_every_group:
+            refuse_empty_groups(train)
         if train.classes != validation.classes or train.groups != validation.groups:
             raise SettingsError("Training and validation cohorts differ in classes or groups.", fix="split one cohort")
         if shared := set(train.units) & set(validation.units):
@@ -173,3 +170,15 @@ class Method(ABC):
                 f"{len(shared)} patients or lesions are in both training and validation, for example {min(shared)!r}.",
                 fix="split by patient or lesion with Cohort.split",
             )
+
+
+def refuse_empty_groups(train: Cohort) -> None:
+    """Refuse a group that nothing can be learnt of.
+
+    Raises
+    ------
+    TrainingError
+        If a group has no training samples.
+    """
+    if empty := [g for i, g in enumerate(train.groups) if not (train.group == i).any()]:
+        raise TrainingError(f"Group {', '.join(empty)} has no training samples.", fix="merge it with another by --bins")

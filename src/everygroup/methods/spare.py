@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,21 +10,31 @@ import pandas as pd
 
 from everygroup.cohort import Cohort
 from everygroup.console import say, warn
-from everygroup.methods._spare_distances import Measured, measure
-from everygroup.methods._spare_options import alphas_of, candidates_of, check_options, networks_trained, scale_of
-from everygroup.methods._spare_training import Outcome, Trainer, weight_table
-from everygroup.methods.base import Method, MethodInfo
+from everygroup.methods._spare_distances import Measured, measure, train_predictor
+from everygroup.methods._spare_merging import fit_merged
+from everygroup.methods._spare_options import (
+    ADAPTERS,
+    alphas_of,
+    candidates_of,
+    check_options,
+    is_erm,
+    merges,
+    networks_trained,
+    scale_of,
+)
+from everygroup.methods._spare_training import Outcome, Trainer, on_erm, weight_table
+from everygroup.methods.base import Method, MethodInfo, refuse_empty_groups
 from everygroup.methods.erm import train_pooled
 from everygroup.methods.group_model import pooled_groups, train_in_group
 from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
-from everygroup.networks import Classifier
+from everygroup.networks import Classifier, FrozenTrunk
 from everygroup.networks.shared_trunk import SHARED, specific_steps
 from everygroup.settings import TrainSettings
 from everygroup.spare import effective_sample_size, out_of_group_share
 from everygroup.spare.weighting import QUANTILES
-from everygroup.training import Task, Trained
+from everygroup.training import Trained
 
 
 @register
@@ -91,9 +102,17 @@ class Spare(Method):
         probability reaches its mean over the samples labelled so (confident learning), by the network of a 5-fold
         cross-fit that has not seen its patient. 'not_rewarded' raises the utility distance of a suspect to the median
         of the others, where it is below. Where groups' labels conflict, right labels of the smaller group are suspect.
-    sharing : {'none', 'half', 'mini', 'full'}
+    sharing : {'none', 'half', 'mini', 'adapters', 'full'}
         What the groups' networks have in common (Table 6), see `everygroup.networks.SharedTrunk`; 'full' is ERM,
-        without weights.
+        without weights. 'adapters' (not in the paper): ERM's network is held, and each group trains small parts of its
+        own with its weights, see `everygroup.networks.FrozenTrunk`.
+    adapter : {'lora', 'batchnorm', 'head'}
+        Those parts: low-rank additions to all convolutions and linear layers, batch norms, or the last layer.
+    rank : int
+        Rank of 'lora'; 0 adds nothing, which is ERM.
+    merge_to : int or None
+        With more groups than this, those that look alike are put together first (the paper's outlook), by average
+        linkage on the mean similarity distances between groups, symmetrised; Algorithm 1 then has this many groups.
     refresh : int
         Times that distances are measured again, on f_t* instead of f_t, and f_t* trained again.
     """
@@ -138,6 +157,9 @@ class Spare(Method):
         feature_level: str = "sample",
         suspects: str = "as_is",
         sharing: str = "none",
+        adapter: str = "lora",
+        rank: int = 4,
+        merge_to: int | None = None,
         refresh: int = 0,
     ) -> None:
         self.alpha, self.alphas, self.scale, self.temperature = alpha, alphas, scale, temperature
@@ -147,24 +169,22 @@ class Spare(Method):
         self.small_groups, self.pooled = small_groups, pooled
         self.weighting, self.quantiles, self.keep_in_group, self.shuffle = weighting, quantiles, keep_in_group, shuffle
         self.utility, self.similarity, self.features, self.feature_level = utility, similarity, features, feature_level
-        self.sharing, self.refresh = sharing, refresh
+        self.sharing, self.adapter, self.rank = sharing, adapter, rank
+        self.merge_to, self.refresh = merge_to, refresh
         check_options(self)
 
-    @property
-    def uses_utility(self) -> bool:
-        """Whether utility distances are measured."""
-        return self.utility != "none" and self.weighting != "group_frequency"
+    def uses_utility(self, group: str) -> bool:
+        """Whether utility distances are measured for a group."""
+        return self.weighting != "group_frequency" and max(alphas_of(self, group)) > 0
 
-    @property
-    def uses_first_networks(self) -> bool:
-        """Whether the networks f_t are needed."""
-        read = self.similarity in ("fcd", "mmd") and self.features == "group_model"
-        return self.uses_utility or read or self.initial == "group_model" or self.misclassified == "drop"
+    def uses_first_networks(self, group: str) -> bool:
+        """Whether a group's network f_t is needed."""
+        read = self.uses_similarity(group) and self.similarity in ("fcd", "mmd") and self.features == "group_model"
+        return self.uses_utility(group) or read or self.initial == "group_model" or self.misclassified == "drop"
 
-    @property
-    def turns(self) -> int:
-        """How often distances are measured and the last networks trained."""
-        return 1 + (self.refresh if self.uses_first_networks else 0)
+    def turns(self, groups: Sequence[str]) -> int:
+        """How often distances are measured and these groups' last networks trained."""
+        return 1 + (self.refresh if any(self.uses_first_networks(g) for g in groups) else 0)
 
     def uses_similarity(self, group: str) -> bool:
         """Whether similarity distances to a group are measured."""
@@ -178,7 +198,9 @@ class Spare(Method):
     def cost(self, groups: Sequence[str]) -> int:
         """Return the number of networks trained for these groups with these options, none of them small.
 
-        Each has as many updates as ERM. An update of a shared trunk passes every group's layers besides.
+        Each has as many updates as ERM. An update of a shared trunk passes every group's layers besides. One of
+        adapters passes the whole network forward, but its gradient is that of the parts alone; it counts as a whole
+        one, so that adapters save parameters and memory, not networks.
         """
         return networks_trained(self, groups)
 
@@ -187,17 +209,24 @@ class Spare(Method):
         super().check_network(network)
         if self.sharing in SHARED:
             specific_steps(network, self.sharing)
+        if self.sharing == ADAPTERS and not is_erm(self):
+            FrozenTrunk(copy.deepcopy(network), parts=self.adapter, rank=self.rank)
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
         """Refuse, besides, groups too small for a network of their own or without an alpha."""
         super().check_cohorts(train, validation)
+        if merges(self, train.groups):
+            refuse_empty_groups(train)
+            return  # the clusters are checked once they are known
         pooled_groups(train, validation, self.small_groups)
         for g in train.groups:
             alphas_of(self, g)
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         """Run Algorithm 1; see `Method.fit`. The result's `weights` holds every distance and weight."""
-        if self.sharing == "full":
+        if merges(self, train.groups):
+            return fit_merged(self, train, validation, settings, store)
+        if is_erm(self):
             return self._one_network(train, train_pooled(train, validation, settings, store))
         left_out = pooled_groups(train, validation, self.small_groups)
         targets = [g for g in train.groups if g not in left_out]
@@ -208,7 +237,7 @@ class Spare(Method):
         measured: dict[str, Measured] = {}
         outcomes: dict[str, Outcome] = {}
         tried: list[dict[str, Any]] = []
-        for turn in range(self.turns if targets else 0):
+        for turn in range(self.turns(targets) if targets else 0):
             note = f"refreshed {turn}" if turn else ""
             measured = {
                 g: measure(
@@ -230,6 +259,12 @@ class Spare(Method):
         for g, outcome in outcomes.items():
             self._describe(g, outcome, train)
             trained[g] = outcome.trained
+        sizes = {}
+        if self.sharing == ADAPTERS and outcomes:
+            whole = on_erm(self, trained["pooled"], settings)
+            held = sum(p.numel() for p in whole.parameters()) - whole.n_trainable
+            sizes["parameters"] = {"trained_per_group": whole.n_trainable, "held": held}
+            say(f"  each group trains {whole.n_trainable:,} parameters; {held:,} are held")
         tables = [weight_table(g, outcome.weight, measured[g], train) for g, outcome in outcomes.items()]
         return RoutedModel.build(
             self.info.name,
@@ -238,7 +273,7 @@ class Spare(Method):
             route={g: "pooled" if g in left_out else g for g in train.groups},
             pooled="pooled" if "pooled" in trained else None,
             group_predictor="group predictor" if "group predictor" in trained else None,
-            info={"hyperparameters": self.hyperparameters, "scale": scale_of(self), "candidates": tried},
+            info={"hyperparameters": self.hyperparameters, "scale": scale_of(self), "candidates": tried, **sizes},
             weights=pd.concat(tables, ignore_index=True) if tables else None,
         )
 
@@ -252,24 +287,24 @@ class Spare(Method):
         store: Store,
     ) -> tuple[dict[str, Trained], dict[str, Trained]]:
         """Train ERM and the group predictor, where needed, and every target group's first diagnosis network."""
-        small = [g for g in targets if len(train.in_group(g)) < self.min_group and self.uses_first_networks]
+        needed = [g for g in targets if self.uses_first_networks(g)]
+        small = [g for g in needed if len(train.in_group(g)) < self.min_group]
         if small:
             warn(
                 f"Group {', '.join(small)}: fewer than {self.min_group} training samples; "
                 "utility distances are measured on ERM instead of the group's own network."
             )
         trained: dict[str, Trained] = {}
-        if left_out or small or self.pooled or self.initial == "erm":
+        if left_out or small or self.pooled or self.initial == "erm" or self.sharing == ADAPTERS:
             trained["pooled"] = train_pooled(train, validation, settings, store)
         first = {
             g: trained["pooled"]
             if g in small
             else train_in_group(g, train, validation, settings, store, train_size=len(train))
-            for g in (targets if self.uses_first_networks else [])
+            for g in needed
         }
         if any(self.uses_predictor(g) for g in targets):
-            task = Task.group("group_predictor", train, validation)
-            trained["group predictor"] = store.network(task, settings, n_budget=len(train))
+            trained["group predictor"] = train_predictor(train, validation, settings, store)
         return trained, first
 
     def _train(
@@ -277,7 +312,7 @@ class Spare(Method):
     ) -> tuple[dict[str, Outcome], list[dict[str, Any]]]:
         """Train all candidates; returns every group's chosen one, and a record of each."""
         candidates = {g: candidates_of(self, g) for g in measured}
-        if self.sharing == "none":
+        if self.sharing not in SHARED:
             by_group = {g: trainer.independent(g, candidates[g], measured[g], note) for g in measured}
             chosen = {g: max(tried, key=lambda o: o.f1) for g, tried in by_group.items()}
         else:

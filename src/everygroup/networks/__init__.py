@@ -12,6 +12,7 @@ from everygroup.networks.classifier import Classifier
 from everygroup.networks.client_mixture import ClientMixture
 from everygroup.networks.domain_heads import DomainHeads
 from everygroup.networks.experts import ExpertMixture
+from everygroup.networks.frozen_trunk import FrozenTrunk
 from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.group_offsets import GroupOffsets
 from everygroup.networks.group_weights import GroupWeights
@@ -26,6 +27,7 @@ __all__ = [
     "ClientMixture",
     "DomainHeads",
     "ExpertMixture",
+    "FrozenTrunk",
     "GroupBatchNorm",
     "GroupOffsets",
     "GroupWeights",

@@ -130,8 +130,9 @@ def _differences(tables: StudyTables, limits: Limits) -> Section | None:
         [
             "Every method minus ERM, and minus the best baseline: the method that is best for that group on validation "
             "samples, ours left out; the test part is not asked. p by the paired t-test, corrected after Holm over the "
-            "methods. The last columns say what could have been shown with power 0.8: by these seeds, and by these "
-            "test patients (the networks kept, the patients drawn again). A smaller true difference stays unseen."
+            "methods. The interval over patients keeps the networks and draws the test patients again, and is not "
+            "corrected. The last columns say what could have been shown with power 0.8, by these "
+            "seeds and by these test patients. A smaller true difference stays unseen."
         ],
     )
     front = rows[(rows["metric"] == "macro_f1") & (rows["group"] != "missing")]
@@ -164,6 +165,10 @@ def _differences(tables: StudyTables, limits: Limits) -> Section | None:
 def _difference_table(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:
     shown = {
         "estimate": [estimate(*v, signed=True) for v in rows[["difference", "low", "high"]].to_numpy()],
+        "patients": [
+            "–" if pd.isna(low) else f"[{number(low, signed=True)}, {number(high, signed=True)}]"
+            for low, high in rows[["low_patients", "high_patients"]].to_numpy()
+        ],
         "metric": [_metric(m) for m in rows["metric"]],
         "p": [p_value(p) for p in rows["p"]],
         "p_holm": [p_value(p) for p in rows["p_holm"]],
@@ -173,7 +178,8 @@ def _difference_table(rows: pd.DataFrame, caption: str, limits: Limits, file_nam
     headings = _place(rows) | {"group": "group", "method": "method", "baseline": "against"}
     if len(set(rows["metric"])) > 1:
         headings |= {"metric": "metric"}
-    headings |= {"estimate": "difference (95 % interval)", "p": "p", "p_holm": "p (Holm)", "seeds": "seeds"}
+    headings |= {"estimate": "difference (95 % interval over seeds)", "p": "p", "p_holm": "p (Holm)", "seeds": "seeds"}
+    headings |= {"patients": "95 % interval over patients"}
     headings |= {"detectable": "detectable, seeds", "detectable_patients": "detectable, patients"}
     return table(rows, caption, limits, headings=headings, shown=shown, file_name=file_name)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort.groups import as_category
+from everygroup.cohort.groups import as_category, missing_column
 from everygroup.datasets._table import check_columns, check_ids, read_table
 from everygroup.errors import CohortError
 
@@ -28,8 +28,8 @@ def find_file(folder: Path, *patterns: str) -> Path:
     if not folder.is_dir():
         raise CohortError(f"{folder}: there is no such folder.", fix="give the folder of the data set's files")
     for pattern in patterns:
-        for found in (sorted(folder.glob(pattern)), sorted(folder.rglob(pattern))):
-            if files := [p for p in found if p.is_file() and not p.name.startswith(".")]:
+        for search in (folder.glob, folder.rglob):  # a set may hold 100,000 folders: look below only where one must
+            if files := [p for p in sorted(search(pattern)) if p.is_file() and not p.name.startswith(".")]:
                 return files[0]
     raise CohortError(
         f"{folder}: holds no file {' or '.join(patterns)}.", fix="give the folder that the data set was unpacked into"
@@ -139,3 +139,38 @@ def from_one_hot(table: pd.DataFrame, columns: Sequence[str], *, where: str) -> 
         if not ((line == 0) | (line == 1)).all() or line.sum() != 1:
             raise CohortError(f"{where}: row {row} has {int(line.sum())} of {len(columns)} labels, not one.")
     return pd.Series(np.asarray(columns, dtype=object)[values.argmax(1)], dtype=object)
+
+
+def find_beside(folder: Path, *patterns: str) -> Path | None:
+    """Return the first file that fits one of the patterns in the folder or two levels below it, None if there is none.
+
+    For the tables a set may lack: `find_file` would look through every image folder before it gave up.
+    """
+    for pattern in patterns:
+        for depth in ("", "*/", "*/*/"):
+            if files := [p for p in sorted(folder.glob(depth + pattern)) if p.is_file() and not p.name.startswith(".")]:
+                return files[0]
+    return None
+
+
+def first_column(path: Path, table: pd.DataFrame, *names: str) -> str:
+    """Return the first of several names under which releases of a set have the same column.
+
+    Raises
+    ------
+    CohortError
+        If the table has none of them.
+    """
+    for name in names:
+        if name in table.columns:
+            return name
+    raise missing_column(" or ".join(names), table.columns, where=str(path))
+
+
+def exactly(root: Path, names: Iterable[str]) -> list[str]:
+    """Return paths relative to a folder; where there is no such file, with its folders written into the name.
+
+    For sets in which files of many patients have the same name: an absent 'patient1/view.jpg' must not be answered by
+    the only 'view.jpg' that happens to be there.
+    """
+    return [name if (root / name).is_file() else name.replace("/", "__") for name in names]
