@@ -6,11 +6,14 @@ import difflib
 import fnmatch
 import inspect
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from everygroup.errors import SettingsError
+
+if TYPE_CHECKING:
+    from everygroup.datasets.published import LabelMap
 
 _OWN_DATASETS = {
     "simulated": "procedural dermatology cohort with a known truth",
@@ -140,7 +143,7 @@ def _data_set(name: str) -> dict[str, Any]:
         "modality": info.modality,
         "task": info.task,
         "images": info.n_images if info.n_images is not None else "not stated",
-        "unit": "the image: no patient is known" if info.unit == "image_id" else info.unit,
+        "unit": "the image (a patient has one, or none is known)" if info.unit == "image_id" else info.unit,
         "licence": info.licence,
         "access": info.access,
         "citation": info.citation,
@@ -148,10 +151,8 @@ def _data_set(name: str) -> dict[str, Any]:
         "files": list(info.files),
         "known defects": list(info.defects),
         "left out": dict(adapter.drops) or "no record",
-        "label maps": {
-            f"{rule.name} (version {rule.version})": _classes(rule.classes) + (f" ({rule.note})" if rule.note else "")
-            for rule in adapter.label_maps
-        },
+        "label maps": dict(map(_label_map, adapter.label_maps)),
+        "default label map": adapter.label_map().name,
         "published counts": {c: ", ".join(f"{v} {n}" for v, n in counts.items()) for c, counts in info.counts.items()},
     }
     if info.doubtful:
@@ -159,6 +160,9 @@ def _data_set(name: str) -> dict[str, Any]:
     return {**record, "prepare": f"everygroup prepare {name} RAW_FOLDER --out COHORT"}
 
 
-def _classes(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:12])
-    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
+def _label_map(rule: LabelMap) -> tuple[str, str]:
+    """Return the name with the version, and the classes with the note."""
+    shown = ", ".join(rule.classes[:12])
+    if len(rule.classes) > 12:
+        shown += f" and {len(rule.classes) - 12} more"
+    return f"{rule.name} (version {rule.version})", f"{shown} ({rule.note})" if rule.note else shown

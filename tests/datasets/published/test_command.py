@@ -285,6 +285,7 @@ def test_every_set_is_listed_and_described() -> None:
         record = json.loads(run("describe", name, "--json")[1])
         assert record["licence"] == info.licence and record["files"] == list(info.files)
         assert len(record["label maps"]) == len(adapter_of(name).label_maps)
+        assert record["default label map"] == adapter_of(name).label_maps[0].name
         said = good("describe", name)
         assert " ".join(info.citation.split()) in said and f"everygroup prepare {name} RAW_FOLDER" in said
     assert "procedural" in good("describe", "simulated")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from everygroup.datasets.published import ADAPTERS, adapter_of
+from everygroup.datasets.published import ADAPTERS, LabelMap, adapter_of
+from everygroup.files import hash_json
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "datasets.md"
 
@@ -41,8 +42,25 @@ def label_maps() -> str:
             classes = ", ".join(rule.classes[:12])
             if len(rule.classes) > 12:
                 classes += f" and {len(rule.classes) - 12} more"
-            rows.append([f"`{name}`", f"`{rule.name}`", str(rule.version), f"`{rule.column}`", classes, rule.note])
-    return table(["set", "label map", "version", "column read", "classes", "note"], rows)
+            cells = [f"`{name}`", f"`{rule.name}`", str(rule.version), f"`{short_hash(rule)}`"]
+            rows.append([*cells, f"`{rule.column}`", classes, rule.note])
+    return table(["set", "label map", "version", "hash", "column read", "classes", "note"], rows)
+
+
+def short_hash(rule: LabelMap) -> str:
+    """The beginning of what cohort.json records as `mapping_hash`."""
+    return hash_json(rule.mapping)[:8]
+
+
+def test_a_changed_label_map_has_another_version() -> None:
+    """The page holds the hash of every mapping and its version: results name the version they were made with."""
+    row = r"^\| `(\w+)` \| `([\w-]+)` \| (\d+) \| `([0-9a-f]{8})` \|"
+    documented = {m[:3]: m[3] for m in re.findall(row, PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)}
+    assert len(documented) > 10
+    for name in ADAPTERS:
+        for rule in adapter_of(name).label_maps:
+            known = documented.get((name, rule.name, str(rule.version)), short_hash(rule))
+            assert known == short_hash(rule), f"{name}: the label map {rule.name!r} has changed: raise its version"
 
 
 @pytest.mark.parametrize(("heading", "make"), [("Sets", sets), ("Label maps", label_maps)], ids=["sets", "label maps"])
