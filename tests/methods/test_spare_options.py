@@ -52,6 +52,7 @@ def table(model: RoutedModel, target: str, column: str) -> np.ndarray:
         ({"suspects": "drop"}, "suspects"),
         ({"sharing": "most"}, "sharing"),
         ({"refresh": 1.5}, "refresh"),
+        ({"scale": "paper_size", "similarity": "mmd"}, "no length in pixels"),
         ({"refresh": 1, "cross_fit": 2}, "set one of them to 0"),
         ({"sharing": "half", "use": "sampler"}, "one batch"),
         ({"sharing": "mini", "initial": "group_model"}, "several networks"),
@@ -275,3 +276,19 @@ def test_shuffled_weights_fall_back_to_erm() -> None:
     erm, spare, shuffled = (np.mean(accuracy[name]) for name in ("erm", "spare", "shuffled"))
     assert spare > erm + 0.02
     assert abs(shuffled - erm) < 0.01
+
+
+def test_paper_size_undoes_the_size_of_the_images(images: Split, image_settings: TrainSettings, two: Split) -> None:
+    side = images.train.sample_shape[0]
+    found = {
+        scale: Spare(min_group=0, scale=scale).fit(
+            images.train, images.validation, settings=image_settings.but(updates=4), store=Store()
+        )
+        for scale in ("none", "paper_size")
+    }
+    for g in images.train.groups:
+        raw, scaled = (table(found[scale], g, "weight") for scale in ("none", "paper_size"))
+        assert scaled == pytest.approx(raw ** (128 / side)), "w = exp(-d): a factor of d is a power of w"
+        assert table(found["paper_size"], g, "utility") == pytest.approx(table(found["none"], g, "utility"))
+    with pytest.raises(SettingsError, match="needs images"):
+        fit(two, image_settings.but(updates=4, backbone="linear", augment="none"), scale="paper_size")

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 ON_VALIDATION = "validation"  # the alpha that is chosen there
 ADAPTERS = "adapters"  # the sharing where each group has small parts on ERM's trunk
+PAPER_SIZE, PAPER_SIDE = "paper_size", 128  # the scale that makes up for other image sizes, and their side
 SUSPECT_FOLDS = 5  # of the cross-fit that tells which labels may be wrong
 CHOICES: dict[str, tuple[str, ...]] = {
-    "scale": tuple(SCALES),
+    "scale": (*SCALES, PAPER_SIZE),
     "search_preset": ("fast", "accurate"),
     "search": ("deepfool", "penalty"),
     "misclassified": ("as_is", "zero_distance", "drop"),
@@ -93,6 +94,11 @@ def _check_together(spare: Spare) -> None:
             spare.utility == spare.similarity == "none",
             "utility and similarity are both 'none'.",
             "keep one of them, or train method erm",
+        ),
+        (
+            spare.scale == PAPER_SIZE and {spare.utility, spare.similarity} - {"boundary", "none"} != set(),
+            "scale=paper_size is for boundary distances; one of these is no length in pixels.",
+            "use --set scale=median",
         ),
         (
             bool(spare.refresh and spare.cross_fit),
@@ -196,6 +202,21 @@ def scale_of(spare: Spare) -> str:
     """Return the scale of the distances: the median where a boundary distance meets one of another unit."""
     kinds = {kind == "boundary" for kind in (spare.utility, spare.similarity) if kind != "none"}
     return "median" if spare.scale == "none" and len(kinds) == 2 else spare.scale
+
+
+def size_factor(sample_shape: Sequence[int]) -> float:
+    """Return what an L2 distance is multiplied with to mean on these images what it means on the paper's 128 x 128.
+
+    A change of every pixel by the same amount is longer on larger images, by the root of their number of pixels.
+
+    Raises
+    ------
+    SettingsError
+        For samples that are no images.
+    """
+    if len(sample_shape) != 3:
+        raise SettingsError("scale = 'paper_size' needs images; these samples are vectors.", fix="use scale=median")
+    return PAPER_SIDE / math.sqrt(sample_shape[0] * sample_shape[1])
 
 
 def is_erm(spare: Spare) -> bool:

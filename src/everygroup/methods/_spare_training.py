@@ -15,7 +15,7 @@ from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.methods._spare_distances import Measured
-from everygroup.methods._spare_options import ADAPTERS, Candidate, scale_of
+from everygroup.methods._spare_options import ADAPTERS, PAPER_SIZE, Candidate, scale_of, size_factor
 from everygroup.methods.store import Store
 from everygroup.networks import Classifier, FrozenTrunk, SharedTrunk
 from everygroup.settings import TrainSettings
@@ -96,7 +96,11 @@ def weigh(spare: Spare, measured: Measured, candidate: Candidate, target: str, t
         distance = np.zeros(len(train))
     else:
         similarity = measured.similarity if candidate.alpha < 1 else None
-        distance = combined_distance(measured.utility, similarity, alpha=candidate.alpha, scale=scale_of(spare))
+        scale = scale_of(spare)
+        raw = "none" if scale == PAPER_SIZE else scale
+        distance = combined_distance(measured.utility, similarity, alpha=candidate.alpha, scale=raw)
+        if scale == PAPER_SIZE:
+            distance = distance * size_factor(train.sample_shape)
     weight = strategy_weights(
         spare.weighting,
         distance,

@@ -56,7 +56,9 @@ class Spare(Method):
         for each group among `alphas`.
     scale, temperature : str, float or list of float
         See `everygroup.spare.spare_weights`; 'none' and 1 are the paper's. 'none' becomes 'median' where a boundary
-        distance is combined with one of another unit. Of several temperatures one is chosen on validation.
+        distance is combined with one of another unit. 'paper_size' multiplies boundary distances by 128 / sqrt(H W),
+        since L2 grows with an image's size and the paper's have 128 x 128 pixels. Of several temperatures one is
+        chosen on validation.
     search_preset : {'fast', 'accurate'}
         Work of the boundary search; see `everygroup.boundary.minimal_perturbation`.
     search : {'deepfool', 'penalty'}
