@@ -142,7 +142,7 @@ def test_selection_rules_and_presets_are_documented() -> None:
 def test_options_named_where_we_differ_from_the_paper_exist() -> None:
     rows = table_rows(section(page("explanation/spare.md"), "Where we differ, and how to have it the paper's way"))
     named = {name for row in rows for name in re.findall(r"`([a-z_]+)(?:=[^`]*)?`", row[3])}
-    values = {"quantile", "rank", "sum_w_batch", "drop", "erm", "lab", "audit"}
+    values = {"quantile", "rank", "paper_size", "sum_w_batch", "drop", "erm", "lab", "audit"}
     assert named - values <= set(METHODS["spare"].defaults())
 
 
