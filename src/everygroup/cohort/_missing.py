@@ -18,7 +18,7 @@ LEAST_EXPECTED = 5.0
 _TABLES = 9_999
 _LEVEL, _EFFECT = 0.05, 0.1
 # Columns about the person, whose missing values are worth a warning even where they make no groups.
-_ABOUT_PEOPLE = re.compile(r"(^|[^a-z])(age|sex|gender|race|ethnic\w*|skin|fitz\w*|fitspatrick)([^a-z]|$)", re.IGNORECASE)
+_ABOUT_PEOPLE = re.compile(r"(^|[^a-z])(age|sex|gender|race|ethnic\w*|fit[sz]\w*|skin[ _]?(type|tone|colou?r))([^a-z]|$)", re.IGNORECASE)
 
 
 def missing_values(cohort: Cohort) -> pd.DataFrame:

@@ -23,7 +23,7 @@ MAX_DISTANCE = 10
 """Bits of 64 in which the hashes of a candidate pair may differ."""
 MIN_CORRELATION = 0.98
 """Least correlation of the grey 32 x 32 thumbnails."""
-MIN_DETAIL, MAX_DETAIL, MARGIN = 0.5, 0.95, 0.2
+MIN_DETAIL, MAX_DETAIL, MARGIN = 0.5, 0.95, 0.25
 """Least correlation of the fine detail; higher where unrelated pictures of the set correlate: see `detail_level`."""
 MAX_PAIRS = 200_000
 """With more pairs than this the pictures are too alike for the search to mean anything."""
@@ -134,7 +134,7 @@ def near_pairs(
 def detail_level(unrelated: np.ndarray) -> float:
     """Return the least correlation of detail for a copy, from those of random pairs of the set.
 
-    0.5, but 0.2 above the 99.9th percentile of random pairs where that is more, and never above 0.95: eye grounds
+    0.5, but 0.25 above the 99.9th percentile of random pairs where that is more, and never above 0.95: eye grounds
     taken by one camera share its outline and its flaws.
     """
     if not len(unrelated):
