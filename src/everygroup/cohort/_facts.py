@@ -120,7 +120,9 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
         found.append("There are fewer than two groups: nothing to compare.")
     for row in missing.to_dict(orient="records"):
         if row["n_outside"]:
-            found.append(f"{row['n_outside']} values of {row['attribute']!r} lie in none of the sets given with --bins.")
+            found.append(
+                f"{row['n_outside']} values of {row['attribute']!r} lie in none of the sets given with --bins."
+            )
     return [*found, *about_missing(cohort, missing)]
 
 

@@ -18,7 +18,9 @@ LEAST_EXPECTED = 5.0
 _TABLES = 9_999
 _LEVEL, _EFFECT = 0.05, 0.1
 # Columns about the person, whose missing values are worth a warning even where they make no groups.
-_ABOUT_PEOPLE = re.compile(r"(^|[^a-z])(age|sex|gender|race|ethnic\w*|fit[sz]\w*|skin[ _]?(type|tone|colou?r))([^a-z]|$)", re.IGNORECASE)
+_ABOUT_PEOPLE = re.compile(
+    r"(^|[^a-z])(age|sex|gender|race|ethnic\w*|fit[sz]\w*|skin[ _]?(type|tone|colou?r))([^a-z]|$)", re.IGNORECASE
+)
 
 
 def missing_values(cohort: Cohort) -> pd.DataFrame:
@@ -35,7 +37,8 @@ def missing_values(cohort: Cohort) -> pd.DataFrame:
         where an expected count is below 5. A patient counts once per label, since their images are not independent.
         `p_holm` is corrected over the attributes (Holm 1979), counting attributes with one pattern once.
     """
-    rows, patterns = [], {}
+    rows: list[tuple] = []
+    patterns: dict[bytes, tuple[int, tuple[str, float, float, float]]] = {}
     for attribute in [*cohort.sensitive, *_others(cohort)]:
         sensitive = attribute in cohort.sensitive
         missing = _missing(cohort, attribute)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MIN_CELL = 10
 _MAX_SHOWN_CLASSES = 12
 _PARTS = ("train", "validation", "test")
-_MAX_SHOWN_ROWS = 20
+_MAX_SHOWN_ROWS, _MAX_SHOWN_COLUMNS = 30, 9
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,11 @@ class Fingerprint:
             "conflicting_labels": "labels differ",
         }
         shown.append(("Byte-identical images", pd.DataFrame([{v: str(d[k]) for k, v in names.items()}])))
-        shown += [(name.replace("_", " ").capitalize(), as_shown(table)) for name, table in self.more.items()]
+        for name, table in self.more.items():
+            texts = as_shown(table)
+            # What is too large for a terminal stands in the JSON file and on the page.
+            if texts.shape[0] <= _MAX_SHOWN_ROWS and texts.shape[1] <= _MAX_SHOWN_COLUMNS:
+                shown.append((name.replace("_", " ").capitalize(), texts))
         return [(title, table) for title, table in shown if len(table)]
 
     @property
@@ -255,10 +259,13 @@ def missing_shown(missing: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the first rows of a table as texts with plain headings; the JSON file holds all."""
-    text = table.head(_MAX_SHOWN_ROWS).map(
-        lambda v: ("undefined" if pd.isna(v) else f"{v:.3g}") if isinstance(v, float) else str(v)
-    )
+    """Return a table as texts with plain headings; a value with its low and high end becomes one column."""
+    text = table.map(lambda v: ("undefined" if pd.isna(v) else f"{v:.3g}") if isinstance(v, float) else str(v))
+    for name in [str(c).removesuffix("_low") for c in table.columns if str(c).endswith("_low")]:
+        if name in table and f"{name}_high" in table:
+            low, high = f"{name}_low", f"{name}_high"
+            text[name] = text[name] + " [" + text[low] + ", " + text[high] + "]"
+            text = text.drop(columns=[low, high])
     return text.rename(columns=lambda name: str(name).replace("_", " "))
 
 

@@ -15,7 +15,9 @@ _CODE = np.arange(256) / 255
 _LINEAR = np.where(_CODE <= 0.04045, _CODE / 12.92, ((_CODE + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _KNEE, _SLOPE, _OFFSET = 0.008856, 7.787, 16 / 116  # CIE 15:2004
 # ITU-R BT.601, eight-bit studio range: Y 16..235, Cb and Cr 16..240.
-_TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]], np.float32) / 255
+_TO_YCBCR = (
+    np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]], np.float32) / 255
+)
 _YCBCR_ZERO = np.array([16, 128, 128], np.float32)
 
 

@@ -69,8 +69,8 @@ class Duplicates:
             leaks = self.pairs[~self.pairs["same_part"] & (self.pairs["kind"] == "near")]
             if len(leaks):
                 found.append(
-                    f"{len(leaks)} pairs of nearly identical images lie in different parts of the split{_named(leaks)}: "
-                    "a leak. Keep them together with --units-with-duplicates."
+                    f"{len(leaks)} pairs of nearly identical images lie in different parts of the split{_named(leaks)}"
+                    ": a leak. Keep them together with --units-with-duplicates."
                 )
         return found
 
@@ -153,7 +153,9 @@ def units_with_duplicates(cohort: Cohort, found: Duplicates | None = None) -> Co
         warn(f"{largest} patients or lesions were joined into one by a chain of likenesses: look at the pairs.")
     if len(members) < n_units:
         say(f"Units with duplicates: {n_units} patients or lesions became {len(members)}.")
-    label = members["first"].where(members["size"] == 1, members["first"] + " (+" + (members["size"] - 1).astype(str) + ")")
+    label = members["first"].where(
+        members["size"] == 1, members["first"] + " (+" + (members["size"] - 1).astype(str) + ")"
+    )
     return cohort.with_units(label.to_numpy()[pd.factorize(joined)[0]][unit])
 
 

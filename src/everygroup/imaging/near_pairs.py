@@ -126,9 +126,7 @@ def near_pairs(
     i, j = found[0].astype(np.int64), found[1].astype(np.int64)
     level, fine = _detail_correlations(images, rows, busy, i, j, seed)
     sure = fine >= level
-    return NearPairs(
-        i[sure], j[sure], found[2][sure].astype(np.uint8), found[3][sure], fine[sure], level, n_candidates
-    )
+    return NearPairs(i[sure], j[sure], found[2][sure].astype(np.uint8), found[3][sure], fine[sure], level, n_candidates)
 
 
 def detail_level(unrelated: np.ndarray) -> float:
@@ -165,7 +163,9 @@ def _detail_correlations(
     side = DETAIL_SIDE if min(images.shape[1:3]) >= DETAIL_SIDE else HASH_SIDE
 
     def fine_of(positions: Index) -> np.ndarray:
-        parts = [detail(thumbnails(images[rows[positions[k : k + _READ]]], side)) for k in range(0, len(positions), _READ)]
+        parts = [
+            detail(thumbnails(images[rows[positions[k : k + _READ]]], side)) for k in range(0, len(positions), _READ)
+        ]
         return np.concatenate(parts) if parts else np.empty((0, side, side), dtype=np.float32)
 
     rng = np.random.default_rng(seed)

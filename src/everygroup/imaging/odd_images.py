@@ -91,7 +91,7 @@ def odd_images(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
         if small.mean() > _MOST_ENLARGED:
             found.append(
                 f"{_count(small, 'was', 'were')} smaller than they are stored ({width}, {height} below "
-                f"{min(cohort.sample_shape[:2])} pixels) and have been enlarged: their blur can tell about their source."
+                f"{min(cohort.sample_shape[:2])} pixels) and enlarged: their blur can tell about the source."
             )
     return pd.DataFrame(rows, columns=_COLUMNS), found
 

@@ -10,8 +10,8 @@ procedure           what is measured                                            
 ==================  ==================================================================  ==============================
 
 The three published ones follow their authors' code, but on images prepared at one size; `border_patches` without the
-removal of hair before it. Kinyanjui et al. (MICCAI 2020) segment the lesion with a trained network and measure the rest;
-`skin_median` does so without a network, by leaving out the centre, where lesions are.
+removal of hair before it. Kinyanjui et al. (MICCAI 2020) segment the lesion with a trained network and measure what
+is left; `skin_median` does so without a network, by leaving out the centre, where lesions are.
 """
 
 from __future__ import annotations
@@ -90,8 +90,12 @@ def border_patches(rgb: np.ndarray) -> Array:
     height, width = rgb.shape[1:3]
     angles = []
     for top, left in _PATCHES:
-        rows = slice(round(top * height / _OF), max(round((top + _PATCH) * height / _OF), round(top * height / _OF) + 1))
-        columns = slice(round(left * width / _OF), max(round((left + _PATCH) * width / _OF), round(left * width / _OF) + 1))
+        rows = slice(
+            round(top * height / _OF), max(round((top + _PATCH) * height / _OF), round(top * height / _OF) + 1)
+        )
+        columns = slice(
+            round(left * width / _OF), max(round((left + _PATCH) * width / _OF), round(left * width / _OF) + 1)
+        )
         mean = lab(rgb[:, rows, columns]).mean(axis=(1, 2))
         angles.append(typology_angle(mean[:, 0], mean[:, 2]))
     return np.fmax.reduce(np.stack(angles))
@@ -174,11 +178,10 @@ def with_skin_tone(cohort: Cohort, procedure: str = "ycbcr_mask", thresholds: st
     names = THRESHOLDS[thresholds].categories if thresholds in THRESHOLDS else ()
     index = categorise(angles, thresholds)
     changed = cohort.where(np.arange(len(cohort)))
-    changed.table = changed.table.assign(
-        **{
-            f"ita_{procedure}": angles,
-            f"ita_{procedure}_{thresholds}": pd.Series([names[k - 1] if k else None for k in index], dtype=object),
-        }
+    changed.table = changed.table.copy()
+    changed.table[f"ita_{procedure}"] = angles
+    changed.table[f"ita_{procedure}_{thresholds}"] = pd.Series(
+        [names[k - 1] if k else None for k in index], dtype=object
     )
     return changed
 
