@@ -20,7 +20,12 @@ _WHITE_BELOW = 0.52  # viridis is dark enough for white letters below, light eno
 
 
 def count_heatmap(
-    counts: pd.DataFrame, *, row: str = "label", column: str = "group", what: str = "n"
+    counts: pd.DataFrame,
+    *,
+    row: str = "label",
+    column: str = "group",
+    what: str = "n",
+    titles: tuple[str, str] | None = None,
 ) -> alt.TopLevelMixin:
     """Draw a table of counts, coloured on a logarithmic scale, with the number in every cell.
 
@@ -32,6 +37,8 @@ def count_heatmap(
         Which columns make the rows and columns.
     what : str
         What is counted, for a screen reader.
+    titles : (str, str), optional
+        Titles of the rows and of the columns.
     """
     require(counts, [row, column, "n"], "counts")
     rows = numeric(counts, ["n"]).reset_index(drop=True)
@@ -42,9 +49,11 @@ def count_heatmap(
     rows["shown"] = [f"{int(n):,}" for n in rows["n"]]
     rows["say"] = rows["row"] + ", " + rows["column"] + f": {what} " + rows["shown"]
     columns, lines = in_order(rows["column"]), in_order(rows["row"])
+    down, across = titles or (None, None)
+    above = _AXIS | {"orient": "top", "labelAngle": 0}
     place = {
-        "x": field("column:N", sort=columns, scale=_AIR, title=None, axis=_AXIS | {"orient": "top", "labelAngle": 0}),
-        "y": field("row:N", sort=lines, scale=_AIR, title=None, axis=_AXIS),
+        "x": field("column:N", sort=columns, scale=_AIR, title=across, axis=above),
+        "y": field("row:N", sort=lines, scale=_AIR, title=down, axis=_AXIS),
     }
     colour = field("shade:Q", scale={"scheme": "viridis", "domain": [0, 1]}, legend=None)
     letters = {"condition": {"test": f"datum.shade < {_WHITE_BELOW}", "value": "white"}, "value": "black"}

@@ -110,7 +110,7 @@ def near_pairs(
         return NearPairs.none("")
     hashes = np.concatenate([perceptual_hash(small[busy[k : k + 4096]]) for k in range(0, len(busy), 4096)])
     vectors = standardised(small[busy])
-    kept: list[np.ndarray] = []
+    kept: list[np.ndarray] = [np.empty((4, 0))]
     n_candidates = n_kept = 0
     for a, b, bits in _candidates(hashes, max_distance):
         n_candidates += len(a)
