@@ -35,7 +35,6 @@ def write_fingerprint_page(
     *,
     means: tuple[np.ndarray, Sequence[str], Sequence[str]] | None = None,
     command: str = "",
-    limits: Limits = FULL,
 ) -> Path:
     """Write the fingerprint as one HTML file that loads nothing; what comes from data is escaped.
 
@@ -50,13 +49,12 @@ def write_fingerprint_page(
         pictures; without them the page shows none.
     command : str
         How to make the page again.
-    limits : Limits
-        How many rows and groups are shown.
 
     Returns
     -------
     Path
     """
+    limits = FULL
     whole = fingerprint.units.iloc[0]
     asked = {
         "cohort": fingerprint.name,
