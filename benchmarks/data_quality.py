@@ -239,9 +239,9 @@ def _cut(picture: Image.Image, share: float) -> Image.Image:
 
 def tone_page(tones: list[tuple[Case, Cohort, Tones]], write: bool) -> list[str]:
     """Return the page about skin tone from pixels, and draw its figures."""
+    six = "; ".join(f"{t.name}: {t.bounds}, {t.source}" for t in THRESHOLDS.values() if t.categories[0] == "1")
     lines = [
-        "Individual typology angle (ITA) by four procedures, made into six types by two published tables "
-        f"({'; '.join(f'{t.name}: {t.bounds}, {t.source}' for t in THRESHOLDS.values() if t.categories[0] == "1")}), "
+        f"Individual typology angle (ITA) by four procedures, made into six types by two published tables ({six}), "
         "against recorded Fitzpatrick types. Spearman's correlation is of the angle (positive: darker with darker), "
         f"kappa is quadratic; intervals are 95 %, from {N_BOOT} bootstrap samples of patients. The thresholds `groh` "
         "were chosen on Fitzpatrick17k by its authors, so there they are not tested on new data.",

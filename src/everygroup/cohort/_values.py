@@ -103,9 +103,10 @@ def _ages(cohort: Cohort, column: str, rows: list[tuple], found: list[str]) -> N
         here = years == value
         n, units = int(here.sum()), _units(cohort, here)
         rows.append((column, "spike", f"{value:g}", n, units, expected))
+        why = "perhaps ages above it are written so" if value == people["age"].max() else "perhaps a placeholder"
         found.append(
             f"{column!r} is {value:g} for {units} patients or lesions ({n} rows), where its neighbours suggest "
-            f"{expected:.1f}: perhaps a placeholder."
+            f"{expected:.1f}: {why}."
         )
 
 
