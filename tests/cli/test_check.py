@@ -108,7 +108,7 @@ def test_copies_skin_tone_and_the_page(pictures: Path, tmp_path: Path, capsys: p
     result = run(*options, "--page", page, "--mean-images", "--skin-tone")
     assert result.exit_code == 0, result.output
     shown = result.output + capsys.readouterr().err
-    assert "1 pairs of images are nearly the same" in shown and "Skin tone agreement" in shown
+    assert "1 pair of images nearly the same" in shown and "Skin tone agreement" in shown
     value = json.loads((tmp_path / "f.json").read_text())
     assert [(p["id_a"], p["id_b"], p["kind"]) for p in value["pairs_of_copies"]] == [("i2", "i9", "near")]
     assert {row["against"] for row in value["skin_tone_agreement"]} >= {"ycbcr_mask", "skin_median"}

@@ -112,7 +112,7 @@ def test_columns_missing_together_are_one_pattern_and_told_once() -> None:
     # Two patterns are two tests: Holm doubles the smaller p and no more.
     assert missing.loc["age", "p_holm"] == pytest.approx(2 * missing.loc["age", "p_label"])
     (together,) = [w for w in found.warnings if "exactly the same" in w]
-    assert f"'skin' and 'age' (and of 1 other columns: smoke) are in exactly the same {gone.sum()} images" in together
+    assert f"'skin' and 'age' (and of 1 more: smoke) are in exactly the same {gone.sum()} images" in together
     assert f"all of them mole ({gone.sum()})" in together
     told = [w for w in found.warnings if "tells about the label" in w]
     assert len(told) == 1 and told[0].startswith("'skin' and 'age' are missing in") and "smallest expected" in told[0]

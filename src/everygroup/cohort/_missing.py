@@ -119,7 +119,7 @@ def about_missing(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
         gone = _missing(cohort, names[0])
         if len(names) > 1:
             rest = [a for a in names if a not in about]
-            also = f" (and of {len(rest)} other columns: {', '.join(rest[:6])}{', ...' if len(rest) > 6 else ''})"
+            also = f" (and of {len(rest)} more: {', '.join(rest[:6])}{', ...' if len(rest) > 6 else ''})"
             found.append(
                 f"The missing values of {_and(about)}{also if rest else ''} are in exactly the same {row['n_missing']} "
                 f"images{_labels_of(cohort, gone)}: these were left out together, not one by one at random."

@@ -59,18 +59,18 @@ class Duplicates:
         if len(near):
             apart = near[~near["same_unit"]]
             found.append(
-                f"{len(near)} pairs of images are nearly the same (not byte for byte); of them {len(apart)} pairs "
-                f"across patients or lesions{_named(apart)}. Look at them."
+                f"{_count(near)} of images nearly the same (not byte for byte), of which {len(apart)} across patients "
+                f"or lesions{_named(apart)}. Look at them."
             )
         differ = self.pairs[~self.pairs["same_label"]]
         if len(differ):
-            found.append(f"{len(differ)} pairs of copies have different labels{_named(differ, labels=True)}.")
+            found.append(f"{_count(differ)} of copies with different labels{_named(differ, labels=True)}.")
         if "same_part" in self.pairs:
             leaks = self.pairs[~self.pairs["same_part"] & (self.pairs["kind"] == "near")]
             if len(leaks):
                 found.append(
-                    f"{len(leaks)} pairs of nearly identical images lie in different parts of the split{_named(leaks)}"
-                    ": a leak. Keep them together with --units-with-duplicates."
+                    f"{_count(leaks)} of nearly identical images in different parts of the split{_named(leaks)}: a "
+                    "leak. Keep them together with --units-with-duplicates."
                 )
         return found
 
@@ -161,6 +161,10 @@ def units_with_duplicates(cohort: Cohort, found: Duplicates | None = None) -> Co
 
 def _labels(cohort: Cohort, index: np.ndarray) -> list[str]:
     return ["unknown" if k < 0 else cohort.classes[k] for k in cohort.y[index]]
+
+
+def _count(pairs: pd.DataFrame) -> str:
+    return "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
 
 
 def _named(pairs: pd.DataFrame, *, labels: bool = False) -> str:

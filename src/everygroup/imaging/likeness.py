@@ -12,7 +12,7 @@ MIN_SIDE = 16
 """Smaller pictures hold too little to tell a copy from another picture."""
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _LOW = 8
-_BLUR, _NEIGHBOURHOOD, _NOISE = 2.0, 4.0, 4.0
+_FINEST, _COARSEST, _NEIGHBOURHOOD, _NOISE = 0.7, 3.0, 4.0, 2.0
 
 Float = NDArray[np.float32]
 
@@ -62,14 +62,14 @@ def standardised(values: np.ndarray) -> Float:
 
 
 def detail(grey: Float) -> Float:
-    """Return what of thumbnails (n, side, side) is finer than shading, at equal contrast everywhere.
+    """Return what of thumbnails (n, side, side) is finer than shading and coarser than noise, at equal contrast.
 
-    The thumbnail less its blur, divided by the local standard deviation: so that not the outline of an eye ground or
-    of a chest decides, which all pictures of a set share, but vessels, hairs and spots.
+    The difference of two blurs, divided by the local standard deviation: so that not the outline of an eye ground or of
+    a chest decides, which all pictures of a set share, nor the grain of a compression, but vessels, hairs and spots.
     """
     from scipy.ndimage import gaussian_filter
 
-    fine = grey - gaussian_filter(grey, (0, _BLUR, _BLUR))
+    fine = gaussian_filter(grey, (0, _FINEST, _FINEST)) - gaussian_filter(grey, (0, _COARSEST, _COARSEST))
     local = np.sqrt(gaussian_filter(fine * fine, (0, _NEIGHBOURHOOD, _NEIGHBOURHOOD)))
     return np.asarray(fine / (local + _NOISE), dtype=np.float32)
 

@@ -21,9 +21,9 @@ from everygroup.imaging.likeness import (
 
 MAX_DISTANCE = 10
 """Bits of 64 in which the hashes of a candidate pair may differ."""
-MIN_CORRELATION = 0.98
+MIN_CORRELATION = 0.95
 """Least correlation of the grey 32 x 32 thumbnails."""
-MIN_DETAIL, MAX_DETAIL, MARGIN = 0.5, 0.95, 0.25
+MIN_DETAIL, MAX_DETAIL, MARGIN = 0.5, 0.97, 0.5
 """Least correlation of the fine detail; higher where unrelated pictures of the set correlate: see `detail_level`."""
 MAX_PAIRS = 200_000
 """With more pairs than this the pictures are too alike for the search to mean anything."""
@@ -132,12 +132,12 @@ def near_pairs(
 def detail_level(unrelated: np.ndarray) -> float:
     """Return the least correlation of detail for a copy, from those of random pairs of the set.
 
-    0.5, but 0.25 above the 99.9th percentile of random pairs where that is more, and never above 0.95: eye grounds
-    taken by one camera share its outline and its flaws.
+    0.5, but 0.5 above the 99th percentile of random pairs where that is more, and never above 0.97: eye grounds taken
+    by one camera share its outline and its flaws. (With more copies than one pair in a hundred the level rises too.)
     """
     if not len(unrelated):
         return MIN_DETAIL
-    return float(min(MAX_DETAIL, max(MIN_DETAIL, np.quantile(unrelated, 0.999) + MARGIN)))
+    return float(min(MAX_DETAIL, max(MIN_DETAIL, np.quantile(unrelated, 0.99) + MARGIN)))
 
 
 def _candidates(hashes: NDArray[np.uint64], max_distance: int) -> Iterator[tuple[Index, Index, np.ndarray]]:
@@ -175,7 +175,6 @@ def _detail_correlations(
     unit = standardised(fine - mean)
     a, b = rng.integers(0, len(sample), (2, _RANDOM))
     apart = a != b
-    # The median pair tells nothing about copies: few random pairs are copies, and the quantile heeds only one in 1,000.
     level = detail_level(np.einsum("ij,ij->i", unit[a[apart]], unit[b[apart]]))
     involved, place = np.unique(np.concatenate([i, j]), return_inverse=True)
     values = np.empty(len(i))
