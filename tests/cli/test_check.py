@@ -112,7 +112,9 @@ def test_copies_skin_tone_and_the_page(pictures: Path, tmp_path: Path, capsys: p
     value = json.loads((tmp_path / "f.json").read_text())
     assert [(p["id_a"], p["id_b"], p["kind"]) for p in value["pairs_of_copies"]] == [("i2", "i9", "near")]
     assert {row["against"] for row in value["skin_tone_agreement"]} >= {"ycbcr_mask", "skin_median"}
-    assert 'id="means"' in page.read_text(encoding="utf-8")
+    written = page.read_text(encoding="utf-8")
+    assert 'id="means"' in written and "skin_type (rows) against ycbcr_mask (columns), images." in written
+    assert "whole_image (rows)" not in written
     assert run(*options, "--units-with-duplicates").exit_code == 0
     again = json.loads((tmp_path / "f.json").read_text())
     assert again["units"][0]["n_units"] == N - 1 and again["pairs_of_copies"][0]["same_part"]

@@ -50,9 +50,10 @@ class Tones:
     warnings: tuple[str, ...]
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return what goes into a fingerprint."""
+        """Return what goes into a fingerprint; of the confusions those of recorded types."""
         tables = {"skin_tone": self.counts, "skin_tone_agreement": self.agreement}
-        return tables | ({"skin_tone_confusion": self.confusion} if len(self.confusion) else {})
+        recorded = self.confusion[~self.confusion["recorded"].isin(list(PROCEDURES))]
+        return tables | ({"skin_tone_confusion": recorded} if len(recorded) else {})
 
 
 def recorded_types(cohort: Cohort) -> dict[str, NDArray[np.int64]]:

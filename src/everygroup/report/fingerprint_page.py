@@ -13,7 +13,7 @@ from everygroup.cohort import Fingerprint
 from everygroup.figures import age_pyramid, cell_heatmap, count_heatmap, image_strip, metric_by_group
 from everygroup.figures.theme import clean_text, estimate
 from everygroup.files import write_text
-from everygroup.report.blocks import FULL, Limits, Section, facts, figure, table
+from everygroup.report.blocks import FULL, Figure, Limits, Section, facts, figure, table
 from everygroup.report.page import Words, render_page
 
 WORDS = Words(
@@ -27,6 +27,7 @@ WORDS = Words(
     answer_first=True,
 )
 _MAX_LABELS, _MAX_GROUPS = 25, 12
+_PROCEDURE, _TABLE = "ycbcr_mask", "kinyanjui"
 
 
 def write_fingerprint_page(
@@ -210,6 +211,12 @@ def _more(found: Fingerprint, limits: Limits) -> Section | None:
     if not rest:
         return None
     section = Section("more", "Skin tone" if any(n.startswith("skin_tone") for n in rest) else "More")
+    if "skin_tone_confusion" in rest:
+        section.intro = [
+            "The angle from pixels depends on light and camera as much as on skin. Look how far it agrees with what "
+            "was recorded before you use it for anything."
+        ]
+        section.figures += _confusions(rest["skin_tone_confusion"])
     for name, rows in rest.items():
         title = name.replace("_", " ").capitalize()
         made = table(rows, title, limits, file_name=f"{name.replace('_', '-')}.csv")
@@ -218,6 +225,17 @@ def _more(found: Fingerprint, limits: Limits) -> Section | None:
         else:
             section.tables.append(made)
     return section
+
+
+def _confusions(rows: pd.DataFrame) -> list[Figure]:
+    """Draw every recorded column of types against one procedure and table; the tables hold all."""
+    drawn = []
+    rows = rows[(rows["against"] == _PROCEDURE) & (rows["thresholds"] == _TABLE)]
+    for name, part in rows.groupby("recorded", sort=False):
+        titles = (clean_text(name), f"{_PROCEDURE}, {_TABLE}")
+        chart = count_heatmap(part, row="recorded_type", column="estimated_type", what="images", titles=titles)
+        drawn.append(figure(chart, f"{clean_text(name)} (rows) against {_PROCEDURE} (columns), images."))
+    return drawn
 
 
 def _means(means: tuple[np.ndarray, Sequence[str], Sequence[str]] | None) -> Section | None:
