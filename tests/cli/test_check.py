@@ -73,6 +73,54 @@ def test_a_cohort_too_small_to_split_is_still_counted(data: Path) -> None:
     assert [u["part"] for u in json.loads(result.stdout)["units"]] == ["all"]
 
 
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Skin-coloured pictures with recorded types; one picture is there twice, the second a little brighter."""
+    monkeypatch.setenv("EVERYGROUP_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "skin"
+    folder.mkdir()
+    ids = [f"i{k}" for k in range(N)]
+    types = [1 + k % 6 for k in range(N)]
+    table = {"image_id": ids, "dx": ["nv", "nv", "mel", "mel"] * (N // 4), "skin_type": types}
+    pd.DataFrame(table).to_csv(folder / "metadata.csv", index=False)
+    rng = np.random.default_rng(0)
+    shade = np.array([235, 190, 150]) - 18 * (np.array(types)[:, None] - 1)
+    rough = rng.normal(0, 12, (N, 4, 4, 1)).repeat(6, axis=1).repeat(6, axis=2)
+    images = shade[:, None, None] + rough + rng.normal(0, 3, (N, 24, 24, 1))
+    images[9] = images[2] + 6
+    np.savez(folder / "images-24.npz", images=np.clip(images, 0, 255).astype(np.uint8), ids=np.array(ids))
+    return folder
+
+
+def test_copies_skin_tone_and_the_page(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    options = (
+        pictures,
+        "--label",
+        "dx",
+        "--group",
+        "skin_type",
+        "--bins",
+        "skin_type=3",
+        "--json",
+        tmp_path / "f.json",
+    )
+    result = run(*options, "--page", page, "--mean-images", "--skin-tone")
+    assert result.exit_code == 0, result.output
+    shown = result.output + capsys.readouterr().err
+    assert "1 pair of images nearly the same" in shown and "Skin tone agreement" in shown
+    value = json.loads((tmp_path / "f.json").read_text())
+    assert [(p["id_a"], p["id_b"], p["kind"]) for p in value["pairs_of_copies"]] == [("i2", "i9", "near")]
+    assert {row["against"] for row in value["skin_tone_agreement"]} >= {"ycbcr_mask", "skin_median"}
+    written = page.read_text(encoding="utf-8")
+    assert 'id="means"' in written and "skin_type (rows) against ycbcr_mask (columns), images." in written
+    assert "whole_image (rows)" not in written
+    assert run(*options, "--units-with-duplicates").exit_code == 0
+    again = json.loads((tmp_path / "f.json").read_text())
+    assert again["units"][0]["n_units"] == N - 1 and again["pairs_of_copies"][0]["same_part"]
+    assert isinstance(run(*options, "--mean-images").exception, SettingsError)
+
+
 def test_mistakes_are_errors_of_ours(data: Path) -> None:
     assert isinstance(run(data, "--label", "dxx", "--group", "age").exception, CohortError)
     assert isinstance(run(data, "--label", "dx").exception, CohortError)

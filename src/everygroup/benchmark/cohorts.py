@@ -118,6 +118,7 @@ def _read(entry: CohortEntry, rule: Attribute | None) -> Cohort:
         "resize": entry.resize,
         "on_bad_image": entry.on_bad_image,
         "drop_unlabelled": entry.drop_unlabelled,
+        "units_with_duplicates": entry.units_with_duplicates,
     }
     if rule is not None:
         keys |= {"group": rule.group, "bins": rule.bins}

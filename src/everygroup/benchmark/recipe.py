@@ -22,7 +22,7 @@ _KEYS = {
     "toy": {"n", "options", "cohort_seed"},
     "files": {
         *("image_size", "label", "split_by", "id_column", "image_column", "images", "sample_limit", "resize"),
-        *("on_bad_image", "drop_unlabelled"),
+        *("on_bad_image", "drop_unlabelled", "units_with_duplicates"),
     },
 }
 _PROTOCOL_KEYS = ("seed", "device", "backbone")  # settings that a recipe states elsewhere, or not at all
@@ -81,6 +81,7 @@ class CohortEntry(_Part):
     resize: Literal["crop", "pad", "stretch"] | None = None
     on_bad_image: Literal["error", "skip"] | None = None
     drop_unlabelled: bool | None = None
+    units_with_duplicates: bool | None = None
 
     @property
     def kind(self) -> str:

@@ -25,6 +25,7 @@ from everygroup.cli.cohort_options import (
     SeedOption,
     SourceArgument,
     SplitByOption,
+    UnitsWithDuplicatesOption,
     WorkersOption,
     parse_bins,
 )
@@ -32,6 +33,22 @@ from everygroup.cli.cohort_options import (
 JsonOption = Annotated[
     Path | None,
     typer.Option("--json", metavar="PATH", help="Write the counts and warnings as JSON too; '-' is standard output."),
+]
+PageOption = Annotated[
+    Path | None,
+    typer.Option("--page", metavar="PATH", help="Write all as one HTML page that loads nothing, with figures."),
+]
+MeanImagesOption = Annotated[
+    bool,
+    typer.Option(
+        "--mean-images", help="Show the mean image of every group of 20 patients or more on the page; needs --page."
+    ),
+]
+SkinToneOption = Annotated[
+    bool,
+    typer.Option(
+        "--skin-tone", help="Measure skin tone from the pixels (ITA) and compare it with the recorded skin types."
+    ),
 ]
 
 
@@ -49,18 +66,28 @@ def check(
     resize: ResizeOption = None,
     drop_unlabelled: DropUnlabelledOption = None,
     sample_limit: SampleLimitOption = None,
+    units_with_duplicates: UnitsWithDuplicatesOption = None,
     workers: WorkersOption = None,
     seed: SeedOption = 0,
     json_path: JsonOption = None,
+    page: PageOption = None,
+    mean_images: MeanImagesOption = False,
+    skin_tone: SkinToneOption = False,
 ) -> None:
     """Count a cohort by label and group, as a whole and after the 6:2:2 split, and warn of what could mislead.
+
+    Counted are cells, missing and implausible values, copies of images (also near ones), blank and odd images.
 
     Example: everygroup check DATA --label dx --group age --bins age=60 --split-by lesion_id
     """
     from everygroup.console import console, say, warn
     from everygroup.datasets.reader import read_cohort
-    from everygroup.errors import CohortError
+    from everygroup.errors import CohortError, SettingsError
     from everygroup.files import write_json
+    from everygroup.imaging import look_at_images
+
+    if mean_images and page is None:
+        raise SettingsError("--mean-images are shown on the page only.", fix="add --page fingerprint.html")
 
     cohort = read_cohort(
         source,
@@ -77,14 +104,30 @@ def check(
         workers=workers,
         drop_unlabelled=bool(drop_unlabelled),
         sample_limit=sample_limit,
+        units_with_duplicates=bool(units_with_duplicates),
     )
     try:
         split = cohort.split(seed=seed)
     except CohortError as error:  # too small to split is a finding, not the end of the check
         warn(f"This cohort cannot be split 6:2:2: {error.message}")
         split = None
-    found = cohort.fingerprint(split)
+    found = look_at_images(cohort, split, seed=seed).added_to(cohort.fingerprint(split))
+    if skin_tone:
+        from everygroup.imaging.tone_agreement import compare_tones
+
+        tones = compare_tones(cohort, seed=seed)
+        found = found.plus(tones.tables(), tones.warnings)
     found.render(console)
+    if page is not None:
+        import shlex
+        import sys
+
+        from everygroup.imaging.mean_images import mean_images as means_of
+        from everygroup.report import write_fingerprint_page
+
+        command = shlex.join(["everygroup", *sys.argv[1:]])
+        write_fingerprint_page(page, found, means=means_of(cohort) if mean_images else None, command=command)
+        say(f"Page: {page}")
     if json_path is None:
         return
     if str(json_path) == "-":

@@ -131,6 +131,14 @@ WorkersOption = Annotated[
         "--workers", metavar="N", min=1, help="Threads that decode images; one a core.", rich_help_panel=_PANEL
     ),
 ]
+UnitsWithDuplicatesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--units-with-duplicates",
+        help="Keep patients (or images) that share copies of images, also near ones, in one part of the split.",
+        rich_help_panel=_PANEL,
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the split.")]
 
 

@@ -26,6 +26,7 @@ def fit(
     on_bad_image: c.OnBadImageOption = None,
     drop_unlabelled: c.DropUnlabelledOption = None,
     sample_limit: c.SampleLimitOption = None,
+    units_with_duplicates: c.UnitsWithDuplicatesOption = None,
     method: Annotated[
         str | None, typer.Option(help="Method, see `everygroup list methods`.", show_default="spare")
     ] = None,
@@ -84,6 +85,7 @@ def fit(
         "on_bad_image": on_bad_image.value if on_bad_image else None,
         "drop_unlabelled": drop_unlabelled,
         "sample_limit": sample_limit,
+        "units_with_duplicates": units_with_duplicates,
         "method": method,
         "compare": compare,
         "backbone": backbone,

@@ -81,6 +81,7 @@ class CohortKeys(BaseModel):
     on_bad_image: Literal["error", "skip"] | None = None
     drop_unlabelled: bool | None = None
     sample_limit: Whole | None = None
+    units_with_duplicates: bool | None = None
 
 
 class RunKeys(BaseModel):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort.groups import as_category
+from everygroup.cohort._missing import about_missing
 
 if TYPE_CHECKING:
     from everygroup.cohort.cohort import Cohort
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 MISSING = "missing"
 _Z = 1.959963984540054
-_UNKNOWN_CODES = frozenset({"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x"})
 _UNIT_NAME = re.compile(r"(patient|lesion|subject|person|case)[ _]?(id)?$", re.IGNORECASE)
-_AGE_NAME = re.compile(r"(^|[^a-z])age([^a-z]|$)", re.IGNORECASE)
 
 
 def wilson(positive: int, n: int) -> tuple[float, float]:
@@ -59,34 +57,6 @@ def prevalence(cohort: Cohort) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "label", "n", "n_positive", "rate", "low", "high"])
 
 
-def missing_values(cohort: Cohort) -> pd.DataFrame:
-    """Return, per sensitive attribute, how many values are missing or fall in no bin, and whether labels differ in it.
-
-    The test is Pearson's chi-square of missingness by label; the effect size is Cramér's V.
-    """
-    rows = []
-    for attribute in cohort.sensitive:
-        missing = np.array([as_category(v) is None for v in cohort.table[attribute]], dtype=bool)
-        binned = np.array([v is None for v in cohort.rule.values(cohort.table, attribute)], dtype=bool)
-        p, v = _missing_by_label(missing[cohort.y >= 0], cohort.y[cohort.y >= 0])
-        n = int(missing.sum())
-        rows.append((attribute, len(cohort), n, n / max(1, len(cohort)), int((binned & ~missing).sum()), p, v))
-    return pd.DataFrame(rows, columns=["attribute", "n", "n_missing", "share", "n_outside", "p_label", "cramers_v"])
-
-
-def _missing_by_label(missing: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    from scipy.special import chdtrc
-
-    k = int(y.max(initial=-1)) + 1
-    table = np.stack([np.bincount(y[~missing], minlength=k), np.bincount(y[missing], minlength=k)])
-    table = table[:, table.sum(axis=0) > 0]
-    if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
-        return float("nan"), float("nan")
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
-    chi2 = float(((table - expected) ** 2 / expected).sum())
-    return float(chdtrc(table.shape[1] - 1, chi2)), float(np.sqrt(chi2 / table.sum()))
-
-
 def units(cohort: Cohort, split: Split | None) -> pd.DataFrame:
     """Return images and patients (or lesions) per part."""
     parts = [("all", cohort)]
@@ -115,9 +85,9 @@ def duplicates(cohort: Cohort, split: Split | None) -> dict[str, int]:
     }
 
 
-def suspicions(cohort: Cohort, missing: pd.DataFrame, twins: dict[str, int]) -> list[str]:
+def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: dict[str, int]) -> list[str]:
     """Return what could mislead and does not depend on the split, in plain words."""
-    found = [*_about_groups(cohort, missing), *_about_values(cohort)]
+    found = [*_about_groups(cohort, missing), *values]
     if twins["sets"]:
         found.append(
             f"{twins['images']} images are byte-identical to another one. Sets of such images: {twins['sets']}; across "
@@ -149,57 +119,11 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
     if len(cohort.groups) < 2:
         found.append("There are fewer than two groups: nothing to compare.")
     for row in missing.to_dict(orient="records"):
-        attribute = str(row["attribute"])
         if row["n_outside"]:
-            found.append(f"{row['n_outside']} values of {attribute!r} lie in none of the sets given with --bins.")
-        if row["p_label"] < 0.001 and row["cramers_v"] >= 0.1:
-            empty = np.array([as_category(v) is None for v in cohort.table[attribute]], dtype=bool)
-            n, k = (
-                np.bincount(cohort.y[rows & (cohort.y >= 0)], minlength=len(cohort.classes))
-                for rows in (np.ones(len(empty), dtype=bool), empty)
-            )
-            share = np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0)
-            most, least = int(np.nanargmax(share)), int(np.nanargmin(share))
             found.append(
-                f"{attribute!r} is missing in {k[most]} of {n[most]} {cohort.classes[most]} but in {k[least]} of "
-                f"{n[least]} {cohort.classes[least]} (chi-square p < 0.001, Cramér's V {row['cramers_v']:.2f}): being "
-                "missing tells about the label, so do not fill it in, and expect those left to differ from the rest."
+                f"{row['n_outside']} values of {row['attribute']!r} lie in none of the sets given with --bins."
             )
-    return found
-
-
-def _about_values(cohort: Cohort) -> list[str]:
-    found = []
-    for attribute in cohort.sensitive:
-        texts = [as_category(v) for v in cohort.table[attribute]]
-        codes = pd.Series([t for t in texts if t is not None and t.lower() in _UNKNOWN_CODES], dtype=object)
-        for code, n in codes.value_counts().items():
-            found.append(f"{attribute!r} is {code!r} in {n} rows, which looks like a code for 'not known': empty it.")
-    for column in cohort.table.columns:
-        if _AGE_NAME.search(str(column)) and str(column) != cohort.label:
-            found += _about_ages(str(column), cohort.table[column])
-    return found
-
-
-def _about_ages(column: str, values: pd.Series[Any]) -> list[str]:
-    known = values[[as_category(v) is not None for v in values]]
-    ages = pd.to_numeric(known, errors="coerce")
-    if ages.isna().any():  # ranges such as '40-49' are categories; only '058Y' is a number in disguise
-        odd = known[ages.isna()].astype(str)
-        coded = odd[odd.str.fullmatch(r"\d{1,3}[YMWDymwd]")]
-        return (
-            [f"{column!r} holds ages like {coded.iloc[0]!r} ({len(coded)} rows): make them years."]
-            if len(coded)
-            else []
-        )
-    found = []
-    for what, wrong in (("0 or less", ages <= 0), ("above 110", ages > 110)):
-        if wrong.any():
-            found.append(f"{column!r} is {what} in {int(wrong.sum())} rows: implausible or a placeholder.")
-    ones, twos = int((ages == 1).sum()), int((ages == 2).sum())
-    if ones >= 5 and ones > 3 * twos:
-        found.append(f"{column!r} is 1 in {ones} rows but 2 in {twos}: 1 is probably a placeholder.")
-    return found
+    return [*found, *about_missing(cohort, missing)]
 
 
 def small_cells(table: pd.DataFrame, part: str, least: int, purpose: str) -> list[str]:

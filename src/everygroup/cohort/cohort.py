@@ -316,6 +316,13 @@ class Cohort:
             images_hash=self._images_hash,
         )
 
+    def with_units(self, units: np.ndarray | Sequence[str]) -> Self:
+        """Return the same samples with other units (patients or lesions), (n,)."""
+        changed = self.where(np.arange(len(self)))
+        changed.units = np.asarray(units, dtype=str)
+        changed._check()
+        return changed
+
     def in_group(self, name: str) -> Self:
         """Return the in-group samples of one group."""
         if name not in self.groups:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,12 +12,13 @@ from everygroup.cohort._facts import (
     MISSING,
     cells,
     duplicates,
-    missing_values,
     prevalence,
     small_cells,
     suspicions,
     units,
 )
+from everygroup.cohort._missing import missing_in_labels, missing_values
+from everygroup.cohort._values import age_by_sex, implausible
 from everygroup.files import plain
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 MIN_CELL = 10
 _MAX_SHOWN_CLASSES = 12
 _PARTS = ("train", "validation", "test")
+_MAX_SHOWN_ROWS, _MAX_SHOWN_COLUMNS = 30, 9
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,22 @@ class Fingerprint:
     prevalence : DataFrame
         group, label, n, n_positive, rate, low, high: share of each label in a group, with its 95 % Wilson interval.
     missing : DataFrame
-        attribute, n, n_missing, share, n_outside (values in no bin), p_label, cramers_v (missingness against label).
+        attribute, sensitive, n, n_missing, share, n_outside (values in no bin), and the test of missingness against
+        the label (test, smallest_expected, p_label, p_holm, cramers_v); equal `pattern`: missing in the same rows.
+    missing_by_label : DataFrame
+        attribute, label, n, n_missing, share.
+    implausible : DataFrame
+        attribute, what, values, n, n_units, expected (from the neighbouring values).
+    ages : DataFrame
+        band, sex, n: patients or lesions by ten years of age and sex; empty without a column of ages.
     units : DataFrame
         part, n, n_units, most_per_unit: images and patients (or lesions).
     duplicates : dict
         Sets of byte-identical images, as stored: sets, images, across_units, conflicting_labels, across_parts.
     warnings : tuple of str
         What could mislead, in plain words.
+    more : mapping of str to DataFrame
+        Tables that others added, such as what was found in the pixels (`everygroup.imaging.look_at_images`).
     """
 
     name: str
@@ -58,21 +70,31 @@ class Fingerprint:
     cells: pd.DataFrame
     prevalence: pd.DataFrame
     missing: pd.DataFrame
+    missing_by_label: pd.DataFrame
+    implausible: pd.DataFrame
+    ages: pd.DataFrame
     units: pd.DataFrame
     duplicates: dict[str, int]
     warnings: tuple[str, ...]
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def plus(self, tables: Mapping[str, pd.DataFrame], warnings: Sequence[str]) -> Fingerprint:
+        """Return the fingerprint with tables and warnings added; a name given again replaces its table."""
+        said = tuple(dict.fromkeys((*self.warnings, *warnings)))
+        return replace(self, more={**self.more, **tables}, warnings=said)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values."""
-        tables = {
-            name: getattr(self, name).to_dict(orient="records") for name in ("cells", "prevalence", "missing", "units")
-        }
+        names = ("cells", "prevalence", "missing", "missing_by_label", "implausible", "ages", "units")
+        tables = {name: getattr(self, name).to_dict(orient="records") for name in names}
+        more = {name: table.to_dict(orient="records") for name, table in self.more.items()}
         value = {
             "name": self.name,
             "grouping": self.grouping,
             "image_shape": self.image_shape,
             **tables,
             "duplicates": self.duplicates,
+            **more,
             "warnings": self.warnings,
         }
         return dict(plain(value))
@@ -120,13 +142,7 @@ class Fingerprint:
                 if g != MISSING or n
             ]
             shown.append(("Share of each label within a group, with 95 % interval", pd.DataFrame(rows)))
-        missing = self.missing.assign(
-            share=[f"{s:.1%}" for s in self.missing["share"]],
-            p_label=["-" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}" for p in self.missing["p_label"]],
-            cramers_v=["-" if pd.isna(v) else f"{v:.2f}" for v in self.missing["cramers_v"]],
-        )
-        names = {"n_missing": "missing", "n_outside": "in no bin", "p_label": "p by label", "cramers_v": "Cramér's V"}
-        shown.append(("Missing values of the sensitive attributes", missing.rename(columns=names).astype(str)))
+        shown += [("Missing values", missing_shown(self.missing))]
         names = {"n": "images", "n_units": "patients or lesions", "most_per_unit": "most images of one"}
         shown.append(("Images and patients", self.units.rename(columns=names).astype(str)))
         d = self.duplicates
@@ -137,7 +153,12 @@ class Fingerprint:
             "conflicting_labels": "labels differ",
         }
         shown.append(("Byte-identical images", pd.DataFrame([{v: str(d[k]) for k, v in names.items()}])))
-        return shown
+        for name, table in self.more.items():
+            texts = as_shown(table)
+            # What is too large for a terminal stands in the JSON file and on the page.
+            if texts.shape[0] <= _MAX_SHOWN_ROWS and texts.shape[1] <= _MAX_SHOWN_COLUMNS:
+                shown.append((name.replace("_", " ").capitalize(), texts))
+        return [(title, table) for title, table in shown if len(table)]
 
     @property
     def _is_split(self) -> bool:
@@ -189,8 +210,9 @@ def fingerprint(cohort: Cohort, split: Split | None = None) -> Fingerprint:
         counted += [cells(getattr(split, part), part) for part in _PARTS]
     table = pd.concat(counted, ignore_index=True)
     missing = missing_values(cohort)
+    odd, about_values = implausible(cohort)
     twins = duplicates(cohort, split)
-    warnings = suspicions(cohort, missing, twins)
+    warnings = suspicions(cohort, missing, about_values, twins)
     if split is None:
         warnings += small_cells(table, "all", MIN_CELL, "learn from or to test")
     else:
@@ -203,10 +225,52 @@ def fingerprint(cohort: Cohort, split: Split | None = None) -> Fingerprint:
         cells=table,
         prevalence=prevalence(cohort),
         missing=missing,
+        missing_by_label=missing_in_labels(cohort, missing),
+        implausible=odd,
+        ages=age_by_sex(cohort),
         units=units(cohort, split),
         duplicates=twins,
         warnings=tuple(warnings),
     )
+
+
+def missing_shown(missing: pd.DataFrame) -> pd.DataFrame:
+    """Return the missing values as texts with headings; columns of one pattern share a row."""
+    rows = []
+    for _, same in missing.assign(key=missing["pattern"].where(missing["pattern"] >= 0, missing.index + 1e9)).groupby(
+        "key", sort=False
+    ):
+        row = same.iloc[0]
+        names = [str(a) for a in same["attribute"]]
+        rows.append(
+            {
+                "attribute": ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else ""),
+                "missing": str(row["n_missing"]),
+                "share": f"{row['share']:.1%}",
+                "in no bin": str(same["n_outside"].sum()),
+                "p by label": _p(row["p_label"]),
+                "p, Holm": _p(row["p_holm"]),
+                "test": row["test"] or "-",
+                "least expected": "-" if pd.isna(row["smallest_expected"]) else f"{row['smallest_expected']:.1f}",
+                "Cramér's V": "-" if pd.isna(row["cramers_v"]) else f"{row['cramers_v']:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def as_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as texts with plain headings; a value with its low and high end becomes one column."""
+    text = table.map(lambda v: ("undefined" if pd.isna(v) else f"{v:.3g}") if isinstance(v, float) else str(v))
+    for name in [str(c).removesuffix("_low") for c in table.columns if str(c).endswith("_low")]:
+        if name in table and f"{name}_high" in table:
+            low, high = f"{name}_low", f"{name}_high"
+            text[name] = text[name] + " [" + text[low] + ", " + text[high] + "]"
+            text = text.drop(columns=[low, high])
+    return text.rename(columns=lambda name: str(name).replace("_", " "))
+
+
+def _p(p: float) -> str:
+    return "-" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _rich(title: str, table: pd.DataFrame) -> Table:

@@ -23,6 +23,7 @@ from everygroup.datasets._table import check_columns, read_table
 from everygroup.errors import CohortError
 from everygroup.files import atomic_path, cache_folder, hash_array, hash_file, read_json, write_json
 from everygroup.imaging import OnBadImage, PreparedImages, Resize, open_prepared, prepare_images, store_key
+from everygroup.imaging import units_with_duplicates as linked
 from everygroup.imaging.prepare import RECORD
 
 TABLE = "table.csv"
@@ -45,6 +46,7 @@ def read_cohort(
     workers: int | None = None,
     drop_unlabelled: bool = False,
     sample_limit: int | None = None,
+    units_with_duplicates: bool = False,
     classes: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     allow_unlabelled: bool = False,
@@ -81,6 +83,9 @@ def read_cohort(
         Leave rows without a label out instead of refusing them.
     sample_limit : int, optional
         Read at most this many samples, chosen at random once and for all (for trying things out).
+    units_with_duplicates : bool
+        Make one unit of patients (or lesions, or images) that share copies of images, also near ones, so that a split
+        keeps copies in one part; see `everygroup.imaging.units_with_duplicates`.
     classes, groups : sequence of str, optional
         Names and order fixed by a trained model. With `classes` the label may be left out (to predict only), and so
         may the table: a folder of images will do. With `groups` an attribute's column may be lacking; it then counts
@@ -120,6 +125,11 @@ def read_cohort(
         groups=None if groups is None else tuple(groups),
         allow_unlabelled=allow_unlabelled,
     )
+    cohort = _read(request, cache)
+    return linked(cohort) if units_with_duplicates else cohort
+
+
+def _read(request: Request, cache: Path | str | None) -> Cohort:
     if is_prepared(request.source):
         return _open(request)
     if request.classes is not None:
@@ -127,7 +137,7 @@ def read_cohort(
     _require_names(request.source, request, request.label, request.group)
     root = Path(cache) if cache is not None else cache_folder() / "prepared"
     found = gather(request)
-    key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=resize)
+    key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=request.resize)
     return _finish(request, found, root / key, overwrite=False)
 
 

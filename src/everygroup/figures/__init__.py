@@ -5,6 +5,7 @@ Colours are Okabe and Ito's, and every colour comes with a shape. Heavy librarie
 
 from everygroup.figures.cells import cell_heatmap
 from everygroup.figures.chance import gaps_against_chance
+from everygroup.figures.cohort import age_pyramid, boxes_by_category, count_heatmap
 from everygroup.figures.critical_difference import critical_difference_diagram
 from everygroup.figures.curves import calibration_by_group, curves_by_group, roc_by_group, thinned
 from everygroup.figures.export import DARK_CSS, html_fragment, inline_svg, save
@@ -17,9 +18,12 @@ from everygroup.figures.weights import utility_against_similarity, weight_quanti
 
 __all__ = [
     "DARK_CSS",
+    "age_pyramid",
+    "boxes_by_category",
     "calibration_by_group",
     "cell_heatmap",
     "change_against_baseline",
+    "count_heatmap",
     "critical_difference_diagram",
     "curves_by_group",
     "gaps_against_chance",

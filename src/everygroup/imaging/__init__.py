@@ -1,6 +1,9 @@
 """Reading images safely and preparing them once."""
 
 from everygroup.imaging._fill import BadImage
+from everygroup.imaging.duplicates import Duplicates, find_duplicates, units_with_duplicates
+from everygroup.imaging.look import Look, look_at_images
+from everygroup.imaging.mean_images import mean_images
 from everygroup.imaging.prepare import OnBadImage, PreparedImages, open_prepared, prepare_images, store_key
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, Resize, read_image, resize_image
 from everygroup.imaging.sources import ImageSource, open_source
@@ -9,14 +12,20 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "RESIZE_POLICIES",
     "BadImage",
+    "Duplicates",
     "ImageSource",
+    "Look",
     "OnBadImage",
     "PreparedImages",
     "Resize",
+    "find_duplicates",
+    "look_at_images",
+    "mean_images",
     "open_prepared",
     "open_source",
     "prepare_images",
     "read_image",
     "resize_image",
     "store_key",
+    "units_with_duplicates",
 ]

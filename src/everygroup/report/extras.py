@@ -16,7 +16,10 @@ from everygroup.report.blocks import Limits, Section, Table, facts, figure, tabl
 _CAPTIONS = {
     "cells": "Samples by label and group",
     "prevalence": "Share of each label within a group",
-    "missing": "Missing values of the sensitive attributes",
+    "missing": "Missing values",
+    "missing_by_label": "Missing values by label",
+    "implausible": "Implausible values",
+    "ages": "Patients by age and sex",
     "units": "Images and patients",
     "duplicates": "byte-identical images",
 }
@@ -92,6 +95,8 @@ def cohort(fingerprint: Mapping[str, Any] | None, limits: Limits) -> Section | N
     section = Section("cohort", "Cohort")
     plain: dict[str, Any] = {}
     for name, value in fingerprint.items():
+        if isinstance(value, list) and not value:  # nothing of the kind was found
+            continue
         caption = _CAPTIONS.get(str(name), clean_text(name).replace("_", " "))
         found = _as_table(value, caption, limits)
         if name == "warnings":

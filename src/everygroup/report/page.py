@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 
 import jinja2
@@ -13,6 +14,23 @@ from markupsafe import Markup
 from everygroup.figures import DARK_CSS
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Section
+
+
+@dataclass(frozen=True)
+class Words:
+    """The page's own headings, and which of its two first sections comes first."""
+
+    kind: str = "everygroup report"
+    asked: str = "What was asked"
+    asked_link: str = "Question"
+    answer: str = "The answer"
+    answer_link: str = "Answer"
+    skip: str = "Skip to the answer"
+    footer: str = "A measured gap, or its absence, describes these data; it does not certify a model."
+    answer_first: bool = False
+
+
+REPORT = Words()
 
 
 def render_page(
@@ -24,6 +42,7 @@ def render_page(
     parts: Sequence[Section],
     summaries: Sequence[str] = (),
     lean: bool = False,
+    words: Words = REPORT,
 ) -> str:
     """Return the page's HTML.
 
@@ -36,6 +55,7 @@ def render_page(
     parts : sections
     summaries : the audits' own words, folded away
     lean : whether something had to be left out to keep the page small, which it then says
+    words : headings
     """
     folder = files("everygroup.report") / "templates"
     loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
@@ -53,6 +73,7 @@ def render_page(
         summaries=summaries,
         parts=parts,
         lean=lean,
+        words=words,
         style=style,
         style_hash=_digest(style),
         script=script,

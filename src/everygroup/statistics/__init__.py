@@ -1,5 +1,6 @@
 """Resampling and tests: cluster bootstrap, permutation null of a gap, paired comparisons."""
 
+from everygroup.statistics.agreement import Estimate, OrdinalAgreement, ordinal_agreement, spearman, weighted_kappa
 from everygroup.statistics.bootstrap import (
     bootstrap_mean,
     cluster_index,
@@ -76,9 +77,11 @@ from everygroup.statistics.signed_rank import (
 __all__ = [
     "AgainstControl",
     "DeLong",
+    "Estimate",
     "Friedman",
     "MannWhitney",
     "McNemar",
+    "OrdinalAgreement",
     "PairedInterval",
     "SignFlip",
     "Wilcoxon",
@@ -114,6 +117,7 @@ __all__ = [
     "n_for_proportions",
     "nemenyi",
     "newcombe_difference",
+    "ordinal_agreement",
     "paired_interval",
     "percentile_interval",
     "permutation_p",
@@ -124,6 +128,8 @@ __all__ = [
     "replicate_blocks",
     "sign_flip",
     "simultaneous_differences",
+    "spearman",
+    "weighted_kappa",
     "weighted_sums",
     "wilcoxon",
     "wilson_interval",

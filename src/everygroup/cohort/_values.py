@@ -1,0 +1,147 @@
+"""Values that cannot be, or hardly: ages of 0 and 150, placeholders, spikes, codes for 'not known'."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort.groups import as_category
+
+if TYPE_CHECKING:
+    from everygroup.cohort.cohort import Cohort
+
+_UNKNOWN_CODES = frozenset({"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x"})
+_AGE_NAME = re.compile(r"(^|[^a-z])age([^a-z]|$)", re.IGNORECASE)
+_SEX_NAME = re.compile(r"(^|[^a-z])(sex|gender)([^a-z]|$)", re.IGNORECASE)
+MAX_AGE = 110
+# A spike: this many people at one value, this many times its neighbours, and this unlikely if it were like them.
+_LEAST, _TIMES, _LEVEL = 5, 3.0, 0.001
+_DISTINCT = 12  # columns with fewer values are categories, where neighbours say nothing
+_COLUMNS = ["attribute", "what", "values", "n", "n_units", "expected"]
+_BAND = 10
+
+
+def implausible(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
+    """Find implausible values of the sensitive attributes and of every column of ages.
+
+    Returns
+    -------
+    table : DataFrame
+        attribute, what, values, n (images), n_units (patients or lesions), expected (what the neighbouring values
+        suggest, in patients; NaN where the value itself is impossible).
+    warnings : list of str
+    """
+    rows: list[tuple] = []
+    found: list[str] = []
+    for attribute in cohort.sensitive:
+        texts = pd.Series([as_category(v) for v in cohort.table[attribute]], dtype=object)
+        codes = texts[[t is not None and t.lower() in _UNKNOWN_CODES for t in texts]]
+        for code, n in codes.value_counts().items():
+            rows.append((attribute, "code", str(code), int(n), _units(cohort, (texts == code).to_numpy()), np.nan))
+            found.append(f"{attribute!r} is {code!r} in {n} rows, which looks like a code for 'not known': empty it.")
+    for column in age_columns(cohort):
+        _ages(cohort, column, rows, found)
+    return pd.DataFrame(rows, columns=_COLUMNS), found
+
+
+def age_columns(cohort: Cohort) -> list[str]:
+    """Return the columns that hold ages by their names."""
+    return [str(c) for c in cohort.table.columns if _AGE_NAME.search(str(c)) and str(c) != cohort.label]
+
+
+def age_by_sex(cohort: Cohort) -> pd.DataFrame:
+    """Count patients (or lesions) by ten-year age band and sex: band, sex, n; a patient with two ages counts twice.
+
+    Empty where no column of ages in years is found. The sex is 'missing' where it is, and 'all' without such a column.
+    """
+    empty = pd.DataFrame(columns=["band", "sex", "n"])
+    ages = next(iter(age_columns(cohort)), None)
+    if ages is None:
+        return empty
+    years = pd.to_numeric(pd.Series([as_category(v) for v in cohort.table[ages]], dtype=object), errors="coerce")
+    if years.notna().sum() < 2 or years.nunique() < 5:
+        return empty
+    named = [str(c) for c in cohort.table.columns if _SEX_NAME.search(str(c)) and str(c) != cohort.label]
+    sexes = [as_category(v) or "missing" for v in cohort.table[named[0]]] if named else ["all"] * len(cohort)
+    people = pd.DataFrame({"unit": cohort.units, "age": years, "sex": sexes}).dropna()
+    people = people[(people["age"] >= 0) & (people["age"] <= MAX_AGE)].drop_duplicates()
+    people["from"] = (people["age"] // _BAND * _BAND).astype(int)
+    counts = people.groupby(["from", "sex"]).size().rename("n").reset_index()
+    counts.insert(0, "band", [f"{a}-{a + _BAND - 1}" for a in counts["from"]])
+    return counts[["band", "sex", "n"]]
+
+
+def _ages(cohort: Cohort, column: str, rows: list[tuple], found: list[str]) -> None:
+    texts = pd.Series([as_category(v) for v in cohort.table[column]], dtype=object)
+    known = texts.notna().to_numpy()
+    ages = pd.to_numeric(texts, errors="coerce")
+    strange = known & ages.isna().to_numpy()
+    if strange.any():  # ranges such as '40-49' are categories; only '058Y' is a number in disguise
+        odd = texts[strange]
+        coded = odd[odd.str.fullmatch(r"\d{1,3}[YMWDymwd]")]
+        if len(coded):
+            rows.append((column, "coded", coded.iloc[0], len(coded), _units(cohort, coded.index.to_numpy()), np.nan))
+            found.append(f"{column!r} holds ages like {coded.iloc[0]!r} ({len(coded)} rows): make them years.")
+        return
+    years = ages.to_numpy(float)
+    for what, wrong in (("0 or less", years <= 0), (f"above {MAX_AGE}", years > MAX_AGE)):
+        if wrong.any():
+            values = ", ".join(f"{v:g}" for v in np.unique(years[wrong])[:5])
+            rows.append((column, what, values, int(wrong.sum()), _units(cohort, wrong), np.nan))
+            found.append(f"{column!r} is {what} in {int(wrong.sum())} rows: implausible or a placeholder.")
+    ones, twos = int((years == 1).sum()), int((years == 2).sum())
+    if ones >= _LEAST and ones > _TIMES * twos:
+        rows.append((column, "placeholder", "1", ones, _units(cohort, years == 1), float(twos)))
+        found.append(f"{column!r} is 1 in {ones} rows but 2 in {twos}: 1 is probably a placeholder.")
+    people = pd.DataFrame({"unit": cohort.units, "age": years}).dropna().drop_duplicates()
+    for value, expected in spikes(people["age"].to_numpy()):
+        if value <= 1 or value > MAX_AGE:  # told above
+            continue
+        here = years == value
+        n, units = int(here.sum()), _units(cohort, here)
+        rows.append((column, "spike", f"{value:g}", n, units, expected))
+        why = "perhaps ages above it are written so" if value == people["age"].max() else "perhaps a placeholder"
+        found.append(
+            f"{column!r} is {value:g} for {units} patients or lesions ({n} rows), where its neighbours suggest "
+            f"{expected:.1f}: {why}."
+        )
+
+
+def spikes(values: np.ndarray) -> list[tuple[float, float]]:
+    """Find values that occur far more often than their neighbours on the values' own grid suggest.
+
+    The two grid points on either side (within the range of the values) give the expected count. A spike has at least
+    5 and over 3 times as many, and a Poisson probability below 0.001 over the number of distinct values.
+
+    Parameters
+    ----------
+    values : (n,) one value per person, without NaN.
+
+    Returns
+    -------
+    list of (value, expected count)
+    """
+    from scipy.stats import poisson
+
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) < _DISTINCT:
+        return []
+    step = float(np.gcd.reduce(np.diff(distinct).astype(int))) if (distinct % 1 == 0).all() else 0.0
+    if step <= 0:
+        return []
+    at = dict(zip(distinct.tolist(), counts.tolist(), strict=True))
+    found = []
+    for value, n in at.items():
+        near = [value + k * step for k in (-2, -1, 1, 2)]
+        expected = float(np.mean([at.get(v, 0) for v in near if distinct[0] <= v <= distinct[-1]]))
+        # Half a person more: where the neighbours are empty, a few at one value are no spike yet.
+        if n >= _LEAST and n > _TIMES * expected and poisson.sf(n - 1, expected + 0.5) < _LEVEL / len(distinct):
+            found.append((value, expected))
+    return found
+
+
+def _units(cohort: Cohort, rows: np.ndarray) -> int:
+    return len(set(cohort.units[rows].tolist()))
