@@ -1,4 +1,4 @@
-"""When is SPARE worth its cost: a map against in-group size, shift between groups and label noise, and what advice is worth.
+"""When is SPARE worth its cost: a map against in-group size, shift and label noise, and what advice is worth.
 
     python benchmarks/when_spare_helps.py --run vectors images advice --write
 
@@ -6,8 +6,8 @@ Two parts: the rotating-sectors toy (vectors, linear models, as benchmarks/toy.p
 16 px, small_cnn). In each cell and seed the target group's best baseline (ERM or GroupModel) and the SPARE variant
 'chosen' are chosen on the target group's validation samples, whose labels are as noisy as those trained on; the test
 samples are the target group's, with clean labels, and only measured. Finished cells are kept in --out, one row a cell
-and seed, so that a stopped run goes on where it was. The advice of `everygroup advise` is asked on the same training and
-validation samples and compared with what training then showed.
+and seed, so that a stopped run goes on where it was. The advice of `everygroup advise` is asked on the same training
+and validation samples and compared with what training then showed.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def cells(grid: Mapping[str, tuple[Any, ...]], seeds: int) -> Iterator[dict[str,
     """Yield the cells, seed by seed, so that a stopped run has whole maps of the first seeds."""
     for seed in range(seeds):
         for values in itertools.product(*grid.values()):
-            yield dict(zip([*grid, "seed"], values, strict=True))
+            yield dict(zip([*grid, "seed"], (*values, seed), strict=True))
 
 
 def complete(
