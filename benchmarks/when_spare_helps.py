@@ -47,7 +47,7 @@ VECTOR_GRID: dict[str, tuple[Any, ...]] = {
     "noise": (0.0, 0.1, 0.2),
 }
 VECTOR_CANDIDATES = [PAPER, *itertools.product((0.0, 0.25, 0.5, 0.75, 1.0), ("median",), (0.1, 0.3, 1.0, 3.0))]
-IMAGE_GRID: dict[str, tuple[Any, ...]] = {"n_in": (40, 120, 360), "shift": (0.0, 0.8, 1.6), "noise": (0.0, 0.2)}
+IMAGE_GRID: dict[str, tuple[Any, ...]] = {"noise": (0.0, 0.2), "n_in": (40, 120, 360), "shift": (0.0, 0.8, 1.6)}
 IMAGE_CANDIDATES = [PAPER, MEDIAN, (0.5, "median", 0.3)]
 IMAGE_OUT, IMAGE_TEST, IMAGE_CURVE, IMAGE_SIDE = 800, 800, 200, 16
 DOUBLED = {"n_in": 120, "shift": 0.8, "noise": 0.0}  # the cell that is trained again with twice the updates
@@ -283,6 +283,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop each part after so many minutes")
     parser.add_argument("--out", default=str(FOLDER), help="folder of the rows, tables and figures")
     parser.add_argument("--write", action="store_true", help="write docs/results/when-spare-helps.md, .csv and figures")
+    parser.add_argument("--note", default="", help="a reading of the figures, put at the top of the page")
     options = parser.parse_args()
     torch.set_num_threads(1)
     out, minutes = Path(options.out), options.minutes
@@ -302,7 +303,7 @@ def main() -> None:
             asked = functools.partial(advice_cell, part)
             complete(out / f"advice-{part}.csv", cells(grid, seeds), asked, minutes=minutes)
     if options.write:
-        write_page(out, options.updates, describe_machine())
+        write_page(out, options.updates, describe_machine(), options.note)
 
 
 if __name__ == "__main__":
