@@ -52,7 +52,11 @@ def heat_maps(means: pd.DataFrame, path: Path, *, sizes: str, seeds: int) -> Non
     limit = float(np.ceil(20 * means["minus_baseline"].abs().max()) / 20)
     scale = {"domain": [-limit, 0, limit], "range": [WORSE, "#f7f7f7", BETTER], "interpolate": "rgb"}
     legend = {"orient": "bottom", "direction": "horizontal", "gradientLength": 200, "gradientThickness": 10}
-    colour = field("gain:Q", scale=scale, legend=legend, title="gain in macro F1; grey: the 95 % interval holds 0")
+    legend |= {"titleLimit": 600}
+    unknown = "the 95 % interval over seeds holds 0" if seeds > 1 else "one seed has no interval"
+    colour = field(
+        "gain:Q", scale=scale, legend=legend, title=f"gain in macro F1, mean of {seeds} seed(s); grey: {unknown}"
+    )
     axis = {"ticks": False, "domain": False, "grid": False, "labelPadding": 6, "labelAngle": 0}
     noises = sorted(means["noise"].unique())
     panels: list[Spec] = []
@@ -162,8 +166,8 @@ def advice_tables(rows: pd.DataFrame, advice: pd.DataFrame) -> list[str]:
         WEIGHTING: "SPARE 'median' beat ERM",
     }
     lines = [
-        f"{len(both)} cells and seeds. What was right is said by the training on the same samples; its test samples are "
-        "many, so that chance plays a small part in it.",
+        f"{len(both)} cells and seeds. What was right is said by the training on the same samples; its test samples "
+        "are many, so that chance plays a small part in it.",
         "",
         "| advice | given | it was right where | right | among all cells |",
         "|---|---|---|---|---|",
@@ -248,10 +252,10 @@ _HOW = (
 )
 _VECTORS = (
     "The [rotating sectors](toy.md): 1,500 out-of-group samples, 4,000 test samples of the target group; the label "
-    "rule turns by up to *shift* radians; a share *noise* of training and validation labels is replaced. Linear models, "
-    "400 steps each. The group predictor gets 1,600: after 400 it puts hardly any sample of a group of 20 or 40 into "
-    "that group. *chosen* has 21 candidates: the paper's, and alpha 0, .25, .5, .75, 1 with temperature .1, .3, 1, 3 on "
-    "median distances. Temperature .3 was found on this toy, see there."
+    "rule turns by up to *shift* radians; a share *noise* of training and validation labels is replaced. Linear "
+    "models, 400 steps each. The group predictor gets 1,600: after 400 it puts hardly any sample of a group of 20 or 40 "
+    "into that group. *chosen* has 21 candidates: the paper's, and alpha 0, .25, .5, .75, 1 with temperature .1, .3, 1, "
+    "3 on median distances. Temperature .3 was found on this toy, see there."
 )
 _IMAGES = (
     "The [simulated cohort](simulated.md) at 16 px: 800 light training images, and dark ones as the target group, 800 "
