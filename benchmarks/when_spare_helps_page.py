@@ -253,9 +253,9 @@ _HOW = (
 _VECTORS = (
     "The [rotating sectors](toy.md): 1,500 out-of-group samples, 4,000 test samples of the target group; the label "
     "rule turns by up to *shift* radians; a share *noise* of training and validation labels is replaced. Linear "
-    "models, 400 steps each. The group predictor gets 1,600: after 400 it puts hardly any sample of a group of 20 or 40 "
-    "into that group. *chosen* has 21 candidates: the paper's, and alpha 0, .25, .5, .75, 1 with temperature .1, .3, 1, "
-    "3 on median distances. Temperature .3 was found on this toy, see there."
+    "models, 400 steps each. The group predictor gets 1,600: after 400 it puts hardly any sample of a group of 20 or "
+    "40 into that group. *chosen* has 21 candidates: the paper's, and alpha 0, .25, .5, .75, 1 with temperature .1, "
+    ".3, 1, 3 on median distances. Temperature .3 was found on this toy, see there."
 )
 _IMAGES = (
     "The [simulated cohort](simulated.md) at 16 px: 800 light training images, and dark ones as the target group, 800 "
