@@ -134,8 +134,8 @@ def advise(
     groups : sequence of str, optional
         The groups to advise on; all by default.
     budget : {'quick', 'normal'}
-        'quick': principal components of small images, seconds a group. 'normal': the penultimate features of a short
-        network, trained for every fold.
+        'quick': principal components of small images; seconds a group for a thousand samples, in proportion for more.
+        'normal': the penultimate features of a short network, trained for every fold.
     seed : int
         Of split, folds, bootstrap and short networks: the same seed gives the same advice.
     settings : TrainSettings, optional

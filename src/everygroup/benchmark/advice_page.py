@@ -143,7 +143,7 @@ def learning_curve(curve: pd.DataFrame) -> Any:
         rows = curve[curve["group"] == name].rename(columns={"macro F1": "f1"})[["diet", "f1"]]
         rows = rows.assign(say=[f"{d}: macro F1 {number(v, 3)}" for d, v in zip(rows["diet"], rows["f1"], strict=True)])
         place = {
-            "x": field("f1:Q", scale={"zero": False}, title="macro F1"),
+            "x": field("f1:Q", scale={"zero": False, "padding": 12}, title="macro F1"),
             "y": field("diet:N", sort=in_order(rows["diet"]), title=None),
         }
         dots = layer("point", place | described("say:N"), rows, filled=True, size=80, color=BETTER)
