@@ -265,3 +265,10 @@ def test_one_group_and_too_few_patients_are_refused() -> None:
         advise(alone)
     with pytest.raises(CohortError, match="Only 4 patients"):
         advise(Cohort.from_arrays(images[:4], list("abab"), sensitive_features=list("xxyy")))
+
+
+def test_samples_without_a_label_are_refused() -> None:
+    split = toy_split(12, 0.0, n_out=12)
+    split.train.y[0] = -1
+    with pytest.raises(CohortError, match="1 samples have no label"):
+        asked(split)

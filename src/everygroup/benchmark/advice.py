@@ -20,7 +20,7 @@ from everygroup.benchmark.advice_verdict import CONTRASTS, detectable_of, verdic
 from everygroup.benchmark.probe import time_training
 from everygroup.cohort import Cohort, Split
 from everygroup.cohort.split import linked_units
-from everygroup.errors import PredictionsError, SettingsError
+from everygroup.errors import CohortError, PredictionsError, SettingsError
 from everygroup.files import plain
 from everygroup.methods import ERM, GroupModel, Spare
 from everygroup.metrics.separability import Separability, separability
@@ -152,7 +152,7 @@ def advise(
     SettingsError
         For an unknown budget or group, fewer than two groups, or an impossible `worthwhile`.
     CohortError
-        If the cohort is too small to be split.
+        If the cohort is too small to be split, or a label is missing.
     """
     if budget not in BUDGETS:
         raise SettingsError(f"Unknown budget {budget!r}.", fix=f"choose one of {', '.join(BUDGETS)}")
@@ -167,6 +167,10 @@ def advise(
     split = data if isinstance(data, Split) else data.split(seed=seed)
     settings = (settings or TrainSettings.make()).but(seed=seed)
     seen = _seen(split)
+    if (seen.y < 0).any():
+        raise CohortError(
+            f"{(seen.y < 0).sum()} samples have no label.", fix="leave them out with cohort.where(cohort.y >= 0)"
+        )
     unit = linked_units(seen)
     cheap = components(small_images(seen), seed)
     visible = _separability(seen, cheap, unit, seed)
