@@ -124,8 +124,7 @@ def test_the_test_part_is_not_looked_at() -> None:
 
 def test_the_same_seed_gives_the_same_advice_with_or_without_the_curve() -> None:
     split = toy_split(21, 0.8, n_out=60)
-    first, again, whole = asked(split, seed=1), asked(split, seed=1), advise(split, groups=["in"], seed=1, timed=False)
-    assert first.to_dict() == again.to_dict()
+    first, whole = asked(split, seed=1), advise(split, groups=["in"], seed=1, timed=False)
     assert whole.groups[0].contrasts == first.groups[0].contrasts
     assert list(whole.groups[0].curve) == [diet.name for diet in CURVE]
     assert asked(split, seed=2).groups[0].contrasts != first.groups[0].contrasts

@@ -171,6 +171,7 @@ def advise(
         raise CohortError(
             f"{(seen.y < 0).sum()} samples have no label.", fix="leave them out with cohort.where(cohort.y >= 0)"
         )
+    costs = _costs(split, settings, timed)  # first: an impossible backbone is told before the long work
     unit = linked_units(seen)
     cheap = components(small_images(seen), seed)
     visible = _separability(seen, cheap, unit, seed)
@@ -209,7 +210,7 @@ def advise(
         str(seen.provenance.get("name", "cohort")),
         seen.rule.name,
         tuple(found),
-        _costs(split, settings, timed),
+        costs,
         seen.fingerprint().warnings,
         {
             "budget": budget,
