@@ -104,7 +104,7 @@ def heat_maps(means: pd.DataFrame, path: Path, *, sizes: str, seeds: int) -> Non
 def counts(means: pd.DataFrame) -> list[str]:
     """Return a table of how many cells each variant wins, loses and leaves open."""
     lines = [
-        "| variant | cells | surely better than the chosen baseline | surely worse | interval holds 0 (or one seed: none) | "
+        "| variant | cells | surely better than the chosen baseline | surely worse | neither (or one seed) | "
         "surely better than both ERM and GroupModel |",
         "|---|---|---|---|---|---|",
     ]
