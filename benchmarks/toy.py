@@ -93,7 +93,7 @@ def train_group_predictor(x: torch.Tensor, group: torch.Tensor, batches: torch.T
     """Train the group predictor f_g: an MLP 8-32-2."""
     model = torch.nn.Sequential(torch.nn.Linear(N_FEATURES, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2))
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, len(batches))
     for index in batches:
         optimiser.zero_grad()
         F.cross_entropy(model(x[index]), group[index]).backward()

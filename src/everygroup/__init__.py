@@ -16,6 +16,7 @@ _HOME = {
     "Predictions": "everygroup.predictions",
     "Store": "everygroup.methods",
     "TrainSettings": "everygroup.settings",
+    "advise": "everygroup.benchmark.advice",
     "read_cohort": "everygroup.datasets.reader",
 }
 _ROOMS = ("audit", "boundary", "datasets", "methods", "metrics", "spare")
@@ -27,6 +28,7 @@ __all__ = [
     "Store",
     "TrainSettings",
     "__version__",
+    "advise",
     "audit",
     "boundary",
     "datasets",
@@ -38,6 +40,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from everygroup import audit, boundary, datasets, methods, metrics, spare
+    from everygroup.benchmark.advice import advise
     from everygroup.cohort import Cohort
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import EverygroupError

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import typer
 
+from everygroup.cli.advise import advise
 from everygroup.cli.audit import audit
 from everygroup.cli.benchmark import benchmark
 from everygroup.cli.check import check
@@ -67,6 +68,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "check": check,
     "prepare": prepare,
+    "advise": advise,
     "fit": fit,
     "predict": predict,
     "audit": audit,
