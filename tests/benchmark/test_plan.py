@@ -136,3 +136,12 @@ def test_attributes_of_a_cohort_may_be_added_and_not_changed(recipe: Make, tmp_p
     assert list(read_config(tmp_path / "out" / "recipe.yaml")["cohorts"][0]["attributes"]) == ["tone", "age"]
     with pytest.raises(OutputError, match="another protocol"):
         claim(tmp_path / "out", by(age={"group": "age", "bins": {"age": 60}}))
+
+
+def test_cohorts_with_one_name_for_their_label_are_two(recipe: Make, tmp_path: Path) -> None:
+    def of(name: str, folder: str) -> Recipe:
+        return recipe(cohorts=[{"name": name, "source": folder, "label": "dx", "attributes": {"a": {"group": "g"}}}])
+
+    claim(tmp_path / "out", of("one", "here"))
+    claim(tmp_path / "out", of("other", "there"))
+    assert [c["name"] for c in read_config(tmp_path / "out" / "recipe.yaml")["cohorts"]] == ["one", "other"]

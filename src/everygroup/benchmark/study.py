@@ -157,7 +157,8 @@ def _what(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("label") or entry["name"])
+    """Return a method's label or name, or a cohort's name: its label is a column."""
+    return str(entry["name"] if "source" in entry else entry.get("label") or entry["name"])
 
 
 def _united(before: Sequence[Any], now: Sequence[Any]) -> list[Any]:
