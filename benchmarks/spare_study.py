@@ -18,12 +18,34 @@ import yaml
 from common import ROOT, describe_machine, write_result
 
 from everygroup.benchmark.collect import SETTING, Results
-from everygroup.benchmark.standings import OURS
+from everygroup.benchmark.patients import compare_patients
+from everygroup.benchmark.standings import OURS, all_gaps
+from everygroup.benchmark.standings import differences as differences_to
 from everygroup.benchmark.study_page import write_all
 from everygroup.files import safe_csv
 
-PAGES = ("main", "ablation", "weighting", "alpha", "sharing", "weights", "beyond", "many-groups", "training-subsets")
+PAGES = (
+    "main",
+    "longer",
+    "ablation",
+    "weighting",
+    "alpha",
+    "sharing",
+    "weights",
+    "beyond",
+    "many-groups",
+    "training-subsets",
+)
 BEST, TO_ERM = "the best baseline on validation", "ERM"
+CONTROLS = {
+    "longer": [("spare", "erm_by_group")],
+    "main": [("spare", "erm_by_group"), ("spare_paper_size", "erm_by_group")],
+    "ablation": [("spare", "shuffled")],
+    "beyond": [("spare", "erm_by_group"), ("paper_size", "erm_by_group"), ("warm_start", "warm_shuffled")],
+}
+CONTROLLED = """\
+What a method gains beyond a control that shares everything but its idea: ERM with the epoch chosen on each group, or
+the same weights shuffled within each group. Not corrected for the number of comparisons."""
 GOAL = """\
 The goal was written down before the runs: SPARE, or a named variant of it, above the best baseline in macro F1 in every
 group of at least three settings, clearly so in one group each, and clearly below ERM nowhere."""
@@ -86,6 +108,28 @@ def difference_table(differences: pd.DataFrame, methods: list[str]) -> list[str]
     return lines
 
 
+def control_table(results: Results, pairs: list[tuple[str, str]]) -> list[str]:
+    """Macro F1 of a method minus that of its control, paired by seed and over patients."""
+    rows, every = results.rows, all_gaps(results.rows, results.gaps)
+    lines = [
+        "| setting | group | method | control | difference | over seeds | over patients |",
+        "|---|---|---|---|---:|---|---|",
+    ]
+    for method, control in pairs:
+        found = differences_to(rows, every, control)
+        found = found[(found["metric"] == "macro_f1") & (found["method"] == method)]
+        found = found[~found["group"].isin(("missing", "gap"))]
+        against = {tuple(r): control for r in found[[*SETTING, "group"]].to_numpy().tolist()}
+        errors, _ = compare_patients(results.final, against)
+        found = found.merge(errors, on=[*SETTING, "group", "method", "baseline"], how="left")
+        for row in found.itertuples(index=False):
+            lines.append(
+                f"| {row.cohort} by {row.attribute} | {row.group} | {method} | {control} | {row.difference:+.3f} "
+                f"| {interval(row.low, row.high)} | {interval(row.low_patients, row.high_patients)} |"
+            )
+    return lines
+
+
 def convergence(results: Results) -> list[str]:
     """Whether validation macro F1 still rose when the updates ran out: last quarter of the epochs against the third."""
     rows = []
@@ -143,6 +187,8 @@ def page(name: str, folder: Path, about: dict[str, Any], write: bool) -> None:
     lines += ["The runs:", "", "```bash", *about.get("commands", []), "```", "", *body[2:]]
     if name == "main":
         lines += ["## Against the goal", "", GOAL, "", *verdict(differences, results.names), ""]
+    if pairs := CONTROLS.get(name):
+        lines += ["## Against its control", "", CONTROLLED, "", *control_table(results, pairs), ""]
     shown_methods = ours if name == "main" else list(results.names)
     lines += ["## Differences in macro F1", "", INTERVALS, "", *difference_table(differences, shown_methods), ""]
     lines += ["## Did training converge?", "", CONVERGED, "", *convergence(results), ""]
