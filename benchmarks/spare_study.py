@@ -178,7 +178,7 @@ def page(name: str, folder: Path, about: dict[str, Any], write: bool) -> None:
     write_all(results)
     differences = pd.read_csv(folder / "tables" / "differences.csv")
     body = (folder / "tables" / "results.md").read_text(encoding="utf-8").splitlines()
-    title = body[0].removeprefix("# ")
+    title = about.get("title") or body[0].removeprefix("# ")
     ours = [label for label, kind in results.names.items() if kind in OURS]
     environment = results.environments[0]
     command = ["git", "rev-parse", "--short", "HEAD"]
