@@ -183,7 +183,7 @@ def page(name: str, folder: Path, about: dict[str, Any], write: bool) -> None:
     environment = results.environments[0]
     command = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    lines = [f"Reading: {' '.join(about.get('reading', 'none yet.').split())}", ""]
+    lines = ["Reading:", "", *(f"- {' '.join(text.split())}" for text in about.get("reading", ["none yet."])), ""]
     lines += ["The runs:", "", "```bash", *about.get("commands", []), "```", "", *body[2:]]
     if name == "main":
         lines += ["## Against the goal", "", GOAL, "", *verdict(differences, results.names), ""]
