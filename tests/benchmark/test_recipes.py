@@ -46,8 +46,6 @@ def test_the_papers_tables_and_figures_have_a_recipe() -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_a_recipe_is_planned_at_every_size(name: str, size: str, planned: Any) -> None:
     recipe = read_recipe(name)
-    if size not in recipe.sizes and name == "spare/vgg11":
-        pytest.skip("VGG-11 takes 20 times as long on a CPU as the network of that size")
     assert next(iter(recipe.sizes)) == "small" and "erm" in [m.title for m in recipe.methods], (
         "ERM is what all is against"
     )

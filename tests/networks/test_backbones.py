@@ -81,6 +81,27 @@ def test_vgg_needs_32_pixels() -> None:
     assert "--image-size 32" in caught.value.fix
 
 
+def test_tiny_vgg_is_vgg11_but_for_its_width() -> None:
+    with torch.device("meta"):
+        narrow, wide = (build_network(NetworkSpec(name, 2, (32, 32, 1))) for name in ("tiny_vgg", "vgg11"))
+    names = [[n for n, _ in network.named_parameters()] for network in (narrow, wide)]
+    assert names[0] == names[1]
+    widths = [[p.shape[0] for n, p in net.named_parameters() if n.endswith("weight")] for net in (narrow, wide)]
+    assert widths[0] == [w // 4 for w in widths[1][:8]] + [512, 512, 2]
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in narrow.modules())
+    assert sum(p.numel() for p in build_network(NetworkSpec("tiny_vgg", 3, (32, 32, 3))).parameters()) == 4_053_091
+
+
+def test_tiny_vgg_answers() -> None:
+    network = build_network(NetworkSpec("tiny_vgg", 2, (32, 40, 3))).eval()
+    x = torch.rand(2, 3, 32, 40)
+    features = network.features(x)
+    assert features.shape == (2, 512)
+    torch.testing.assert_close(network.head(features), network(x))  # type: ignore[union-attr, operator]
+    with pytest.raises(SettingsError, match="'tiny_vgg' needs images of at least 32 px, these have 28"):
+        build_network(NetworkSpec("tiny_vgg", 2, (28, 40, 3)))
+
+
 @pytest.mark.slow
 def test_vgg_at_32_pixels() -> None:
     network = build_network(NetworkSpec("vgg11", 2, (32, 32, 3))).eval()

@@ -63,6 +63,7 @@ def test_half_of_other_backbones() -> None:
         assert specific_steps(vgg, "mini") == ["head"]
         convolutions = [s for s in steps if isinstance(vgg.body.get_submodule(s), nn.Conv2d)]
         assert (len(convolutions), steps[0], steps[-2:]) == (3, convolutions[0], ["pre_logits", "head"])
+        assert specific_steps(plain("tiny_vgg", 32), "half") == steps
         other = plain("mobilenetv3_small_050", 32)
         with pytest.raises(SettingsError, match="half is not known"):
             specific_steps(other, "half")

@@ -13,18 +13,20 @@ from torch import nn
 from everygroup.errors import SettingsError
 from everygroup.networks.adapted import Adapted, adapt
 from everygroup.networks.classifier import Classifier
+from everygroup.networks.narrow_vgg import narrow_vgg
 from everygroup.networks.small import SmallCNN, VectorNetwork
 from everygroup.networks.vision_library import timm
 
 OWN = {
     "small_cnn": "4-layer CNN for small images on a CPU",
     "tiny_cnn": "small_cnn with half as many channels, for many trainings on a CPU",
+    "tiny_vgg": "VGG-11 with a quarter of its channels, for a CPU; from 32 px",
     "linear": "linear model on vectors",
     "mlp": "8-32-K perceptron on vectors",
 }
 SMALL_IMAGE = 64  # up to this side 'auto' means small_cnn
 _WIDTHS = {"small_cnn": 32, "tiny_cnn": 16}  # channels of the first layer
-_MIN_SIDE = {"vgg": 32}
+_MIN_SIDE = {"vgg": 32, "tiny_vgg": 32}
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -100,10 +102,23 @@ def _plain(spec: NetworkSpec, pretrained: bool) -> Classifier:
     channels = shape[2]
     if name in _WIDTHS:
         return Classifier(SmallCNN(spec.n_outputs, channels, _WIDTHS[name]), [0.5] * channels, [0.25] * channels)
+    if name == "tiny_vgg":
+        _check_side(spec)
+        return Classifier(narrow_vgg(spec.n_outputs, channels), [0.5] * channels, [0.25] * channels)
     body = _timm_body(spec, channels, pretrained)
     mean = list(_IMAGENET_MEAN) if channels == 3 else [0.5] * channels
     std = list(_IMAGENET_STD) if channels == 3 else [0.25] * channels
     return Classifier(body, mean, std)
+
+
+def _check_side(spec: NetworkSpec) -> None:
+    for family, side in _MIN_SIDE.items():
+        if spec.backbone.startswith(family) and min(spec.sample_shape[:2]) < side:
+            raise SettingsError(
+                f"Backbone {spec.backbone!r} needs images of at least {side} px, "
+                f"these have {min(spec.sample_shape[:2])}.",
+                fix=f"set --image-size {side} or more, or choose --backbone small_cnn",
+            )
 
 
 def _timm_body(spec: NetworkSpec, channels: int, pretrained: bool) -> nn.Module:
@@ -114,12 +129,7 @@ def _timm_body(spec: NetworkSpec, channels: int, pretrained: bool) -> nn.Module:
             f"Unknown backbone {name!r}.",
             fix=f"did you mean {', '.join(near)}?" if near else "see `everygroup list backbones`",
         )
-    for family, side in _MIN_SIDE.items():
-        if name.startswith(family) and min(spec.sample_shape[:2]) < side:
-            raise SettingsError(
-                f"Backbone {name!r} needs images of at least {side} px, these have {min(spec.sample_shape[:2])}.",
-                fix=f"set --image-size {side} or more, or choose --backbone small_cnn",
-            )
+    _check_side(spec)
     options: dict[str, Any] = {"num_classes": spec.n_outputs, "in_chans": channels, "pretrained": pretrained}
     try:
         try:  # transformers need to know the image size; convolutional networks do not take it
