@@ -195,6 +195,8 @@ def test_every_defect_gives_one_clear_error(tmp_path: Path, defect: str) -> None
 def test_tables_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="no such file or folder"):
         read(tmp_path / "none")
+    with pytest.raises(CohortError, match="no such file or folder"):  # before anything is said of columns
+        read(tmp_path / "none", label=None, group=None)
     (tmp_path / "t.xlsx").write_bytes(b"PK")
     with pytest.raises(CohortError, match="is a spreadsheet"):
         read(tmp_path / "t.xlsx")

@@ -182,6 +182,7 @@ def _report(
     settings: TrainSettings,
 ) -> None:
     from everygroup.report import write_model_card, write_report
+    from everygroup.report.data_set import data_set_facts
 
     train, weights = split.train, result.model.weights
     audits = dict(result.audits)
@@ -191,6 +192,7 @@ def _report(
     title = f"{method} on {train.provenance.get('name', 'the cohort')}"
     question = {
         "cohort": train.provenance.get("name", ""),
+        **data_set_facts(train.provenance, train.label),
         "label": train.label,
         "classes": ", ".join(train.classes),
         "groups": f"{', '.join(train.groups)} (by {train.rule.name})",

@@ -18,6 +18,14 @@ DEFAULT_IMAGE_SIZE = 128
 TABLE_SUFFIXES = (".csv", ".tsv")
 
 
+def check_exists(source: Path) -> None:
+    """Refuse a path that leads nowhere."""
+    if not source.exists():
+        raise CohortError(
+            f"{source}: there is no such file or folder.", fix="give a CSV file, or a folder holding metadata.csv"
+        )
+
+
 def find_table(source: Path) -> Path:
     """Return the table of a folder (metadata.csv, or the only CSV file), or the file itself.
 
@@ -26,10 +34,7 @@ def find_table(source: Path) -> Path:
     CohortError
         If there is no such path, no table in the folder, or several.
     """
-    if not source.exists():
-        raise CohortError(
-            f"{source}: there is no such file or folder.", fix="give a CSV file, or a folder holding metadata.csv"
-        )
+    check_exists(source)
     if source.is_file():
         return source
     if (source / "metadata.csv").is_file():

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import Cohort, GroupRule
+from everygroup.datasets._locate import check_exists
 from everygroup.datasets._samples import (
     Found,
     Request,
@@ -241,6 +242,7 @@ def names_of(group: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 def _require_names(source: Path, request: Request, label: str | None, group: tuple[str, ...]) -> None:
+    check_exists(source)
     needs_label = label is None and request.classes is None
     if needs_label or not group:
         raise CohortError(

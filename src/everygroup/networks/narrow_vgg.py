@@ -27,6 +27,6 @@ def narrow_vgg(n_outputs: int, in_channels: int = 3) -> nn.Module:
     body: nn.Module = vgg.VGG(WIDTHS, num_classes=n_outputs, in_chans=in_channels)
     body.pre_logits = vgg.ConvMlp(WIDTHS[-2], HIDDEN, kernel_size=7, drop_rate=0.0)
     body.head = vgg.ClassifierHead(HIDDEN, n_outputs)
-    body.head_hidden_size = HIDDEN
-    body._initialize_weights()
+    body.head_hidden_size = HIDDEN  # type: ignore[assignment]
+    body._initialize_weights()  # type: ignore[operator]
     return body

@@ -13,6 +13,7 @@ from everygroup.figures.theme import clean_text
 from everygroup.files import write_text
 from everygroup.report.answer import answer
 from everygroup.report.blocks import cell
+from everygroup.report.data_set import DATA_SET
 from everygroup.report.notes import LIMITS
 from everygroup.report.reading import AuditLike, Reading, title_of
 from everygroup.report.tables import gaps_table, groups_table, markdown_text
@@ -25,7 +26,8 @@ tags:
 ---
 """
 # What describes the data of training, and how it was made; all else that was asked describes the evaluation.
-_COHORT = ("cohort", "label", "classes", "groups", "split_hash", "split hash", "samples (train / validation / test)")
+_SAMPLES = ("label", "classes", "groups", "split_hash", "split hash", "samples (train / validation / test)")
+_COHORT = ("cohort", *DATA_SET, *_SAMPLES)
 _TRAINING = ("method", "backbone", "seed", "updates per network")
 
 
