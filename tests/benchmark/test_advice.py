@@ -164,6 +164,15 @@ def test_can_be_probed_counts_patients_not_rows() -> None:
     assert not can_be_probed(samples(np.repeat(np.arange(5), 8)))
 
 
+@pytest.mark.parametrize("y", [np.repeat(np.arange(6), 3), np.r_[np.zeros(5, int), 1 + np.arange(17)]])
+def test_many_rare_classes_are_probed_without_being_spread(y: np.ndarray) -> None:
+    everybody = np.ones(len(y), dtype=bool)
+    samples = Samples(y, np.arange(len(y)), everybody, everybody, int(y.max()) + 1)
+    noise = np.random.default_rng(0).normal(size=(len(y), 4))
+    for answers in cross_validated(samples, lambda rows: noise, repeats=2, seed=0, diets=COMPARED).values():
+        assert np.isfinite(answers).all()
+
+
 # ---- differences ----------------------------------------------------------------------------------------------------
 
 

@@ -16,9 +16,10 @@ from sklearn.metrics import f1_score
 from everygroup.benchmark.collect import Results, collect
 from everygroup.benchmark.job_gaps import gap_rows
 from everygroup.benchmark.measure import long_rows
-from everygroup.benchmark.patients import compare_patients
+from everygroup.benchmark.patients import N_BOOT, compare_patients
 from everygroup.benchmark.published import published_cells, published_for, read_published
 from everygroup.benchmark.recipe import Recipe
+from everygroup.benchmark.silent_classes import silent_classes
 from everygroup.benchmark.study import run_study
 from everygroup.benchmark.weight_facts import fine_groups, weight_sources, weight_tests
 from everygroup.cohort import Cohort
@@ -57,7 +58,8 @@ def write_job(out: Path, label: str, seed: int, predictions: Predictions, *, coh
     """Write the folder of a finished job."""
     folder = out / "jobs" / f"{cohort}-{label}-s{seed}"
     folder.mkdir(parents=True)
-    config = {"stage": "final", "cohort": {"name": cohort}, "attribute": "sex", "backbone": "linear", "seed": seed}
+    entry = {"name": cohort, "source": "files", **more.get("entry", {})}
+    config = {"stage": "final", "cohort": entry, "attribute": "sex", "backbone": "linear", "seed": seed}
     settings = {"epochs": 2, "lr": 0.1}
     write_config(
         folder / "config.yaml",
@@ -70,9 +72,8 @@ def write_job(out: Path, label: str, seed: int, predictions: Predictions, *, coh
     cost = {"updates": 10, "passes": 100, "distance_gradient_passes": 0, "distance_forward_passes": 0}
     cost |= {"wall_seconds": 1.0, "seconds_alone_reused": 0.0, "peak_memory_mb": 100.0, "parameters_answering": 5}
     write_json(folder / "cost.json", cost | {"networks_trained": 1, "networks": []})
-    write_json(
-        folder / "environment.json", {"command": "everygroup benchmark x", "split_hash": more.get("split", f"s{seed}")}
-    )
+    hashes = {"split_hash": more.get("split", f"s{seed}"), "cohort_hash": more.get("data", cohort)}
+    write_json(folder / "environment.json", {"command": "everygroup benchmark x", **hashes})
     write_text(folder / "done", "x\n")
     return folder
 
@@ -144,6 +145,36 @@ def test_two_results_of_one_run_are_refused(made: Path) -> None:
     collect(made)
 
 
+def test_other_data_under_the_same_name_are_no_pair(made: Path) -> None:
+    write_job(made, "multitask", 0, predictions_of(0, 0.7), data="a later release")
+    with pytest.raises(OutputError, match=r"made-erm-s0 .*made-multitask-s0|made-multitask-s0 .*made-") as caught:
+        collect(made)
+    assert "different data" in caught.value.message and "delete" in caught.value.fix
+
+
+def test_what_was_never_answered_is_said(tmp_path: Path) -> None:
+    seen = predictions_of(0, 0.8)
+    only_no = Predictions.from_arrays(
+        seen.y_true,
+        y_score=np.tile([0.9, 0.1], (len(seen), 1)),
+        classes=CLASSES,
+        sensitive_features={"sex": np.array(["f", "m"])[seen.group]},
+        group=seen.group,
+        groups=["f", "m"],
+        ids=seen.ids,
+        units=seen.units,
+        split=seen.table["split"].to_numpy(),
+    )
+    for label, predictions in (("erm", seen), ("shy", only_no)):
+        write_job(tmp_path, label, 0, predictions)
+    found = silent_classes(Results(tmp_path).final)
+    test = seen.of_split("test")
+    shares = [float((test.y_true[test.group == g] == 0).mean()) for g in (0, 1)]  # precision of 'no', alone and halved
+    assert (found.cases, found.of) == (2, 4) and found.most == pytest.approx(max(shares) / 2)
+    collect(tmp_path)
+    assert "In 2 of 4 runs and groups some class was never answered" in (tmp_path / "report.html").read_text()
+
+
 def test_nothing_to_collect(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no finished job"):
         collect(tmp_path)
@@ -180,6 +211,49 @@ def test_patients_of_one_split_are_drawn_alike_and_flipped_together(tmp_path: Pa
     assert 0.01 < found["overall", "better", "erm"] < 0.1 and found["f", "erm", "better"] == pytest.approx(
         found["f", "better", "erm"]
     )
+
+
+def test_a_patient_counts_once_over_all_splits(tmp_path: Path) -> None:
+    entry = {"split_seed": "each"}
+    for seed in range(3):
+        for label, right in (("erm", 0.7), ("better", 0.9)):
+            made_of = predictions_of(seed, right)  # the same 120 test patients in every split
+            write_job(tmp_path, label, seed, made_of, split=f"s{seed}", data="one", entry=entry)
+    results = Results(tmp_path)
+    errors, tests = compare_patients(results.final, {})
+    assert set(tests["test"]) == {"sign flips of patients"}
+    whole = tests.set_index(["group", "method"]).loc[("overall", "better")]
+    assert (whole["n"], whole["patients"]) == (360, 120)
+    # the mean over seeds by hand, with the same patients drawn in every split
+    drawn = np.random.default_rng([0, *b"one"]).multinomial(120, np.full(120, 1 / 120), size=N_BOOT)
+    moved = np.zeros(N_BOOT)
+    for seed in range(3):
+        for right, sign in ((0.9, 1), (0.7, -1)):
+            test = predictions_of(seed, right).of_split("test")
+            two = [
+                [(drawn * part).sum(1) for part in ((y & a), (y & ~a) | (~y & a))]
+                for y, a in ((test.y_true == c, test.y_pred == c) for c in (0, 1))
+            ]
+            moved += sign * np.mean([2 * hit / (2 * hit + miss) for hit, miss in two], axis=0) / 3
+    se = errors.set_index(["group", "method"]).loc[("overall", "better"), "se_patients"]
+    assert se == pytest.approx(moved.std(ddof=1))
+
+
+def test_splits_that_overlap_widen_the_interval_over_seeds(tmp_path: Path) -> None:
+    for name, entry in (("fixed", {}), ("torn", {"split_seed": "each"})):
+        for seed in range(3):
+            for label, right in (("erm", 0.7), ("better", 0.9)):
+                write_job(tmp_path / name, label, seed, predictions_of(seed, right), entry=entry)
+        collect(tmp_path / name)
+    fixed, torn = (pd.read_csv(tmp_path / name / "tables" / "differences.csv") for name in ("fixed", "torn"))
+    wider = ((torn["high"] - torn["low"]) / (fixed["high"] - fixed["low"])).dropna()
+    assert len(wider) and wider.to_numpy() == pytest.approx(np.sqrt((1 / 3 + 0.2 / 0.6) / (1 / 3)))
+    assert torn["detectable"].to_numpy() == pytest.approx(fixed["detectable"] * np.sqrt(2), nan_ok=True)
+    ours, theirs = (pd.read_csv(tmp_path / name / "tables" / "values.csv") for name in ("torn", "fixed"))
+    assert (ours["high"] - ours["low"]).to_numpy() == pytest.approx(
+        (theirs["high"] - theirs["low"]) * np.sqrt(2), nan_ok=True
+    )
+    assert "every seed splits the same samples anew" in (tmp_path / "torn" / "report.html").read_text()
 
 
 def test_gaps_of_a_job_and_their_null() -> None:

@@ -74,6 +74,39 @@ def test_a_lost_process_costs_an_attempt(
         assert "died 2 times" in record["message"] and "--jobs" in record["fix"]
 
 
+def test_a_job_that_kills_its_process_takes_no_neighbour_along(
+    recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_plan(recipe()).all
+    killer = jobs[0]
+
+    @contextmanager
+    def backend(*_: Any) -> Iterator[Any]:
+        def run(batch: Sequence[Job], out: Path) -> Iterator[Outcome]:
+            for pair in (batch[i : i + 2] for i in range(0, len(batch), 2)):  # two at a time, as two workers do
+                if killer in pair:
+                    for job in pair:
+                        write_json(folder_of(job, out) / "running.json", {"process": 0})
+                    raise BrokenProcessPool("a worker was killed")
+                yield from [run_job(job, out) for job in pair]
+
+        yield run
+
+    monkeypatch.setattr(room, "_backend", backend)
+    for _ in range(2):  # and not when it is run again either
+        ended = {o.id: o.state for o in fan_out(jobs, tmp_path, n_jobs=2)}
+        assert ended.pop(killer.id) == "failed" and set(ended.values()) <= {"finished", "there"} and len(ended) == 3
+
+
+def test_a_marker_of_a_killed_session_is_no_death(
+    recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_plan(recipe()).all
+    write_json(folder_of(jobs[3], tmp_path) / "running.json", {"process": 0})
+    monkeypatch.setattr(room, "_backend", breaking_pool(jobs[0], 1))
+    assert [o.state for o in fan_out(jobs, tmp_path, n_jobs=2)] == ["finished"] * 4
+
+
 def test_a_pool_that_always_breaks_ends(recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def backend(*_: Any) -> Iterator[Any]:

@@ -131,6 +131,25 @@ def test_fresh_seeds_and_one_split_where_draws_are_judged(recipe: Make) -> None:
     assert recipe(cohorts=[files]).cohorts[0].seeds_for(5) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "methods",
+    [[{"name": "erm", "label": "ERM"}, "group_model"], [{"name": "group_model", "label": "erm"}]],
+)
+def test_only_plain_erm_is_labelled_erm(recipe: Make, methods: list[Any]) -> None:
+    with pytest.raises(SettingsError, match="plain ERM, and nothing else, is labelled erm"):
+        recipe(methods=methods)
+    by_group = {"name": "erm", "label": "by_group", "hyperparameters": {"selection_by": "group"}}
+    assert [m.title for m in recipe(methods=["erm", by_group]).methods] == ["erm", "by_group"]
+
+
+def test_a_size_changes_every_cohort_it_fits_and_nothing_else(recipe: Make) -> None:
+    cohorts = [{"name": "toy", "source": "toy"}, {"name": "mine", "source": "folder", "label": "dx"}]
+    sized = recipe(cohorts=cohorts, sizes={"s": {"cohort": {"sample_limit": 9, "split_seed": 3}}}).at("s")
+    assert [c.sample_limit for c in sized.cohorts] == [None, 9] and [c.split_seed for c in sized.cohorts] == [3, 3]
+    with pytest.raises(SettingsError, match="changes 'sample_limt', which no cohort has"):
+        recipe(cohorts=cohorts, sizes={"s": {"cohort": {"sample_limt": 9}}}).at("s")
+
+
 def test_draws_are_seeded_and_the_declared_values_compete(recipe: Make) -> None:
     method = {"name": "multitask", "hyperparameters": {"strength": 0.5}, "search": {"strength": {"uniform": [0, 1]}}}
     one = recipe(methods=[method], draws=4, search={"lr": {"log_uniform": [1e-3, 1e-1]}})

@@ -114,6 +114,23 @@ def test_the_best_baseline_is_chosen_on_validation_and_never_ours() -> None:
     assert best_baselines(changed, names) == best, "the test part plays no role"
 
 
+def test_a_lucky_seed_makes_no_baseline() -> None:
+    seen = {
+        ("erm", 0): (0.5, 0.5),
+        ("erm", 1): (0.5, 0.5),
+        ("m", 0): (0.6, 0.6),
+        ("m", 1): (0.6, 0.6),
+        ("k", 0): (0.9, 0.9),
+    }
+    best = best_baselines(rows_of(seen, part="validation"), {"erm": "erm", "m": "group_model", "k": "multitask"})
+    assert {best["c", "a", "b", group] for group in ("g", "h", "gap")} == {"m"}
+
+
+def test_methods_that_answer_alike_tell_nothing_of_power() -> None:
+    alike = rows_of({(m, s): (0.5 + s / 10, 0.6) for m in ("erm", "auto") for s in (0, 1)})
+    assert differences(alike, gaps(alike))["detectable"].isna().all()
+
+
 def test_fate_is_the_papers_example() -> None:
     f1 = rows_of({("erm", 0): (0.743, 0.758), ("spare", 0): (0.780, 0.796)})
     gap = pd.DataFrame(

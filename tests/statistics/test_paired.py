@@ -92,6 +92,16 @@ def test_paired_interval_is_that_of_the_t_test() -> None:
     assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
 
 
+def test_paired_interval_of_overlapping_splits_is_the_corrected_resampled_t_test() -> None:
+    a, b, n, ratio = np.array([0.8, 0.82, 0.79, 0.85]), np.array([0.78, 0.8, 0.8, 0.8]), 4, 0.25
+    d = a - b
+    t = d.mean() / np.sqrt((1 / n + ratio) * d.var(ddof=1))  # Nadeau and Bengio 2003, equation 15
+    result = paired_interval(a, b, overlap=ratio)
+    assert result.p == pytest.approx(2 * stats.t.sf(abs(t), n - 1))
+    plain = paired_interval(a, b)
+    assert result.high - result.low == pytest.approx((plain.high - plain.low) * np.sqrt(2))
+
+
 def test_paired_interval_by_bootstrap_and_at_the_edges() -> None:
     result = paired_interval([1.0, 2.0, 3.0], [0.0, 0.0, 0.0], form="bootstrap")
     assert result.mean == 2.0 and 1.0 <= result.low < result.high <= 3.0 and np.isnan(result.p)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from everygroup.benchmark.execute import folder_of, is_done
+from everygroup.benchmark.execute import attempts_of, folder_of, is_done
 from everygroup.benchmark.plan import Job
 from everygroup.errors import OutputError
 from everygroup.files import hash_json, read_json, write_json
@@ -16,14 +16,15 @@ from everygroup.predictions import Predictions
 from everygroup.training import ValidationPredictions, selection_rule
 
 Cell = tuple[str, str, str, str]
+ATTEMPTS = 2  # how often a draw may fail before the choice is made without it
 
 
 def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, int]:
     """Choose a draw for every cohort, attribute, backbone and method that searched, and write why.
 
-    A draw's values under the rule are means over its seeds. Draws of which a seed failed are not chosen; a method all
-    of whose draws failed gets no choice. The record lies in choices/. A choice that was made stays: final runs rest on
-    it, and a draw that failed and is tried again cannot change it.
+    A draw's values under the rule are means over its seeds. Nothing is chosen while a draw may still finish: one that
+    failed is tried once more first (`ATTEMPTS`). Draws that failed for good are not chosen; a method all of whose draws
+    failed gets no choice. The record lies in choices/. A choice that was made stays: final runs rest on it.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
             chosen[cell] = int(before["chosen"])
             continue
         mine = [job for job in jobs if job.cell == cell]
+        if any(not is_done(j, out) and attempts_of(j, out) < ATTEMPTS for j in mine):
+            continue
         by_draw = {d: [j for j in mine if j.draw == d] for d in sorted({j.draw for j in mine})}
         judged = {
             draw: np.mean([rule.values(_validation(j, out)) for j in tried], axis=0).tolist()

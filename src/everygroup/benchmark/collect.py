@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.benchmark.job_gaps import gap_rows
+from everygroup.benchmark.recipe import CohortEntry
 from everygroup.benchmark.weight_facts import FILES as WEIGHT_FILES
 from everygroup.errors import OutputError
 from everygroup.files import read_json
@@ -50,6 +51,12 @@ class FinishedJob:
             "method": self.config["label"],
             "seed": self.config["seed"],
         }
+
+    @property
+    def overlap(self) -> float:
+        """Test over training samples where seeds split the same samples anew, so that their tests overlap; else 0."""
+        entry = CohortEntry.model_validate(self.config["cohort"])
+        return entry.split[2] / entry.split[0] if entry.resplits else 0.0
 
     def table(self, name: str) -> pd.DataFrame:
         """Read one of its tables; names of groups stay texts, whatever they look like."""
@@ -93,12 +100,14 @@ class Results:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """All values: `RUN`, part, group, metric, value, n, job."""
+        """All values: `RUN`, part, group, metric, value, n, job, overlap (`FinishedJob.overlap`)."""
         tables = [
-            job.table("metrics.csv").drop(columns="attribute").assign(**job.about, job=job.folder.name)
+            job.table("metrics.csv")
+            .drop(columns="attribute")
+            .assign(**job.about, job=job.folder.name, overlap=job.overlap)
             for job in self.final
         ]
-        rows = pd.concat(tables, ignore_index=True)[[*RUN, "part", "group", "metric", "value", "n", "job"]]
+        rows = pd.concat(tables, ignore_index=True)[[*RUN, "part", "group", "metric", "value", "n", "job", "overlap"]]
         per = rows.groupby(RUN, sort=False)["job"].nunique().reset_index()
         if len(twice := per[per["job"] > 1]):
             one = twice.iloc[0]
@@ -107,12 +116,28 @@ class Results:
                 f"({one['backbone']}, seed {one['seed']}).",
                 fix="delete the job folder that is out of date",
             )
+        self._check_data()
         return rows
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
-        """Gaps of all parts with their null: `RUN` and the columns of `gap_rows`."""
-        return pd.concat([self._gaps(job).assign(**job.about) for job in self.final], ignore_index=True)
+        """Gaps of all parts with their null: `RUN`, overlap and the columns of `gap_rows`."""
+        tables = [self._gaps(job).assign(**job.about, overlap=job.overlap) for job in self.final]
+        return pd.concat(tables, ignore_index=True)
+
+    def _check_data(self) -> None:
+        """Refuse runs of one seed and setting that saw different data or another split: they are no pairs."""
+        seen: dict[tuple[Any, ...], tuple[FinishedJob, tuple[str, str]]] = {}
+        for job, environment in zip(self.final, self.environments, strict=True):
+            data = (str(environment.get("cohort_hash", "")), str(environment.get("split_hash", "")))
+            key = tuple(job.about[k] for k in (*SETTING, "seed"))
+            first, known = seen.setdefault(key, (job, data))
+            if known != data:
+                raise OutputError(
+                    f"{first.folder.name} and {job.folder.name} in {self.out / 'jobs'} were run on different data or "
+                    f"another split of {job.about['cohort']}: they cannot be compared.",
+                    fix="delete the folders of the data that are out of date and run the benchmark again",
+                )
 
     @staticmethod
     def _gaps(job: FinishedJob) -> pd.DataFrame:
@@ -154,6 +179,18 @@ class Results:
         return [f"{f['job']}: {f['message']}" if f.get("message") else str(f["job"]) for f in found]
 
     @cached_property
+    def partly_searched(self) -> list[str]:
+        """Methods whose hyper-parameters were chosen while some draws had failed, and how many were judged."""
+        found = []
+        for path in sorted(self.out.glob("choices/*.json")):
+            record = read_json(path)
+            judged = sum(draw["values"] is not None for draw in record["draws"])
+            if record["chosen"] is not None and judged < len(record["draws"]):
+                where = f"{record['cohort']} by {record['attribute']} ({record['backbone']})"
+                found.append(f"{record['method']} on {where}, {judged} of {len(record['draws'])}")
+        return found
+
+    @cached_property
     def missing(self) -> list[str]:
         """Final runs that the recipe names and no finished job gives, by setting and method."""
         there = {tuple(job.about[key] for key in RUN) for job in self.final}
@@ -166,6 +203,12 @@ class Results:
                 if (cohort["name"], attribute, backbone, label, seed) not in there:
                     lacking.setdefault(f"{label} on {cohort['name']} by {attribute} ({backbone})", []).append(seed)
         return [f"{what}, seed {', '.join(map(str, seeds))}" for what, seeds in lacking.items()]
+
+
+def any_result(out: Path | str) -> bool:
+    """Tell whether there is anything to collect: a finished job that is no search."""
+    done = Path(out).glob("jobs/*/done")
+    return any(read_config(path.parent / "config.yaml")["stage"] == "final" for path in done)
 
 
 def collect(out: Path | str) -> list[Path]:

@@ -58,7 +58,7 @@ def count(store: SharedStore, model: RoutedModel) -> dict[str, Any]:
     dict
         networks (each with updates, passes, parameters, seconds), updates and passes in total, distance passes,
         parameters of all networks trained, distinct parameters of those that answer where the group is known (tensors
-        that groups share count once), and the seconds of the parts that were reused.
+        that groups share count once), the seconds of the parts that were reused, and those spent waiting for them.
     """
     answering = [model.networks[name] for name in dict.fromkeys(model.route.values())]
     tensors = {
@@ -74,6 +74,7 @@ def count(store: SharedStore, model: RoutedModel) -> dict[str, Any]:
         "parameters_trained": sum(n["parameters"] for n in store.networks),
         "parameters_answering": sum(tensors.values()),
         "seconds_alone_reused": round(sum(reused), 3),
+        "seconds_waited": round(store.waited, 3),
         "networks": store.networks,
         "searches": store.searches,
     }

@@ -24,7 +24,7 @@ from everygroup.benchmark.shared_store import SharedStore, only_one
 from everygroup.benchmark.weight_facts import write_weight_facts
 from everygroup.console import clear_warnings, console, recorded_warnings
 from everygroup.errors import EverygroupError
-from everygroup.files import atomic_path, write_json, write_text
+from everygroup.files import atomic_path, read_json, write_json, write_text
 from everygroup.methods import create_method
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.settings import write_config
@@ -65,13 +65,14 @@ def run_job(job: Job, out: Path) -> Outcome:
     with _calm(), only_one(out / "store" / "locks" / f"job-{job.id}.lock"):
         if is_done(job, out):
             return Outcome(job.id, "there", 0.0)
+        attempts = attempts_of(job, out)
         try:
             (folder / "failed.json").unlink(missing_ok=True)
             write_json(folder / "running.json", {"process": os.getpid(), "machine": socket.gethostname()})
             _run(job, folder, out)
             outcome = Outcome(job.id, "finished", time.perf_counter() - started)
         except Exception as error:
-            record_failure(job, out, error)
+            record_failure(job, out, error, attempts=attempts + 1)
             outcome = Outcome(job.id, "failed", time.perf_counter() - started, _first_line(error))
         (folder / "running.json").unlink(missing_ok=True)
     return outcome
@@ -110,11 +111,18 @@ def _run(job: Job, folder: Path, out: Path) -> None:
     write_text(folder / "done", f"{job.id}\n")
 
 
-def record_failure(job: Job, out: Path, error: BaseException) -> None:
+def attempts_of(job: Job, out: Path) -> int:
+    """Return how often a job has failed."""
+    path = folder_of(job, out) / "failed.json"
+    return int(read_json(path).get("attempts", 1)) if path.exists() else 0
+
+
+def record_failure(job: Job, out: Path, error: BaseException, *, attempts: int = 1) -> None:
     """Write failed.json: the message, what to do about it where that is known, and the traceback's text."""
     record: dict[str, Any] = {
         "job": str(job),
         "id": job.id,
+        "attempts": attempts,
         "error": type(error).__name__,
         "message": _first_line(error),
         "fix": error.fix if isinstance(error, EverygroupError) else "",

@@ -67,8 +67,8 @@ def fan_out(
     options : mapping, optional
         Of ray.init, of distributed.Client, or of submitit's update_parameters.
 
-    A process that dies (out of memory, a lost machine) costs its job an attempt, not the benchmark: the rest is started
-    again, and a job that has lost its process twice counts as failed.
+    A process that dies (out of memory, a lost machine) costs its job an attempt, not the benchmark: those who ran
+    beside it and the rest are started again, and a job that has lost its process twice while alone counts as failed.
     """
     if cluster == "slurm":
         yield from _slurm(jobs, out, n_jobs, dict(options or {}))
@@ -84,27 +84,46 @@ def fan_out(
 def _until_done(
     jobs: Sequence[Job], out: Path, parallel: Callable[[Sequence[Job], Path], Iterator[Outcome]]
 ) -> Iterator[Outcome]:
-    """Run jobs in parallel; when the pool breaks, find who was running, and go on with the rest in a new one."""
-    left = list(jobs)
+    """Run jobs in parallel; when the pool breaks, find out by whom, and go on with the rest in a new one.
+
+    Those who were running are tried again in halves, until the one whose process dies is alone: a death counts against
+    nobody else.
+    """
     deaths: dict[str, int] = {}
-    while left:
+    for job in jobs:
+        _marker(job, out).unlink(missing_ok=True)  # of a session that was killed
+    batches = [list(jobs)]
+    while batches:
+        batch = batches.pop(0)
         reported: set[str] = set()
         try:
-            for outcome in parallel(left, out):
+            for outcome in parallel(batch, out):
                 reported.add(outcome.id)
                 yield outcome
-            return
         except EverygroupError:
             raise
         except Exception as error:
-            left = [job for job in left if job.id not in reported]
-            hit = [job for job in left if (folder_of(job, out) / "running.json").exists() and not is_done(job, out)]
-            for job in hit or left[:1]:  # a pool that breaks with nobody running must not break for ever
+            left = [job for job in batch if job.id not in reported]
+            hit = [job for job in left if _marker(job, out).exists() and not is_done(job, out)]
+            hit = hit or left[:1]  # a pool that breaks with nobody running must not break for ever
+            for job in hit:
+                _marker(job, out).unlink(missing_ok=True)
+            if others := [job for job in left if job not in hit]:
+                batches.append(others)
+            if len(hit) > 1:
+                half = len(hit) // 2
+                batches[:0] = [hit[:half], hit[half:]]
+                continue
+            for job in hit:
                 deaths[job.id] = deaths.get(job.id, 0) + 1
-                (folder_of(job, out) / "running.json").unlink(missing_ok=True)
                 if deaths[job.id] >= DEATHS:
                     yield _lost(job, out, error)
-            left = [job for job in left if deaths.get(job.id, 0) < DEATHS]
+                else:
+                    batches.insert(0, [job])
+
+
+def _marker(job: Job, out: Path) -> Path:
+    return folder_of(job, out) / "running.json"
 
 
 def _lost(job: Job, out: Path, error: Exception) -> Outcome:

@@ -13,6 +13,7 @@ from everygroup.benchmark.collect import SETTING, FinishedJob
 from everygroup.benchmark.standings import ERM
 from everygroup.files import read_json
 from everygroup.metrics import OneVsRest, average_rate
+from everygroup.predictions._guard import unguard
 from everygroup.statistics import detectable_difference, mcnemar_counts, sign_flip
 
 N_BOOT = 1000
@@ -21,18 +22,18 @@ BY_PATIENTS = ("se_patients", "low_patients", "high_patients", "detectable_patie
 
 @dataclass(frozen=True)
 class _Test:
-    """Test answers of one run, by sample id; units are patients of one split, the same over seeds that share it."""
+    """Test answers of one run, by sample id; units are patients of one cohort, the same over all its splits."""
 
     table: pd.DataFrame  # id, unit, y_true, y_pred (texts), group
-    split: str
+    cohort: str
 
 
 def _read(job: FinishedJob) -> _Test:
     wanted = ["id", "unit", "y_true", "y_pred", "group", "split"]
     table = pd.read_csv(job.folder / "predictions.csv", usecols=wanted, dtype=str, keep_default_na=False)
     table = table[(table["split"] == "test") & (table["y_true"] != "")].sort_values("id", ignore_index=True)
-    environment = read_json(job.folder / "environment.json")
-    return _Test(table, f"{environment.get('cohort_hash', '')}/{environment.get('split_hash', '')}")
+    table = table.apply(lambda column: column.map(unguard))
+    return _Test(table, str(read_json(job.folder / "environment.json").get("cohort_hash", "")))
 
 
 def compare_patients(
@@ -68,7 +69,8 @@ def compare_patients(
         methods = list(dict.fromkeys(m for m, _ in read))
         groups = ["overall", *sorted({g for t in read.values() for g in t.table["group"]} - {""})]
         classes = sorted({c for t in read.values() for column in ("y_true", "y_pred") for c in t.table[column]})
-        replicates = {key: _replicates(test, groups, classes, n_boot, seed) for key, test in read.items()}
+        drawn = _draw(list(read.values()), n_boot, seed)
+        replicates = {key: _replicates(test, groups, classes, drawn[test.cohort]) for key, test in read.items()}
         for group in groups:
             bases = dict.fromkeys([ERM, against.get((*setting, group), ERM)])
             for base in bases:
@@ -97,19 +99,31 @@ def _scatter(moved: np.ndarray) -> dict[str, float]:
     if known.size <= len(moved) // 2:
         return dict.fromkeys(BY_PATIENTS, float("nan"))
     se, (low, high) = float(known.std(ddof=1)), np.quantile(known, [0.025, 0.975])
-    return dict(zip(BY_PATIENTS, (se, float(low), float(high), float(detectable_difference(se))), strict=True))
+    detectable = float(detectable_difference(se)) if se > 0 else float("nan")  # alike for all patients: nothing known
+    return dict(zip(BY_PATIENTS, (se, float(low), float(high), detectable), strict=True))
 
 
-def _replicates(
-    test: _Test, groups: Sequence[str], classes: Sequence[str], n_boot: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Macro F1 (R,) of every group under resampled patients; the same draws for every method and seed of one split."""
+Drawn = tuple[np.ndarray, np.ndarray]  # the patients' names (C,), sorted, and how often each was drawn (R, C)
+
+
+def _draw(tests: Sequence[_Test], n_boot: int, seed: int) -> dict[str, Drawn]:
+    """Draw the patients of every cohort again, once for all methods, seeds and splits: a patient is one throughout."""
+    drawn = {}
+    for cohort in dict.fromkeys(test.cohort for test in tests):
+        names = np.unique(np.concatenate([t.table["unit"].to_numpy(dtype=str) for t in tests if t.cohort == cohort]))
+        rng = np.random.default_rng([seed, *cohort.encode()])
+        share = np.full(len(names), 1 / max(len(names), 1))
+        drawn[cohort] = names, rng.multinomial(len(names), share, size=n_boot).astype(np.float64)
+    return drawn
+
+
+def _replicates(test: _Test, groups: Sequence[str], classes: Sequence[str], drawn: Drawn) -> dict[str, np.ndarray]:
+    """Macro F1 (R,) of every group under resampled patients."""
     table, k = test.table, len(classes)
+    if table.empty:
+        return {group: np.full(len(drawn[1]), np.nan) for group in groups}
     names, unit = np.unique(table["unit"].to_numpy(dtype=str), return_inverse=True)
-    if not len(names):
-        return {group: np.full(n_boot, np.nan) for group in groups}
-    rng = np.random.default_rng([seed, *test.split.encode()])
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_boot).astype(np.float64)
+    times = drawn[1][:, np.searchsorted(drawn[0], names)]
     code = {name: i for i, name in enumerate(classes)}
     y_true, y_pred = (table[c].map(code).to_numpy(dtype=np.int64) for c in ("y_true", "y_pred"))
     found = {}
@@ -118,7 +132,7 @@ def _replicates(
         counted = []
         for chosen, label in ((mask & (y_true == y_pred), y_true), (mask, y_true), (mask, y_pred)):
             cells = np.bincount(unit[chosen] * k + label[chosen], minlength=len(names) * k)
-            counted.append(drawn @ cells.reshape(len(names), k).astype(np.float64))
+            counted.append(times @ cells.reshape(len(names), k).astype(np.float64))
         found[group] = average_rate(OneVsRest(*counted), "f1")
     return found
 
@@ -131,7 +145,7 @@ def _paired_test(pairs: Sequence[tuple[_Test, _Test]], group: str, seed: int) ->
         if group != "overall":
             joint = joint[joint["group"] == group]
         right.append(tuple((joint[c] == joint["y_true"]).to_numpy() for c in ("y_pred", "y_pred_base")))  # type: ignore[arg-type]
-        units.append((a.split + "/" + joint["unit"]).to_numpy(dtype=str))
+        units.append((a.cohort + "/" + joint["unit"]).to_numpy(dtype=str))
     ours, theirs = (np.concatenate([r[i] for r in right]) for i in (0, 1))
     unit = np.concatenate(units)
     patients = len(np.unique(unit))

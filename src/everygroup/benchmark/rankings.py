@@ -140,6 +140,11 @@ def _groups(means: pd.DataFrame, setting: Any, metric: str) -> pd.DataFrame:
     return wide.reindex(index=list(dict.fromkeys(here["method"])), columns=list(dict.fromkeys(here["group"])))
 
 
+def _waited(costs: pd.DataFrame) -> pd.Series:
+    waited = costs["seconds_waited"] if "seconds_waited" in costs else pd.Series(0.0, index=costs.index)
+    return waited.fillna(0.0)  # folders of earlier versions
+
+
 _COUNTED = ("updates", "passes", "passes_with_distances", "seconds_alone", "peak_memory_mb", "parameters_answering")
 
 
@@ -158,7 +163,8 @@ def cost_multiples(costs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFram
         passes_with_distances=costs["passes"]
         + costs["distance_gradient_passes"]
         + costs["distance_forward_passes"] / 3,
-        seconds_alone=costs["wall_seconds"] + costs["seconds_alone_reused"],
+        # a part that another process was just making is counted once: by its own seconds, not by the wait for it
+        seconds_alone=costs["wall_seconds"] + costs["seconds_alone_reused"] - _waited(costs),
     )
     keys = [*SETTING, "method"]
     final = table[(table["stage"] == "final") & table["method"].isin(list(names))]

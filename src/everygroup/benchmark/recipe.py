@@ -123,6 +123,11 @@ class MethodEntry(_Part):
         """The label, else the name."""
         return self.label or self.name
 
+    @property
+    def is_erm(self) -> bool:
+        """Whether it is ERM without options."""
+        return self.name == "erm" and not self.hyperparameters and not self.search
+
 
 def _as_entry(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
@@ -192,6 +197,12 @@ class Recipe(_Part):
         ):
             if twice := [n for i, n in enumerate(names) if n in names[:i]]:
                 raise PydanticCustomError("twice", "{key} lists {name} twice", {"key": key, "name": str(twice[0])})
+        if stray := [m.title for m in self.methods if (m.title == "erm") != m.is_erm and m.title != m.name]:
+            raise PydanticCustomError(
+                "erm",
+                "plain ERM, and nothing else, is labelled erm, since all is compared with it; rename {label}",
+                {"label": stray[0]},
+            )
         if self.searches and set(self.seeds) & set(self.search_seeds):
             raise PydanticCustomError("seeds", "seeds and search_seeds share a seed; results need fresh ones")
         if self.searches and (torn := [c.name for c in self.cohorts if c.resplits]):
@@ -235,8 +246,12 @@ class Recipe(_Part):
         chosen, values = self.sizes[name], self.model_dump(exclude_unset=True)
         if strays := [n for n in chosen.cohorts if n not in [c.name for c in self.cohorts]]:
             raise SettingsError(f"Size {name!r} changes cohort {strays[0]!r}, which the recipe lacks.", fix="rename it")
+        common = set(CohortEntry.model_fields) - set().union(*_KEYS.values())
+        fits = {entry.name: _KEYS[entry.kind] | common for entry in self.cohorts}
+        if strays := [k for k in chosen.cohort if k not in CohortEntry.model_fields]:
+            raise SettingsError(f"Size {name!r} changes {strays[0]!r}, which no cohort has.", fix="correct its name")
         for entry, changed in zip(self.cohorts, values["cohorts"], strict=True):
-            changed.update({k: v for k, v in chosen.cohort.items() if k in _KEYS[entry.kind]})
+            changed.update({k: v for k, v in chosen.cohort.items() if k in fits[entry.name]})
             changed.update(chosen.cohorts.get(entry.name, {}))
         values["settings"] = {**self.settings, **chosen.settings}
         for key in ("preset", "backbones", "seeds", "search_seeds", "draws"):
@@ -266,7 +281,11 @@ def build_recipe(values: Mapping[str, Any], *, where: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(p) for p in first["loc"])
-        given = "" if first["type"] in ("missing", "extra_forbidden") else f" (given: {str(first['input'])[:60]})"
+        given = (
+            ""
+            if first["type"] in ("missing", "extra_forbidden") or not key
+            else f" (given: {str(first['input'])[:60]})"
+        )
         unknown = first["type"] == "extra_forbidden"
         what = "no such key in a recipe" if unknown else first["msg"]
         at = f"{where}: {key}" if key else where

@@ -49,6 +49,8 @@ class SharedStore(Store):
         trained it), and whether it was there before.
     searches : list of dict
         Every boundary search used: samples, passes, seconds, and whether it was there before.
+    waited : float
+        Seconds spent waiting for other processes that made what was asked for.
     """
 
     def __init__(self, folder: Path, log: RunLog | None = None) -> None:
@@ -56,6 +58,14 @@ class SharedStore(Store):
         self._root = folder
         self.networks: list[dict[str, Any]] = []
         self.searches: list[dict[str, Any]] = []
+        self.waited = 0.0
+
+    @contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        started = time.perf_counter()
+        with only_one(self._root / "locks" / f"{key}.lock"):
+            self.waited += time.perf_counter() - started
+            yield
 
     def network(
         self,
@@ -71,7 +81,7 @@ class SharedStore(Store):
         n_updates, per_epoch = settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)
         key = training_key(task, settings, n_updates, per_epoch, objective, initial, adapter)
         made = self._root / "made" / f"{key}.json"
-        with only_one(self._root / "locks" / f"{key}.lock"):
+        with self._alone(key):
             there = made.exists()
             trained = super().network(
                 task, settings, n_budget=n_budget, objective=objective, initial=initial, adapter=adapter
@@ -96,7 +106,7 @@ class SharedStore(Store):
         """Return boundary distances; see `Store.distances`. Waits while another process measures them."""
         key = hash_json([model_hash(trained.network), cohort.content_hash, {k: str(v) for k, v in options.items()}])
         made = self._root / "made" / f"{key}.json"
-        with only_one(self._root / "locks" / f"{key}.lock"):
+        with self._alone(key):
             there = made.exists()
             started = time.perf_counter()
             found = super().distances(trained, cohort, **options)

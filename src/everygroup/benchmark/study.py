@@ -93,7 +93,9 @@ def run_study(
     if plan.searching:
         choices = choose_draws(plan.searching, out, recipe.choose_by)
         for cell in dict.fromkeys(job.cell for job in plan.searching if job.cell not in choices):
-            study.failed[" / ".join(cell)] = "none of its draws finished, so it has no results"
+            study.failed[" / ".join(cell)] = (
+                "no draw is chosen before all have finished or failed twice: no results yet"
+            )
         _run_all(plan.chosen(choices), study, "chosen draws", how)
     return study
 

@@ -11,6 +11,7 @@ import pandas as pd
 from everygroup.benchmark.collect import SETTING, Results
 from everygroup.benchmark.patients import BY_PATIENTS, compare_patients
 from everygroup.benchmark.rankings import Ranking, choices, cost_multiples, rank_methods, wins
+from everygroup.benchmark.silent_classes import silent_classes
 from everygroup.benchmark.standings import (
     ERM,
     FRONT,
@@ -60,7 +61,7 @@ def write_all(results: Results) -> list[Path]:
     wide = setting_tables(means, spread, fate_rows, summary_weights)
     tables: dict[str, pd.DataFrame] = {
         "summary": summary(means, spread, fate_rows, moved),
-        "results": rows.drop(columns="job"),
+        "results": rows.drop(columns=["job", "overlap"]),
         "values": means,
         "gaps": spread,
         "differences": moved,
@@ -184,6 +185,7 @@ def sentences(results: Results, moved: pd.DataFrame, ranking: Ranking | None) ->
 def heed(results: Results, rows: pd.DataFrame) -> list[str]:
     """Say what is missing, failed, undefined, or too little."""
     flags = [f"Failed, and so in no table: {text}" for text in results.failed]
+    flags += [f"Chosen among some of the draws only: {text}" for text in results.partly_searched]
     flags += [f"Not there yet: {text}" for text in results.missing]
     test = rows[rows["part"] == "test"]
     seeds = test.groupby([*SETTING, "method"])["seed"].nunique()
@@ -192,12 +194,24 @@ def heed(results: Results, rows: pd.DataFrame) -> list[str]:
     elif (seeds < 5).any():
         few = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
         flags.append(f"Intervals rest on {few} seeds: they are wide, and rightly so.")
+    if (silent := silent_classes(results.final)).cases:
+        flags.append(
+            f"In {silent.cases} of {silent.of} runs and groups some class was never answered. Macro precision leaves "
+            "it out (0 of 0 is undefined) and so favours methods that shun rare classes; published precisions count it "
+            f"as 0, which would lower ours by up to {number(silent.most)}. Macro F1 counts it as 0 in both."
+        )
     if undefined := int(test["value"].isna().sum()):
         flags.append(f"{undefined} of {len(test)} test values are undefined (a group lacks a class) and stay so.")
     splits: dict[tuple[str, str], set[str]] = {}
     for job, environment in zip(results.final, results.environments, strict=True):
         key = (str(job.about["cohort"]), str(job.about["attribute"]))
         splits.setdefault(key, set()).add(str(environment.get("split_hash", "")))
+    torn = dict.fromkeys((str(j.about["cohort"]), str(j.about["attribute"])) for j in results.final if j.overlap)
+    for cohort, attribute in [key for key in torn if (seeds > 1).any()]:
+        flags.append(
+            f"{cohort} by {attribute}: every seed splits the same samples anew, so that test parts overlap; intervals "
+            "over seeds are widened for it (Nadeau and Bengio 2003), and a patient counts once over all splits."
+        )
     for cohort, attribute in [key for key, found in splits.items() if len(found) == 1 and (seeds > 1).any()]:
         flags.append(
             f"{cohort} by {attribute}: all seeds share one split, so that intervals over seeds tell how training "

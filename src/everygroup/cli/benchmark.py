@@ -74,7 +74,7 @@ def benchmark(
 
         everygroup benchmark spare/main --cohort sim --size small --out runs/main --jobs 2
     """
-    from everygroup.benchmark.collect import collect
+    from everygroup.benchmark.collect import any_result, collect
     from everygroup.benchmark.fan_out import check_cluster
     from everygroup.benchmark.plan import make_plan
     from everygroup.benchmark.recipe import choose_attributes, choose_cohorts, read_recipe
@@ -97,7 +97,7 @@ def benchmark(
     options = parse_assignments(cluster_set or ())
     study = run_study(chosen, out, n_jobs=jobs, cluster=cluster.value, cluster_options=options, plan=plan, store=store)
     say(f"{study.finished} jobs finished, {study.there} were finished before, {len(study.failed)} failed.")
-    if study.finished or study.there:
+    if any_result(out):
         say("\n".join(f"wrote {path}" for path in collect(out)))
     if study.failed:
         for job, reason in study.failed.items():

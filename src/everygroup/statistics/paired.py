@@ -155,6 +155,7 @@ def paired_interval(
     *,
     level: float = 0.95,
     form: Literal["t", "bootstrap"] = "t",
+    overlap: float = 0.0,
     n_boot: int = 1000,
     seed: int = 0,
 ) -> PairedInterval:
@@ -166,6 +167,12 @@ def paired_interval(
     ----------
     a, b : (n,) values, paired by position.
     form : 't' interval of the mean difference, or percentile 'bootstrap' over pairs (then `p` is NaN).
+    overlap : of the 't' form, test over training samples where every pair has another random split of the same
+        samples, so that pairs are no independent draws: the variance of the mean s^2 / n becomes (1/n + overlap) s^2.
+
+    References
+    ----------
+    overlap: Nadeau and Bengio, Inference for the generalization error, Machine Learning 52, 2003.
     """
     from scipy import stats
 
@@ -178,7 +185,7 @@ def paired_interval(
     if form == "bootstrap":
         _, low, high = bootstrap_mean(d, n_boot=n_boot, seed=seed, level=level)
         return PairedInterval(mean, low, high, int(d.size), nan, form)
-    error = float(d.std(ddof=1)) / np.sqrt(d.size)
+    error = float(d.std(ddof=1) * np.sqrt(1 / d.size + overlap))
     if error == 0.0:
         return PairedInterval(mean, mean, mean, int(d.size), 1.0 if mean == 0.0 else 0.0, form)
     half = float(stats.t.ppf(0.5 + level / 2, d.size - 1)) * error
