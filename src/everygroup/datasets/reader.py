@@ -11,6 +11,7 @@ import pandas as pd
 
 from everygroup.cohort import Cohort, GroupRule
 from everygroup.datasets._locate import check_exists
+from everygroup.datasets._out_folder import TABLE, check_folders, is_prepared
 from everygroup.datasets._samples import (
     Found,
     Request,
@@ -26,8 +27,6 @@ from everygroup.files import atomic_path, cache_folder, hash_array, hash_file, r
 from everygroup.imaging import OnBadImage, PreparedImages, Resize, open_prepared, prepare_images, store_key
 from everygroup.imaging import units_with_duplicates as linked
 from everygroup.imaging.prepare import RECORD
-
-TABLE = "table.csv"
 
 
 def read_cohort(
@@ -173,6 +172,13 @@ def prepare_cohort(
     -------
     Path
         The folder.
+
+    Raises
+    ------
+    OutputError
+        If `out` is the folder of the original files, or holds a table or images that are not ours to replace.
+    CohortError, ImageError
+        As `read_cohort`.
     """
     request = Request(
         Path(source),
@@ -191,8 +197,7 @@ def prepare_cohort(
         sample_limit=sample_limit,
         dicom_tags=tuple(dicom_tags),
     )
-    if is_prepared(request.source):
-        raise CohortError(f"{source}: is prepared already.", fix="use it as it is, or give the original files")
+    check_folders(request.source, Path(out), images=request.images)
     return write_cohort(request, gather(request), Path(out), overwrite=overwrite)
 
 
@@ -229,11 +234,6 @@ def write_cohort(
     record["provenance"] = {**known, **about, "left_out": left_out}
     write_json(out / RECORD, record)
     return out
-
-
-def is_prepared(folder: Path | str) -> bool:
-    """Tell whether a folder was written by `prepare_cohort`."""
-    return (Path(folder) / RECORD).is_file()
 
 
 def names_of(group: Sequence[str] | str | None) -> tuple[str, ...]:
