@@ -65,7 +65,9 @@ def store_key(
 ) -> str:
     """Return what identifies a prepared store: the source's directory, the ids in order, and the settings."""
     settings = {"image_size": image_size, "resize": resize, "max_pixels": max_pixels}
-    return hash_json([SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings])
+    content = [SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings]
+    stamp = "" if isinstance(source, NpzImages) else source.stamp(ids)
+    return hash_json([*content, stamp] if stamp else content)
 
 
 def prepare_images(
