@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.datasets import prepare_published
 from everygroup.datasets.reader import prepare_cohort, read_cohort
-from everygroup.errors import ImageError, OutputError
+from everygroup.errors import CohortError, ImageError, OutputError
 from everygroup.imaging._store import PROGRESS
 
 
@@ -94,3 +96,30 @@ def test_the_old_cohort_stays_until_the_new_one_is_whole(
     assert {p.name for p in out.iterdir()} == {"cohort.json", "images.npy", "table.csv", ".lock"}, (
         "no list of bad images"
     )
+
+
+def test_twelve_bits_in_sixteen_are_told(data: Path, tmp_path: Path) -> None:
+    clear_warnings()
+    prepare(data, tmp_path / "out")  # its greys are 0 to 7
+    assert any("brighter than 7 of 255" in w and "multiply all of them by 16" in w for w in recorded_warnings())
+
+
+def test_a_prepared_table_reads_back_exactly(data: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(data / "table.csv")
+    table["image_id"] = [f"  {i} " for i in table["image_id"]]
+    table["note"] = ["bare\rreturn", " blank before", 'a "quote"', "two\nlines", "", "a,b", "a;b;c;d;e;f", "007"]
+    table["x;y;z;u;v;w"] = 1.5
+    table.to_csv(data / "table.csv", index=False, quoting=csv.QUOTE_ALL)
+    direct = read_cohort(data, label="dx", group="sex", image_size=4, cache=tmp_path / "cache")
+    opened = read_cohort(prepare(data, tmp_path / "out"))
+    assert opened.ids.tolist() == direct.ids.tolist() == [f"i{k}" for k in range(8)]
+    pd.testing.assert_frame_equal(opened.table, direct.table)
+
+
+def test_what_a_prepared_folder_remembers(data: Path, tmp_path: Path) -> None:
+    out = prepare(data, tmp_path / "out", sample_limit=6, resize="pad")
+    limits = [read_cohort(out, sample_limit=n).provenance["sample_limit"] for n in (None, 9, 4)]
+    assert limits == [6, 6, 4]
+    assert len(read_cohort(out, resize="pad")) == 6
+    with pytest.raises(CohortError, match="prepared with --resize pad, not crop"):
+        read_cohort(out, resize="crop")
