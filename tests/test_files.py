@@ -23,7 +23,6 @@ def test_a_write_replaces_the_file_and_leaves_nothing_beside_it(tmp_path: Path) 
     files.write_text(path, "again\n")
     assert path.read_text(encoding="utf-8") == "again\n"
     assert [p.name for p in path.parent.iterdir()] == ["note.txt"]
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_file_is_on_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +145,18 @@ def test_cache_folder_by_variable_and_by_system(monkeypatch: pytest.MonkeyPatch,
 
 def test_plain_gives_what_json_takes() -> None:
     assert json.dumps(files.plain({"x": np.bool_(True), "y": frozenset({1})})) == '{"x": true, "y": [1]}'
+
+
+def test_rights_follow_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "x", "secret")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+
+
+def test_names_that_are_not_utf8_have_a_hash() -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    assert files.hash_array(np.array([odd], dtype=object)) != files.hash_array(np.array(["caf"], dtype=object))
+    assert files.hash_json([odd]) != files.hash_json(["caf"])

@@ -6,8 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +37,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        unnamed = path.parent / f".{path.stem}.{secrets.token_hex(6)}{path.suffix}"
+        os.close(os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))  # the umask takes what it takes
+        temporary = unnamed
         yield temporary
-        temporary.chmod(0o644)
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())  # or a power cut may leave the final name on an empty file
         temporary.replace(path)
@@ -132,9 +131,12 @@ def hash_bytes(*parts: bytes | memoryview) -> str:
 
 
 def hash_array(array: np.ndarray) -> str:
-    """Hash an array's values, shape and type. Text arrays hash by their characters, not their width."""
+    """Hash an array's values, shape and type. Text arrays hash by their characters, not their width.
+
+    A name of a file that is not UTF-8 counts by its bytes.
+    """
     if array.dtype.kind in "OUS":
-        return hash_bytes(*[str(item).encode() for item in array.ravel()])
+        return hash_bytes(*[str(item).encode("utf-8", "surrogateescape") for item in array.ravel()])
     array = np.ascontiguousarray(array)
     header = f"{array.dtype.str}{array.shape}".encode()
     return hash_bytes(header, array.reshape(-1).view(np.uint8).data)
@@ -142,7 +144,7 @@ def hash_array(array: np.ndarray) -> str:
 
 def hash_json(value: Any) -> str:
     """Hash a JSON-able value, whatever the order of its keys."""
-    return hash_bytes(json.dumps(plain(value), sort_keys=True, ensure_ascii=False).encode())
+    return hash_bytes(json.dumps(plain(value), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogateescape"))
 
 
 def hash_file(path: Path | str) -> str:

@@ -214,3 +214,11 @@ def test_a_rule_survives_json(bins: dict[str, Any]) -> None:
 def test_bins_of_a_column_that_is_not_grouped_by_are_a_mistake() -> None:
     with pytest.raises(CohortError, match="Bins are given for 'agee', but groups are made by age"):
         GroupRule.make("age", {"agee": "55"})
+
+
+def test_a_column_is_named_once_and_groups_have_names_of_their_own() -> None:
+    with pytest.raises(CohortError, match="by 'sex' twice"):
+        GroupRule.make(["sex", "sex"])
+    table = pd.DataFrame({"a": ["x & y", "x"], "b": ["z", "y & z"]})
+    with pytest.raises(CohortError, match="'x & y & z'"):
+        GroupRule.make(["a", "b"]).assign(table)

@@ -271,3 +271,27 @@ def test_defects(folder: Path, tmp_path: Path) -> None:
 )
 def test_ages(text: str, years: float | None) -> None:
     np.testing.assert_allclose(age_in_years(text), np.nan if years is None else years, atol=1e-4)
+
+
+def test_other_columns_that_lead_to_files_are_left_out(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = pd.read_csv(tmp_path / "known.csv")
+    uids = [str(generate_uid()) for _ in known["uid"]]
+    labels = known[["file", "finding"]].assign(
+        bare=known["uid"],
+        study_uid=uids,
+        path=["scans/" + f for f in known["file"]],
+        prior=[known["file"][0]] + [None] * 7,
+    )
+    labels = labels.assign(grade=range(8), version="1.2.0.4.1", room="7", visit=uids[::-1])
+    labels.to_csv(folder / "labels.csv", index=False)
+    out = prepare_cohort(folder, tmp_path / "out", label="finding", split_by="visit", image_size=8)
+    table = pd.read_csv(out / "table.csv", dtype=str)
+    assert {"file", "bare", "study_uid", "path", "prior"}.isdisjoint(table.columns)
+    assert {"finding", "grade", "version", "room", "visit"} <= set(table.columns)
+    assert "bare, study_uid, path, prior" in capfd.readouterr().err
+    assert not any(uid in (out / "table.csv").read_text() for uid in known["uid"])
+    kept = prepare_cohort(folder, tmp_path / "kept", image_size=8, id_column="bare", image_column="file")
+    columns = pd.read_csv(kept / "table.csv").columns
+    assert {"bare", "file"} <= set(columns) and "path" not in columns

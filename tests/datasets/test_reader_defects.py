@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -207,3 +209,27 @@ def test_tables_that_cannot_be_opened(tmp_path: Path) -> None:
         read_table(tmp_path / "none.csv")
     with pytest.raises(CohortError, match="cannot be read"):
         read_table(tmp_path)
+
+
+def test_a_first_line_without_end(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x" * 140_000 + "\n1\n")
+    with pytest.raises(CohortError, match=r"t\.csv: its header cannot be read"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_a_lone_zip_of_another_name_does_not_win_over_the_folder(tmp_path: Path) -> None:
+    path = folder(tmp_path / "d")
+    (path / "images").mkdir()
+    for i in range(N):
+        (path / "images" / f"{i:04d}.png").write_bytes(png(i))
+    assert read(path).provenance["source"]["images"] == "images.zip"
+    (path / "images.zip").write_bytes(b"")
+    (path / "images.zip").rename(path / "masks.zip")
+    assert read(path).provenance["source"]["images"] == "images"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are UTF-8 there")
+def test_an_image_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(png(0))
+    with pytest.raises(CohortError, match="is not UTF-8"):
+        read(tmp_path, label=None, classes=["a", "b"], groups=["m", "f"])

@@ -260,3 +260,11 @@ def test_damaged_bytes_give_an_image_or_an_image_error(at: int, value: int, kind
         assert read_image(bytes(data), image_size=8).shape == (8, 8, 3)
     except ImageError as error:
         assert error.message
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_sixteen_bit_tiffs_that_count_from_white(photometric: int) -> None:
+    pixels = np.array([[0, 257 * 100], [257 * 200, 65535]], np.uint16)
+    data = encode(Image.fromarray(pixels), "TIFF", tiffinfo={262: photometric})
+    expected = np.array([[0, 100], [200, 255]])
+    np.testing.assert_array_equal(read_image(data)[..., 0], expected if photometric else 255 - expected)

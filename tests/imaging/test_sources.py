@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from everygroup.errors import CohortError, ImageError
-from everygroup.imaging import open_source
+from everygroup.console import recorded_warnings
+from everygroup.datasets.published._image_files import locate
+from everygroup.errors import CohortError, EverygroupError, ImageError
+from everygroup.imaging import open_source, store_key
 from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
 
 
@@ -255,3 +260,79 @@ def test_a_picture_does_not_stand_in_for_an_absent_one_of_its_name(tmp_path: Pat
     assert source.find("patient3/study1/view1.png") is None and source.find("view1") == "patient1/study1/view1.png"
     assert source.find("root/patient2/study1/view2.png") == "patient2/study1/view2.png"
     assert source.find("study1/view2.jpg") == "patient2/study1/view2.png"
+
+
+def test_files_not_known_by_their_suffix_change_the_key(tmp_path: Path) -> None:
+    for name in ("a.jfif", "b", "c.img", "c.hdr", "d.png"):
+        (tmp_path / name).write_bytes(b"1")
+    ids = ["a.jfif", "b", "c.img", "d.png"]
+    before = store_key(open_source(tmp_path), ids, image_size=4)
+    for name in ("a.jfif", "b", "c.hdr", "d.png"):
+        (tmp_path / name).write_bytes(b"changed " + name.encode())
+        after = store_key(open_source(tmp_path), ids, image_size=4)
+        assert after != before, name
+        before = after
+    (tmp_path / "table.csv").write_text("not named")
+    assert store_key(open_source(tmp_path), ids, image_size=4) == before
+
+
+def test_a_name_in_two_forms_of_unicode(tmp_path: Path) -> None:
+    (tmp_path / "pe\u0301").mkdir()
+    (tmp_path / "pe\u0301" / "re\u0301sume\u0301.png").write_bytes(b"1")
+    source = open_source(tmp_path)
+    for name in (
+        "r\u00e9sum\u00e9",
+        "p\u00e9/r\u00e9sum\u00e9.png",
+        "re\u0301sum\u00e9.jpg",
+        "x/p\u00e9/r\u00e9sum\u00e9",
+    ):
+        assert source.find(name) == "pe\u0301/re\u0301sume\u0301.png", name
+    assert source.find("p\u00e8/r\u00e9sum\u00e9.png") is None
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are UTF-8 there")
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"1")
+    assert len(open_source(tmp_path).fingerprint) == 32
+
+
+def test_linked_folders_are_told(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there")
+    FolderImages(tmp_path / "here")
+    assert any("linked folders are not looked into (link)" in w for w in recorded_warnings())
+
+
+def _unknown_compression(path: Path) -> None:
+    """Say in all headers that members are packed by method 93 (zstandard)."""
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        start = data.find(mark)
+        while start >= 0:
+            data[start + at : start + at + 2] = (93).to_bytes(2, "little")
+            start = data.find(mark, start + 4)
+    path.write_bytes(bytes(data))
+
+
+def _bad_name(path: Path) -> None:
+    """Names that claim to be UTF-8 and are not."""
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xfe"))
+
+
+@pytest.mark.parametrize("damage", [_unknown_compression, _bad_name])
+def test_no_archive_ends_in_a_traceback(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    np.savez(tmp_path / "images-4.npz", images=IMAGES, ids=IDS, **{"\u00e9": IDS})
+    parts = {f"{part}_images": IMAGES for part in ("train", "val", "test")}
+    np.savez(tmp_path / "parts.npz", **parts, **{"\u00e9": IDS})
+    make_zip(tmp_path / "i.zip", {"\u00e9.jpg": b"A"})
+    for name in ("images-4.npz", "parts.npz", "i.zip"):
+        damage(tmp_path / name)
+    for name in ("images-4.npz", "parts.npz"):
+        with pytest.raises(CohortError, match=name):
+            open_source(tmp_path / name)
+    with pytest.raises(EverygroupError, match=r"i.zip|jpg: cannot be unpacked"):
+        open_source(tmp_path / "i.zip").read("\u00e9.jpg")  # type: ignore[union-attr]
+    with pytest.raises(EverygroupError, match=r"i.zip|jpg: cannot be unpacked"):
+        _, (file,) = locate(tmp_path, ["\u00e9.jpg"])
+        open_source(tmp_path / "i.zip").read(file)  # type: ignore[union-attr]

@@ -83,7 +83,7 @@ def advise(
         split_by=split_by,
         image_size=image_size,
         on_bad_image=(on_bad_image or c.BadImages.error).value,
-        resize=(resize or c.ResizePolicy.crop).value,
+        resize=resize.value if resize else None,
         workers=workers,
         drop_unlabelled=bool(drop_unlabelled),
         sample_limit=sample_limit,

@@ -152,9 +152,12 @@ class GroupRule:
         Raises
         ------
         CohortError
-            For a bin specification that cannot be read, or one for a column that is not grouped by.
+            For a bin specification that cannot be read, one for a column that is not grouped by, or a column that is
+            named twice.
         """
         names = (attributes,) if isinstance(attributes, str) else tuple(attributes)
+        if twice := [a for a in names if names.count(a) > 1]:
+            raise CohortError(f"Groups are to be made by {twice[0]!r} twice.", fix="name each column once")
         if stray := [a for a in bins or {} if a not in names]:
             raise CohortError(
                 f"Bins are given for {stray[0]!r}, but groups are made by {', '.join(names)}.",
@@ -184,12 +187,22 @@ class GroupRule:
             Holds the attribute columns.
         groups : sequence of str, optional
             Names fixed earlier (at training); a value outside them is unknown and gets -1, like a missing one.
+
+        Raises
+        ------
+        CohortError
+            If a column is lacking, or two intersections would have the same name.
         """
         columns = [self.values(table, a) for a in self.attributes]
         joined = [None if any(v is None for v in row) else " & ".join(row) for row in zip(*columns, strict=True)]  # type: ignore[arg-type]
         if groups is None:
             present = {row for row in zip(*columns, strict=True) if None not in row}
             groups = [" & ".join(row) for row in sorted(present, key=self._order)]  # type: ignore[arg-type]
+            if twice := [name for name in groups if groups.count(name) > 1]:
+                raise CohortError(
+                    f"Different values of {self.name} make one name, {twice[0]!r}.",
+                    fix="write the values without ' & ', or give them other names with --bins",
+                )
         position = {name: i for i, name in enumerate(groups)}
         return tuple(groups), np.array([position.get(j, -1) if j is not None else -1 for j in joined], dtype=np.int64)
 

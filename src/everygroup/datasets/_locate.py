@@ -105,7 +105,11 @@ def choose_images(table: Path, images: Path | None, image_size: int | None, resi
 
 def _encoded(folder: Path) -> ImageSource | None:
     archives = sorted(folder.glob("*.zip"))
-    named = [a for a in archives if a.name == "images.zip"] or archives
+    named = [a for a in archives if a.name == "images.zip"]
+    inner = folder / "images"
+    if not named and inner.is_dir() and (files := FolderImages(inner)).members():
+        return files
+    named = named or archives
     if len(named) == 1:
         return open_source(named[0])
     if len(named) > 1:
@@ -113,7 +117,7 @@ def _encoded(folder: Path) -> ImageSource | None:
             f"{folder}: holds several zip archives: {', '.join(a.name for a in named[:5])}.",
             fix="name the one that holds the images with --images",
         )
-    files = FolderImages(folder / "images" if (folder / "images").is_dir() else folder)
+    files = FolderImages(inner if inner.is_dir() else folder)
     return files if files.members() else None
 
 

@@ -92,7 +92,11 @@ def gather(request: Request) -> Found:
         table = read_table(path, text_columns=as_text)
         chosen = choose_images(path, request.images, request.image_size, request.resize)
         table = join_tags(
-            table, chosen.source, name_column=request.image_column or request.id_column, tags=request.dicom_tags
+            table,
+            chosen.source,
+            name_column=request.image_column or request.id_column,
+            tags=request.dicom_tags,
+            keep=[*as_text, *request.group, *([request.label] if request.label else [])],
         )
     if request.groups is not None:
         table = with_attributes(table, request.group)
@@ -109,6 +113,8 @@ def gather(request: Request) -> Found:
         position, n_unlabelled = labelled_rows(path, table, request.label, request)
     name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
     id_column = request.id_column or name_column
+    for column in {id_column, name_column}:  # a blank before an id, within quotes, would make it another one
+        table[column] = table[column].map(lambda v: v.strip() if isinstance(v, str) else v)
     check_ids(path, table[id_column], id_column)
     if name_column != id_column:
         check_ids(path, table[name_column], name_column)
@@ -127,6 +133,8 @@ def _images_alone(request: Request) -> Found:
     path = request.source / "metadata.csv"
     chosen = choose_images(path, request.images, request.image_size, request.resize)
     names = sorted(chosen.source.members())
+    if odd := [n for n in names if n != n.encode("utf-8", "replace").decode()]:
+        raise CohortError(f"{chosen.source.path}: the name of the file {odd[0]!r} is not UTF-8.", fix="rename the file")
     names = [names[p] for p in limited_rows(np.arange(len(names)), request.sample_limit)]
     say(f"{request.source} holds no table: {len(names)} images, of which nothing else is known.")
     table = with_attributes(pd.DataFrame({"image_id": names}), request.group)

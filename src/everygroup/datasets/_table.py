@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
+import re
 import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +17,7 @@ import pandas as pd
 from everygroup.cohort.groups import as_category, missing_column
 from everygroup.console import say
 from everygroup.errors import CohortError
+from everygroup.files import atomic_path
 
 ID_NAMES = (
     "image_id",
@@ -35,7 +38,20 @@ ID_NAMES = (
     "name",
 )
 _SEPARATORS = (",", ";", "\t")
+_QUOTED = re.compile(r'"[^"]*("|$)')
 _ZIP_START = b"PK\x03\x04"
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table so that `read_table` gives it back: blanks and line breaks stay in quotes.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def read_table(path: Path, *, text_columns: Iterable[str] = ()) -> pd.DataFrame:
@@ -56,10 +72,13 @@ def read_table(path: Path, *, text_columns: Iterable[str] = ()) -> pd.DataFrame:
     if not text.strip():
         raise CohortError(f"{path}: the table is empty.", fix="give a CSV file with a header and one row an image")
     first = text.lstrip("\r\n").splitlines()[0]
-    separator = max(_SEPARATORS, key=first.count)
+    separator = max(_SEPARATORS, key=_QUOTED.sub("", first).count)
     if separator != ",":
         say(f"{path.name}: columns are separated by {'tabs' if separator == chr(9) else 'semicolons'}.")
-    header = [h.strip() for h in next(csv.reader([first], delimiter=separator))]
+    try:
+        header = [h.strip() for h in next(csv.reader(io.StringIO(text.lstrip("\r\n"), ""), delimiter=separator))]
+    except csv.Error as error:  # a line of more than 131,072 characters without a separator
+        raise CohortError(f"{path}: its header cannot be read ({error}).", fix="give a CSV file (UTF-8)") from error
     named = [h for h in header if h]
     if twice := sorted({h for h in named if named.count(h) > 1}):
         raise CohortError(

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 
 from everygroup.console import say, warn
 from everygroup.datasets._table import id_candidates
-from everygroup.errors import CohortError, ImageError, SettingsError
+from everygroup.errors import CohortError, EverygroupError, ImageError, SettingsError
 from everygroup.imaging import ImageSource, open_source
 from everygroup.imaging._guard import extra_package
 from everygroup.imaging._reference import split_reference
@@ -57,6 +57,8 @@ _TAGS = (
 )
 _SEX = {"M": "male", "F": "female"}
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+_IS_UID = re.compile(r"[012](\.\d+){4,}")
+_UID_LENGTH = 16  # shorter ones may be the version of a program
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 _NO_TEXT = ("SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN", "AT")
 
@@ -128,13 +130,19 @@ def tags_alone(source: ImageSource, tags: Sequence[str]) -> pd.DataFrame:
 
 
 def join_tags(
-    table: pd.DataFrame, source: ImageSource, *, name_column: str | None, tags: Sequence[str]
+    table: pd.DataFrame,
+    source: ImageSource,
+    *,
+    name_column: str | None,
+    tags: Sequence[str],
+    keep: Collection[str] = (),
 ) -> pd.DataFrame:
     """Add what the tags of DICOM files say to a table whose rows name these files; other images change nothing.
 
     Columns that the table has already stay as they are. The column that names the files, or gives their
-    SOPInstanceUID, is replaced by ``image_id``, a hash, unless the user asked for it by name: file names and unique
-    identifiers lead to patients. Afterwards `source` finds images by the column that is left.
+    SOPInstanceUID, is replaced by ``image_id``, a hash, and other columns of file names or unique identifiers are left
+    out, unless the user asked for them by name: they lead to patients. Afterwards `source` finds images by the column
+    that is left.
 
     Parameters
     ----------
@@ -146,6 +154,8 @@ def join_tags(
         The column of the file names or SOPInstanceUIDs, where the user named one.
     tags : sequence of str
         Further tags to add as columns.
+    keep : collection of str
+        Columns that the user asked for by name.
     """
     if isinstance(source, NpzImages) or not source.dicom_members():
         if tags:
@@ -160,17 +170,22 @@ def join_tags(
     lacking = [c for c in (*ATTRIBUTES, *tags) if c not in table.columns]
     say(f"{len(facts)} DICOM files: {_said(lacking)}")
     joined = table.assign(**{c: aligned[c] for c in lacking})
+    wanted = {key, *lacking, *tags, *keep}
+    telling = [c for c in table.columns if c not in wanted and _leads_to_files(table[c], source, members)]
+    if telling:
+        say(f"Left out, for they name files or are unique identifiers: {', '.join(telling)}.")
+    joined = joined.drop(columns=telling)
     if name_column is not None:
         source.also_called(_files_by_id(facts), hide_names=False)
         return joined
-    own = next(c for c in ("image_id", "dicom_id", "dicom_image_id") if c == key or c not in table.columns)
+    joined = joined.drop(columns=key)
+    own = next(c for c in ("image_id", "dicom_id", "dicom_image_id") if c not in joined.columns)
     ids = [
         (_hashed(name, None, "i") if not isinstance(found, str) else found)
         + (f"#{part}" if (part := split_reference(name)[1]) else "")
         for name, found in zip(named, aligned["image_id"], strict=True)
     ]
     source.also_called(dict(zip(facts["image_id"], facts["file"], strict=True)), hide_names=True)
-    joined = joined.drop(columns=key)
     joined.insert(0, own, pd.Series(ids, dtype=object, index=table.index))
     return joined
 
@@ -193,6 +208,22 @@ def _matched(
     by_id = {c: [files.get(split_reference(str(v).strip())[0]) for v in table[c]] for c in columns}
     key = max(columns, key=lambda c: sum(m is not None for m in by_id[c]), default=None)
     return (key, by_id[key], facts) if key is not None and any(by_id[key]) else (None, [], facts)
+
+
+def _leads_to_files(values: pd.Series, source: ZipImages | FolderImages, members: Sequence[str | None]) -> bool:
+    """Tell whether any value is a unique identifier, or half of them name a file (a number: the file of its row)."""
+    known = [(str(v).strip(), m) for v, m in zip(values, members, strict=True) if pd.notna(v) and str(v).strip()]
+    if any(_IS_UID.fullmatch(text) and len(text) >= _UID_LENGTH for text, _ in known):
+        return True
+    names = 0
+    for text, member in known:
+        try:
+            found = source.find(text)
+        except EverygroupError:  # it names several
+            names += not text.isdecimal()
+            continue
+        names += found is not None and (found == member or not text.isdecimal())
+    return 0 < len(known) <= 2 * names
 
 
 def _files_by_id(facts: pd.DataFrame) -> dict[str, str]:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import Cohort, GroupRule
+from everygroup.console import warn
 from everygroup.datasets._locate import check_exists
+from everygroup.datasets._out_folder import TABLE, check_folders, is_prepared
 from everygroup.datasets._samples import (
     Found,
     Request,
@@ -20,14 +22,13 @@ from everygroup.datasets._samples import (
     with_attributes,
     without_absent_columns,
 )
-from everygroup.datasets._table import check_columns, read_table
+from everygroup.datasets._table import check_columns, read_table, write_table
 from everygroup.errors import CohortError
-from everygroup.files import atomic_path, cache_folder, hash_array, hash_file, read_json, write_json
+from everygroup.files import cache_folder, hash_array, hash_file, read_json, write_json
 from everygroup.imaging import OnBadImage, PreparedImages, Resize, open_prepared, prepare_images, store_key
 from everygroup.imaging import units_with_duplicates as linked
+from everygroup.imaging.odd_images import nearly_black
 from everygroup.imaging.prepare import RECORD
-
-TABLE = "table.csv"
 
 
 def read_cohort(
@@ -42,7 +43,7 @@ def read_cohort(
     split_by: str | None = None,
     image_size: int | None = None,
     on_bad_image: OnBadImage = "error",
-    resize: Resize = "crop",
+    resize: Resize | None = None,
     cache: Path | str | None = None,
     workers: int | None = None,
     drop_unlabelled: bool = False,
@@ -76,8 +77,8 @@ def read_cohort(
         Side of the squares, in pixels.
     on_bad_image : {"error", "skip"}
         What to do about images that are missing or cannot be decoded.
-    resize : {"crop", "pad", "stretch"}
-        How a rectangle becomes a square; see `everygroup.imaging.resize_image`.
+    resize : {"crop", "pad", "stretch"}, optional
+        How a rectangle becomes a square; see `everygroup.imaging.resize_image`. "crop" if not given.
     cache : path, optional
         Where decoded images are kept; `everygroup.files.cache_folder` by default.
     drop_unlabelled : bool
@@ -118,7 +119,7 @@ def read_cohort(
         split_by=split_by,
         image_size=image_size,
         on_bad_image=on_bad_image,
-        resize=resize,
+        resize=resize or "crop",
         workers=workers,
         drop_unlabelled=drop_unlabelled,
         sample_limit=sample_limit,
@@ -126,13 +127,11 @@ def read_cohort(
         groups=None if groups is None else tuple(groups),
         allow_unlabelled=allow_unlabelled,
     )
-    cohort = _read(request, cache)
+    cohort = _open(request, resize) if is_prepared(request.source) else _read(request, cache)
     return linked(cohort) if units_with_duplicates else cohort
 
 
 def _read(request: Request, cache: Path | str | None) -> Cohort:
-    if is_prepared(request.source):
-        return _open(request)
     if request.classes is not None:
         request = without_absent_columns(request)
     _require_names(request.source, request, request.label, request.group)
@@ -173,6 +172,13 @@ def prepare_cohort(
     -------
     Path
         The folder.
+
+    Raises
+    ------
+    OutputError
+        If `out` is the folder of the original files, or holds a table or images that are not ours to replace.
+    CohortError, ImageError
+        As `read_cohort`.
     """
     request = Request(
         Path(source),
@@ -191,8 +197,7 @@ def prepare_cohort(
         sample_limit=sample_limit,
         dicom_tags=tuple(dicom_tags),
     )
-    if is_prepared(request.source):
-        raise CohortError(f"{source}: is prepared already.", fix="use it as it is, or give the original files")
+    check_folders(request.source, Path(out), images=request.images)
     return write_cohort(request, gather(request), Path(out), overwrite=overwrite)
 
 
@@ -211,8 +216,9 @@ def write_cohort(
         More for the provenance; goes before what is known without it, its counts of `left_out` beside the others.
     """
     table, prepared = _decode(request, found, out, overwrite=overwrite)
-    with atomic_path(out / TABLE) as temporary:
-        table.to_csv(temporary, index=False)
+    if dark := nearly_black(prepared.images[i : i + 256] for i in range(0, len(prepared.images), 256)):
+        warn(dark)
+    write_table(table, out / TABLE)
     record = read_json(out / RECORD)
     record["table"] = {
         "id_column": found.id_column,
@@ -229,11 +235,6 @@ def write_cohort(
     record["provenance"] = {**known, **about, "left_out": left_out}
     write_json(out / RECORD, record)
     return out
-
-
-def is_prepared(folder: Path | str) -> bool:
-    """Tell whether a folder was written by `prepare_cohort`."""
-    return (Path(folder) / RECORD).is_file()
 
 
 def names_of(group: Sequence[str] | str | None) -> tuple[str, ...]:
@@ -299,7 +300,7 @@ def _finish(request: Request, found: Found, folder: Path, *, overwrite: bool) ->
     )
 
 
-def _open(request: Request) -> Cohort:
+def _open(request: Request, resize: Resize | None) -> Cohort:
     """Open a prepared folder; its own columns are the defaults."""
     folder = request.source
     prepared = open_prepared(folder)
@@ -312,6 +313,11 @@ def _open(request: Request) -> Cohort:
         raise CohortError(
             f"{folder}: was prepared with {prepared.record['image_size']} pixels, not {request.image_size}.",
             fix="prepare the original files again with this --image-size",
+        )
+    if resize not in (None, prepared.record["resize"]):
+        raise CohortError(
+            f"{folder}: was prepared with --resize {prepared.record['resize']}, not {resize}.",
+            fix="prepare the original files again with this --resize",
         )
     rules, about = content["rules"], content["table"]
     rule = GroupRule.from_dict(rules["group"]) if rules["group"] else None
@@ -336,6 +342,7 @@ def _open(request: Request) -> Cohort:
     if label is not None:
         position, _ = labelled_rows(path, table, label, request)
     position = limited_rows(position, request.sample_limit)
+    limits = [n for n in (content["provenance"].get("sample_limit"), request.sample_limit) if n is not None]
     return Cohort.from_table(
         prepared.images,
         table.iloc[position],
@@ -347,7 +354,7 @@ def _open(request: Request) -> Cohort:
         rows=position,
         classes=request.classes,
         groups=request.groups,
-        provenance={**content["provenance"], "sample_limit": request.sample_limit},
+        provenance={**content["provenance"], "sample_limit": min(limits, default=None)},
         images_hash=prepared.content_hash,
         allow_unlabelled=request.allow_unlabelled,
     )

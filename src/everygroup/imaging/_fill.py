@@ -26,12 +26,17 @@ _GIVE_UP = 100  # bad images after which on_bad_image="error" stops looking
 
 @dataclass(frozen=True)
 class BadImage:
-    """A row whose image cannot be used: its id, row in the table (the header is row 1), file and reason."""
+    """A row whose image cannot be used: its id, row in the table (the header is row 1), file and reason.
+
+    `again`: the computer failed and not the image (no permission, a broken disk, too little memory), so that a later
+    run has to look again.
+    """
 
     id: str
     row: int
     file: str
     reason: str
+    again: bool = False
 
 
 class StoreSettings(TypedDict):
@@ -43,6 +48,32 @@ class StoreSettings(TypedDict):
 
 
 _One = Callable[[int], "np.ndarray | BadImage"]
+
+
+def read_one(
+    source: ZipImages | FolderImages, sample_id: str, row: int, settings: StoreSettings
+) -> np.ndarray | BadImage:
+    """Decode the image of a sample, or say why it cannot be used."""
+    member, part = source.locate(sample_id)
+    if member is None:
+        return BadImage(sample_id, row, "", f"{source.path.name} holds no image of this name")
+    file = "" if source.hides_names else member
+    label = file or sample_id
+    try:
+        return read_image(source.read(member), name=label, part=part, header=source.header(member), **settings)
+    except ImageError as error:
+        reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
+        return BadImage(sample_id, row, file, reason, again=_may_pass(error))
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether the system refused or memory ran out; decoders raise OSErrors of their own, which have no number."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno is not None):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def decode_files(
@@ -57,16 +88,7 @@ def decode_files(
     """Decode in parallel, write in order, note what is bad."""
 
     def one(index: int) -> np.ndarray | BadImage:
-        member, part = source.locate(ids[index])
-        if member is None:
-            return BadImage(ids[index], rows[index], "", f"{source.path.name} holds no image of this name")
-        file = "" if source.hides_names else member
-        label = file or ids[index]
-        try:
-            return read_image(source.read(member), name=label, part=part, header=source.header(member), **settings)
-        except ImageError as error:
-            reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
-            return BadImage(ids[index], rows[index], file, reason)
+        return read_one(source, ids[index], rows[index], settings)
 
     if store.done:
         say(f"Going on with an earlier run: {store.done} of {len(ids)} images are done.")

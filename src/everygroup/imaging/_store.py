@@ -111,9 +111,10 @@ class GrowingArray:
         self._log.close()
 
     def _resume(self, part: Path, log: Path) -> bool:
-        """Read how far an earlier run came; a torn last line is one it did not finish."""
+        """Read how far an earlier run came: to a torn last line, or to images that are to be tried again."""
         if not (part.exists() and log.exists()):
             return False
+        good = []
         for number, line in enumerate(log.read_text(encoding="utf-8").splitlines()):
             try:
                 entry = json.loads(line)
@@ -122,8 +123,12 @@ class GrowingArray:
             if number == 0 and entry.get("key") != self.key:
                 return False
             if number:
+                if any(note.get("again") for note in entry["notes"]):
+                    break
                 self.done, self.kept = entry["done"], entry["kept"]
                 self.notes += entry["notes"]
+            good.append(line + "\n")
+        log.write_text("".join(good), encoding="utf-8")  # what is appended must not follow what is not believed
         with part.open("rb") as handle:
             _skip_header(handle)
             whole = part.stat().st_size - handle.tell() >= self.kept * self._bytes
@@ -143,7 +148,10 @@ class GrowingArray:
         self.kept += len(block)
 
     def commit(self, done: int, notes: list[Any]) -> None:
-        """Record that the first `done` inputs are dealt with, with notes on those left out."""
+        """Record that the first `done` inputs are dealt with, with notes (dicts) on those left out.
+
+        A later run goes on before the first note that says ``"again": true``.
+        """
         with writing(self.folder):
             self._data.flush()
             os.fsync(self._data.fileno())
@@ -152,17 +160,24 @@ class GrowingArray:
         self.done = done
         self.notes += notes
 
-    def finish(self, target: Path) -> None:
-        """Write the final number of images into the header and give the file its name."""
+    def finish(self) -> Path:
+        """Write the final number of images into the header; return the file, to be moved to where it belongs.
+
+        The log stays, so that a run killed before `forget` is known for ours.
+        """
         with writing(self.folder):
             self._data.seek(0)
             _write_header(self._data, (self.kept, *self.shape))
             self._data.flush()
             os.fsync(self._data.fileno())
             self._data.close()
-            (self.folder / PART).replace(target)
             self._log.close()
-            (self.folder / PROGRESS).unlink()
+        return self.folder / PART
+
+    def forget(self) -> None:
+        """Remove the log, once the file has its place."""
+        with writing(self.folder):
+            (self.folder / PROGRESS).unlink(missing_ok=True)
 
 
 def _write_header(handle: Any, shape: tuple[int, ...]) -> None:

@@ -193,7 +193,7 @@ def _check_size(width: int, height: int, label: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{label}: {width} x {height} pixels are more than the limit of {max_pixels / 1e6:g} megapixels.",
-            fix="make the image smaller, or raise the limit with max_pixels",
+            fix="make the image smaller, or leave such rows out with --on-bad-image skip",
         )
 
 

@@ -131,7 +131,7 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], part: Part, label: str,
         raise ImageError(
             f"{label}: {' x '.join(map(str, shape))} voxels are more than the limit of {MAX_VOXELS >> 20} x 2^20, or "
             f"{max_pixels / 1e6:g} megapixels a slice.",
-            fix="make the volume smaller, or raise the limit with max_pixels",
+            fix="make the volume smaller, or leave such rows out with --on-bad-image skip",
         )
     return n_voxels * dtype.itemsize
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from everygroup.errors import CohortError
+from everygroup.imaging.arrays import DAMAGED
 from everygroup.imaging.sources import NpzImages, read_header
 
 PARTS = ("train", "val", "test")
@@ -20,7 +20,7 @@ def has_parts(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) >= {f"{part}_images.npy" for part in PARTS}
-    except (zipfile.BadZipFile, OSError):
+    except DAMAGED:
         return False
 
 
@@ -59,7 +59,7 @@ class NpzParts(NpzImages):
                     with archive.open(f"{part}_images.npy") as stream:
                         headers.append(read_header(stream))
                 return headers
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             raise CohortError(
                 f"{self.path}: cannot be read as an npz archive of {', '.join(PARTS)} images ({error}).",
                 fix="copy or download the file again",

@@ -14,8 +14,8 @@ from PIL import __version__ as pillow_version
 from everygroup.console import warn
 from everygroup.errors import CohortError, ImageError, OutputError, SettingsError
 from everygroup.files import atomic_path, hash_array, hash_json, read_json, write_json
-from everygroup.imaging._fill import BadImage, StoreSettings, copy_array, decode_files
-from everygroup.imaging._store import GrowingArray, locked, require_space
+from everygroup.imaging._fill import BadImage, StoreSettings, copy_array, decode_files, read_one
+from everygroup.imaging._store import GrowingArray, locked, require_space, writing
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, Resize
 from everygroup.imaging.sources import ImageSource, NpzImages
 
@@ -65,7 +65,9 @@ def store_key(
 ) -> str:
     """Return what identifies a prepared store: the source's directory, the ids in order, and the settings."""
     settings = {"image_size": image_size, "resize": resize, "max_pixels": max_pixels}
-    return hash_json([SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings])
+    content = [SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings]
+    stamp = "" if isinstance(source, NpzImages) else source.stamp(ids)
+    return hash_json([*content, stamp] if stamp else content)
 
 
 def prepare_images(
@@ -85,7 +87,8 @@ def prepare_images(
 
     What is there already is recognised by the source's directory (names, sizes, times or checksums), the ids and the
     settings; no image is read for that. A killed run goes on where it stopped. Threads, because Pillow decodes without
-    the interpreter lock.
+    the interpreter lock. What `overwrite` replaces stays whole until all of the new images are decoded. Images that
+    could not be read for want of a permission, of memory or of a sound disk are tried again the next time.
 
     Parameters
     ----------
@@ -123,19 +126,11 @@ def prepare_images(
     rows = list(range(2, len(ids) + 2)) if rows is None else list(rows)
     settings = StoreSettings(image_size=image_size, resize=resize, max_pixels=max_pixels)
     key = store_key(source, ids, **settings)
-    if (folder / RECORD).exists() and (prepared := open_prepared(folder)).record["key"] == key:
-        return _accept(prepared, on_bad_image, len(ids))  # without a lock: the folder may be read-only
+    if (done := _done_before(folder, key, source, settings, overwrite=True)) is not None:
+        return _accept(done, on_bad_image, len(ids))  # without a lock: the folder may be read-only
     with locked(folder):
-        if (folder / RECORD).exists():
-            prepared = open_prepared(folder)
-            if prepared.record["key"] == key:
-                return _accept(prepared, on_bad_image, len(ids))
-            if not overwrite:
-                raise OutputError(
-                    f"{folder} holds images prepared from another source or with other settings.",
-                    fix="choose another folder, or give --overwrite",
-                )
-            (folder / RECORD).unlink()
+        if (done := _done_before(folder, key, source, settings, overwrite=overwrite)) is not None:
+            return _accept(done, on_bad_image, len(ids))
         require_space(folder, len(ids) * image_size * image_size * 3)
         with GrowingArray(folder, key, len(ids), (image_size, image_size, 3)) as store:
             if not isinstance(source, NpzImages):
@@ -147,22 +142,49 @@ def prepare_images(
                 raise _bad_image_error(bad, len(ids), _write_bad(bad, folder), stopped=store.done < len(ids))
             if not store.kept:
                 raise ImageError(f"None of the {len(ids)} images can be used. {_listed(bad)}", fix="check --images")
-            store.finish(folder / ARRAY)
-        if bad:
-            _write_bad(bad, folder)
-        images = np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False)
-        record = {
-            "key": key,
-            "n": len(images),
-            "shape": list(images.shape[1:]),
-            **settings,
-            "content_hash": hash_array(images),
-            "source": {"kind": source.kind, "name": source.path.name, "fingerprint": source.fingerprint},
-            "pillow": pillow_version,
-            "bad": [asdict(b) for b in bad],
-        }
-        write_json(folder / RECORD, {"schema": SCHEMA, "images": record})
+            unnamed = store.finish()
+            content_hash = hash_array(np.load(unnamed, mmap_mode="r", allow_pickle=False))
+            with writing(folder):
+                (folder / RECORD).unlink(missing_ok=True)
+                unnamed.replace(folder / ARRAY)
+            images = np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False)
+            record = {
+                "key": key,
+                "n": len(images),
+                "shape": list(images.shape[1:]),
+                **settings,
+                "content_hash": content_hash,
+                "source": {"kind": source.kind, "name": source.path.name, "fingerprint": source.fingerprint},
+                "pillow": pillow_version,
+                "bad": [asdict(b) for b in bad],
+            }
+            write_json(folder / RECORD, {"schema": SCHEMA, "images": record})
+            if bad:
+                _write_bad(bad, folder)
+            else:
+                (folder / BAD_IMAGES).unlink(missing_ok=True)  # an earlier list
+            store.forget()
         return _accept(PreparedImages(images, bad, record, folder), on_bad_image, len(ids))
+
+
+def _done_before(
+    folder: Path, key: str, source: ImageSource, settings: StoreSettings, *, overwrite: bool
+) -> PreparedImages | None:
+    """Return what was prepared there under this key; None if there is nothing, or it is to be made again."""
+    if not (folder / RECORD).exists():
+        return None
+    prepared = open_prepared(folder)
+    if prepared.record["key"] != key:
+        if overwrite:
+            return None
+        raise OutputError(
+            f"{folder} holds images prepared from another source or with other settings.",
+            fix="choose another folder, or give --overwrite",
+        )
+    if isinstance(source, NpzImages):
+        return prepared
+    readable = any(not isinstance(read_one(source, b.id, b.row, settings), BadImage) for b in prepared.bad if b.again)
+    return None if readable else prepared
 
 
 def open_prepared(folder: Path | str) -> PreparedImages:

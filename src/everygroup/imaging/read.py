@@ -121,7 +121,7 @@ def read_image(
             with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                 _refuse_unusual(opened, label, max_pixels)
                 opened.load()
-                picture = _to_rgb(_upright(opened), label)
+                picture = _to_rgb(_upright(opened), label, white_is_zero=_white_is_zero(opened))
         except UnidentifiedImageError:
             raise ImageError(f"{label}: {_what_it_is(data)}.", fix=_FIX) from None
         except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError) as error:
@@ -183,7 +183,7 @@ def _refuse_unusual(image: Image.Image, label: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{label}: {width} x {height} pixels are more than the limit of {max_pixels / 1e6:g} megapixels.",
-            fix="make the image smaller, or raise the limit with max_pixels",
+            fix="make the image smaller, or leave such rows out with --on-bad-image skip",
         )
     pages = getattr(image, "n_frames", 1)
     if pages > 1 and image.format != "MPO":  # MPO is what many phones write: a JPEG with a preview behind it
@@ -211,12 +211,17 @@ _TURNS = {
 }
 
 
-def _to_rgb(image: Image.Image, label: str) -> Image.Image:
+def _white_is_zero(image: Image.Image) -> bool:
+    """Tell whether a TIFF counts from white to black (PhotometricInterpretation 0)."""
+    return getattr(image, "tag_v2", {}).get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+
+
+def _to_rgb(image: Image.Image, label: str, *, white_is_zero: bool) -> Image.Image:
     """Convert any pixel type to eight-bit RGB."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):
-        return _from_integers(np.asarray(image), label)
+        return _from_integers(np.asarray(image), label, white_is_zero)  # of eight bits Pillow turns them itself
     if image.mode == "F":
         return _from_floats(np.asarray(image), label)
     if image.has_transparency_data:
@@ -226,14 +231,15 @@ def _to_rgb(image: Image.Image, label: str) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_integers(pixels: np.ndarray, label: str) -> Image.Image:
+def _from_integers(pixels: np.ndarray, label: str, white_is_zero: bool) -> Image.Image:
     low, high = int(pixels.min()), int(pixels.max())
     if low < 0 or high > 65535:
         raise ImageError(
             f"{label}: 32-bit pixels from {low} to {high}, whose scale is not known.",
             fix="convert the images to 8 or 16 bits with one window for all of them",
         )
-    return _grey((pixels.astype(np.uint32) + 128) // 257)
+    grey = (pixels.astype(np.uint32) + 128) // 257
+    return _grey(255 - grey if white_is_zero else grey)
 
 
 def _from_floats(pixels: np.ndarray, label: str) -> Image.Image:

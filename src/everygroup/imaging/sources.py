@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
+import unicodedata
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +17,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from everygroup.console import warn
 from everygroup.errors import CohortError, ImageError
 from everygroup.files import hash_json
 from everygroup.imaging._reference import DICOM_SUFFIXES, header_name, may_hide_dicom, split_reference, split_suffix
-from everygroup.imaging.arrays import ARRAY_SUFFIXES, array_as_png, array_name
+from everygroup.imaging.arrays import ARRAY_SUFFIXES, DAMAGED, array_as_png, array_name, file_of
 from everygroup.imaging.dicom import MAGIC_AT, is_dicom
 from everygroup.imaging.read import MAX_FILE_BYTES
-
-_ZIP_DEFECTS = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, NotImplementedError, EOFError)
 
 
 class _Names:
@@ -33,12 +32,14 @@ class _Names:
     def __init__(self, paths: Sequence[str], where: str) -> None:
         self.where = where
         self.exact = set(paths)
+        # A Mac writes \u00e9 as two characters where the table has one.
+        self.by_form = {form: path for path in paths if (form := unicodedata.normalize("NFC", path)) != path}
         self.aliases: dict[str, str] = {}
         self.by_key: dict[str, list[str]] = defaultdict(list)
         for path in paths:
             bare, suffix = split_suffix(path)
             for key in {basename(path), bare, basename(bare)} if suffix else {basename(path)}:
-                self.by_key[key].append(path)
+                self.by_key[unicodedata.normalize("NFC", key)].append(path)
 
     def locate(self, sample_id: str) -> tuple[str | None, str]:
         if found := self._find(sample_id):
@@ -58,6 +59,9 @@ class _Names:
     def _by_name(self, wanted: str) -> str | None:
         if wanted in self.exact:
             return wanted
+        wanted = unicodedata.normalize("NFC", wanted)
+        if wanted in self.exact or wanted in self.by_form:
+            return wanted if wanted in self.exact else self.by_form[wanted]
         # A table may give a longer path than we see (its root folder is not here), or another suffix.
         name = basename(wanted)
         bare, suffix = split_suffix(name)
@@ -78,7 +82,7 @@ def _same_place(path: str, wanted: str) -> bool:
 
     `study2/view1.jpg` must not stand in for an absent `study1/view1.jpg`.
     """
-    folders, others = (split_suffix(p)[0].split("/")[-2::-1] for p in (path, wanted))
+    folders, others = (unicodedata.normalize("NFC", split_suffix(p)[0]).split("/")[-2::-1] for p in (path, wanted))
     return all(a == b for a, b in zip(folders, others, strict=False))
 
 
@@ -119,13 +123,17 @@ class _Files(ABC):
         try:
             with self.open(member) as stream:
                 return is_dicom(stream.read(MAGIC_AT + 4))
-        except (ImageError, *_ZIP_DEFECTS):
+        except (ImageError, *DAMAGED):
             return False
 
     def header(self, member: str) -> bytes | None:
         """Return the header file of an Analyze or NIfTI pair, None for any other member."""
         beside = header_name(member)
         return self.read(beside) if beside in self._names.exact else None
+
+    def stamp(self, sample_ids: Sequence[str]) -> str:
+        """Hash what tells a change of these samples' files and is not in `fingerprint`; "" where all is in it."""
+        return ""
 
     @abstractmethod
     def _all(self) -> list[str]: ...
@@ -157,7 +165,7 @@ class ZipImages(_Files):
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except DAMAGED as error:
             raise CohortError(
                 f"{path}: cannot be opened as a zip archive ({error}).", fix="copy or download the archive again"
             ) from error
@@ -171,7 +179,7 @@ class ZipImages(_Files):
         """Open a member, to read its beginning only."""
         try:
             return self._zip.open(member)
-        except _ZIP_DEFECTS as error:
+        except DAMAGED as error:
             raise ImageError(f"{member}: cannot be unpacked ({error}).", fix="make the archive again") from error
 
     def read(self, member: str) -> bytes:
@@ -185,7 +193,7 @@ class ZipImages(_Files):
             raise ImageError(f"{member}: unpacks to more than {MAX_FILE_BYTES >> 20} MiB.")
         try:
             return self._zip.read(member)
-        except _ZIP_DEFECTS as error:
+        except DAMAGED as error:
             raise ImageError(f"{member}: cannot be unpacked ({error}).", fix="make the archive again") from error
 
     @cached_property
@@ -201,7 +209,13 @@ class FolderImages(_Files):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stat = dict(_walk(path, ""))
+        linked: list[str] = []
+        self._stat = dict(_walk(path, "", linked))
+        if linked:
+            warn(
+                f"{path}: linked folders are not looked into ({', '.join(linked[:3])}"
+                f"{', ...' if len(linked) > 3 else ''}); put the folders themselves there if they hold images."
+            )
         self._names = _Names(list(self._stat), f"{path.name or path}/")
 
     def _all(self) -> list[str]:
@@ -228,12 +242,21 @@ class FolderImages(_Files):
     @cached_property
     def fingerprint(self) -> str:
         """Hash names, sizes and modification times of the image and array files."""
-        files = {*self.members(), *(m for m in self._stat if _is_array(m))}
-        return hash_json(sorted((m, *self._stat[m]) for m in files))
+        return hash_json(sorted((m, *self._stat[m]) for m in self._known()))
+
+    def _known(self) -> set[str]:
+        return {*self.members(), *(m for m in self._stat if _is_array(m))}
+
+    def stamp(self, sample_ids: Sequence[str]) -> str:
+        """Hash sizes and times of what these rows name without its being known as an image: scan.jfif, scan.hdr."""
+        named = {file_of(member) for i in sample_ids if (member := self.find(i)) is not None}
+        headers = {beside for m in named if (beside := header_name(m)) in self._names.exact and beside is not None}
+        others = (named | headers) - self._known()
+        return hash_json(sorted((m, *self._stat[m]) for m in others)) if others else ""
 
 
-def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield (relative path, (size, mtime)) of regular files, without following linked folders."""
+def _walk(root: Path, below: str, linked: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield (relative path, (size, mtime)) of regular files; linked folders are listed and not followed."""
     try:
         entries = sorted(os.scandir(root / below), key=lambda e: e.name)
     except OSError as error:
@@ -243,7 +266,7 @@ def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
         if _hidden(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, name)
+            yield from _walk(root, name, linked)
             continue
         try:
             info = entry.stat()
@@ -251,6 +274,8 @@ def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int]]]:
             continue
         if stat.S_ISREG(info.st_mode):
             yield name, (info.st_size, info.st_mtime_ns)
+        elif stat.S_ISDIR(info.st_mode):
+            linked.append(name)
 
 
 class NpzImages:
@@ -276,13 +301,11 @@ class NpzImages:
             self.shape, dtype, ordered = self._header()
         except CohortError:
             raise
-        except ValueError as error:
-            if "pickle" in str(error).lower():
+        except DAMAGED as error:
+            if isinstance(error, ValueError) and "pickle" in str(error).lower():
                 raise CohortError(
                     f"{path}: holds Python objects (pickles), which can run code when read.", fix=fix
                 ) from error
-            raise CohortError(f"{path}: cannot be read as an npz archive ({error}).", fix=fix) from error
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
             raise CohortError(f"{path}: cannot be read as an npz archive ({error}).", fix=fix) from error
         good = dtype == np.uint8 and ordered and len(self.shape) in (3, 4)
         if not good or (len(self.shape) == 4 and self.shape[3] not in (1, 3)):
@@ -334,7 +357,7 @@ class NpzImages:
                     block = np.frombuffer(data, np.uint8).reshape(n, *self.shape[1:])
                     block = block[..., None] if block.ndim == 3 else block
                     yield start, np.broadcast_to(block, (*block.shape[:3], 3))
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             raise CohortError(f"{self.path}: is damaged ({error}).", fix="copy or download the file again") from error
 
     @cached_property

@@ -194,7 +194,7 @@ def _picture(images: Path, files: Sequence[str], pictures: Sequence[str]) -> str
     try:
         with zipfile.ZipFile(first) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise CohortError(f"{first}: cannot be read ({error}).", fix="download the file again") from error
     for picture in pictures:
         if picture.partition("@")[0] in held:

@@ -12,6 +12,7 @@ from posixpath import basename
 
 from everygroup.cohort.groups import natural_key
 from everygroup.errors import CohortError
+from everygroup.imaging.arrays import DAMAGED
 
 
 def walk(folder: Path) -> Iterator[str]:
@@ -72,7 +73,7 @@ def _members(archive: Path) -> list[str]:
     try:
         with zipfile.ZipFile(archive) as opened:
             return [i.filename for i in opened.infolist() if not i.is_dir() and "__MACOSX" not in i.filename]
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise CohortError(
             f"{archive}: cannot be opened as a zip archive ({error}).", fix="copy or download the archive again"
         ) from error

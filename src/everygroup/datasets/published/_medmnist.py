@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 from everygroup.datasets.published._adapter import Published
 from everygroup.datasets.published._coding import find_file
 from everygroup.errors import CohortError
+from everygroup.imaging.arrays import DAMAGED
 from everygroup.imaging.parts import PARTS, NpzParts
 
 
@@ -31,7 +30,7 @@ def read_medmnist(folder: Path, name: str) -> Published:
     try:
         with np.load(path, allow_pickle=False) as archive:
             labels = [np.asarray(archive[f"{part}_labels"]) for part in PARTS]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise CohortError(f"{path}: its labels cannot be read ({error}).", fix="copy or download it again") from error
     for part, values, n in zip(PARTS, labels, images.lengths, strict=True):
         if values.size != n or values.dtype.kind not in "iu":

@@ -12,12 +12,13 @@ import pandas as pd
 from everygroup.cohort import GroupRule
 from everygroup.console import say, warn
 from everygroup.datasets._locate import DEFAULT_IMAGE_SIZE, Images, choose_images
+from everygroup.datasets._out_folder import check_folders
 from everygroup.datasets._samples import Found, Request, limited_rows
 from everygroup.datasets._table import check_columns, check_ids
 from everygroup.datasets.published._choose import LABEL, Chosen, choose
 from everygroup.datasets.published._layout import is_tidy
-from everygroup.datasets.reader import is_prepared, names_of, write_cohort
-from everygroup.errors import CohortError, OutputError, SettingsError
+from everygroup.datasets.reader import names_of, write_cohort
+from everygroup.errors import CohortError, SettingsError
 from everygroup.files import safe_csv
 from everygroup.imaging import OnBadImage, Resize
 from everygroup.imaging.sources import FolderImages
@@ -80,7 +81,7 @@ def prepare_published(
     if not 0 <= allow_missing <= 1:
         raise SettingsError(f"allow_missing is {allow_missing}.", fix="give a share between 0 and 1, such as 0.05")
     raw, out = Path(raw), Path(out)
-    _check_folders(raw, out)
+    check_folders(raw, out)
     chosen = choose(name, raw, label_map=label_map, column_map=column_map, leave_out=leave_out)
     request = Request(
         raw,
@@ -130,13 +131,6 @@ def missing_images(
     raw = Path(raw)
     chosen = choose(name, raw, label_map=label_map, column_map=column_map, leave_out=leave_out)
     return _absent(chosen.table, _images(chosen, None, "crop")), len(chosen.table)
-
-
-def _check_folders(raw: Path, out: Path) -> None:
-    if raw.is_dir() and is_prepared(raw):
-        raise CohortError(f"{raw}: is prepared already.", fix="use it as it is, or give the original files")
-    if out.resolve() == raw.resolve():
-        raise OutputError(f"{out}: is the folder of the original files.", fix="give another --out folder")
 
 
 def _images(chosen: Chosen, image_size: int | None, resize: Resize) -> Images:

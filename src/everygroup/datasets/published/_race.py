@@ -9,7 +9,23 @@ import pandas as pd
 
 from everygroup.cohort.groups import as_category
 
-_NOT_KNOWN = ("unknown", "unable", "declined", "refused", "unavailable", "unreported", "not reported", "not specified")
+# Parts of words that only an answer without content holds; each electronic record has its own phrase for it.
+_NOT_KNOWN = (
+    *("unknown", "unable", "unavailable", "unreported", "unrecorded", "unspecified", "undisclosed", "unanswered"),
+    *("declin", "refus", "withheld", "missing", "prefer not", "rather not", "choose not", "chose not", "wish not"),
+    *(
+        "not wish",
+        "not want",
+        "not answer",
+        "no answer",
+        "no response",
+        "not recorded",
+        "not reported",
+        "not specified",
+    ),
+    *("not available", "not known", "not asked", "not provided", "not given", "not stated", "not obtained", "no data"),
+    *("not disclose", "not to disclose", "not collected", "not entered", "not applicable", "no information"),
+)
 _RACES = {
     "white": ("white", "caucasian"),
     "black": ("black", "african"),
