@@ -354,6 +354,8 @@ def test_published_figures_stand_beside_the_papers_settings_only() -> None:
     assert published_cells(isic, "erm")["young", "recall"].endswith("?")
     assert published_for("ham10000", "age", "resnet18").empty and published_for("isic2019", "sex", "resnet18").empty
     assert set(published_for("fitzpatrick17k-subset", "skin", "vgg11")["table"]) == {3}
+    assert set(published_for("fitzpatrick17k", "skin", "tiny_vgg")["table"]) == {3}
+    assert published_for("fitzpatrick17k", "skin_type", "tiny_cnn", 6).empty, "the paper has light and dark only"
     # FATE of the clean rows follows from the other columns, as it must
     wide = isic[isic["method"].isin(["erm", "spare"]) & (isic["table"] == 1)].set_index(["method", "group"])
     f1 = {m: wide.loc[[(m, "young"), (m, "old")], "f1"].mean() for m in ("erm", "spare")}

@@ -29,19 +29,19 @@ def read_published() -> pd.DataFrame:
         return pd.read_csv(handle, dtype={"doubtful": str}).fillna({"doubtful": ""})
 
 
-def published_for(cohort: str, attribute: str, backbone: str) -> pd.DataFrame:
+def published_for(cohort: str, attribute: str, backbone: str, n_groups: int = 2) -> pd.DataFrame:
     """Return the rows of the paper's setting that a cohort, attribute and backbone correspond to; may be none.
 
     Two-group age on ISIC 2019 and light or dark skin on Fitzpatrick-17k are recognised by their names. A backbone the
-    paper did not use stands beside its ResNet-18.
+    paper did not use stands beside its ResNet-18, a VGG beside its VGG-11.
     """
     name = "".join(ch for ch in cohort.lower() if ch.isalnum())
     dataset = next((title for key, title in _DATASETS.items() if name.startswith(key)), "")
     rows = read_published()
-    if not dataset or not any(word in attribute.lower() for word in _WORDS[dataset]):
+    if n_groups != 2 or not dataset or not any(word in attribute.lower() for word in _WORDS[dataset]):
         return rows.iloc[:0]
     rows = rows[rows["dataset"] == dataset]
-    used = backbone if backbone in set(rows["backbone"]) else "resnet18"
+    used = "vgg11" if "vgg" in backbone else "resnet18"
     return rows[rows["backbone"] == used]
 
 

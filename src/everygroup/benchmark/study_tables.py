@@ -80,7 +80,7 @@ def _one(
         method: _values(values, method) | _gaps(gaps, method) | _fates(fates, method) | _weights(weights, method)
         for method in methods
     }
-    printed = published_for(cohort, attribute, backbone)
+    printed = published_for(cohort, attribute, backbone, len(groups))
     if len(printed):
         used = printed[printed["method"].isin(methods)]
         for group, block in used.groupby("group", sort=False):
