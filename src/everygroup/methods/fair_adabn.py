@@ -53,6 +53,8 @@ class FairAdaBNLoss:
 class FairAdaBN(Method):
     """One network whose batch norms are the group's own. Samples without a group are not trained on.
 
+    Where no group is known, every batch norm answers with the mean over the groups of what each would give.
+
     Parameters
     ----------
     alpha : float
@@ -91,7 +93,7 @@ class FairAdaBN(Method):
         trained = store.network(
             task, settings, n_budget=len(train), objective=FairAdaBNLoss(self.alpha), adapter=adapter
         )
-        return self._network_per_group(train, trained)
+        return self._network_per_group(train, trained, blind=True)
 
 
 def _norms_act(train: Cohort, settings: TrainSettings) -> bool:

@@ -69,6 +69,8 @@ class GroupBatchNorm(Adapted):
     norms_act : bool
         What `norms_act` tells of the backbone. Nothing depends on it but the key of the training: such networks were
         once trained without the activation where running statistics are used, and these are not to be served.
+    blind : bool
+        Answer everybody as if no group were known.
 
     Raises
     ------
@@ -77,10 +79,17 @@ class GroupBatchNorm(Adapted):
     """
 
     name = "group_batchnorm"
-    takes_group = True
 
-    def __init__(self, base: Classifier, *, n_groups: int, shared_affine: bool = False, norms_act: bool = False) -> None:
-        super().__init__(base, n_groups=n_groups, shared_affine=shared_affine, norms_act=norms_act)
+    def __init__(
+        self,
+        base: Classifier,
+        *,
+        n_groups: int,
+        shared_affine: bool = False,
+        norms_act: bool = False,
+        blind: bool = False,
+    ) -> None:
+        super().__init__(base, n_groups=n_groups, shared_affine=shared_affine, norms_act=norms_act, blind=blind)
         found = [(name, m) for name, m in base.named_modules() if isinstance(m, nn.BatchNorm2d)]
         if not found:
             raise SettingsError("This backbone has no batch norm.", fix="choose --backbone resnet18 or small_cnn")
@@ -91,8 +100,15 @@ class GroupBatchNorm(Adapted):
             setattr(base.get_submodule(parent), last, own)
             self._norms.append(own)
 
+    @property
+    def takes_group(self) -> bool:  # type: ignore[override]
+        """Whether the recorded group decides."""
+        return not self.options["blind"]
+
     def forward(self, x: torch.Tensor, group: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits (N, K)."""
+        if not self.takes_group:
+            group = torch.full((len(x),), -1, device=x.device)
         if group is None:
             raise ValueError("the group of every sample is needed")
         for norm in self._norms:
@@ -101,10 +117,14 @@ class GroupBatchNorm(Adapted):
         return logits
 
     def answering(self, group: int | None) -> Classifier | Adapted:
-        """Return the plain network of one group."""
+        """Return the plain network of one group, or this one as if no group were known."""
+        if group is None:
+            other = copy.deepcopy(self)  # the norms of the backbone are replaced already
+            other.options = {**self.options, "blind": True}
+            return other.eval()
         plain = copy.deepcopy(self.base)
         for name, norm in list(plain.named_modules()):
             if isinstance(norm, _NormPerGroup):
                 parent, _, last = name.rpartition(".")
-                setattr(plain.get_submodule(parent), last, norm.norms[group or 0])
+                setattr(plain.get_submodule(parent), last, norm.norms[group])
         return plain
