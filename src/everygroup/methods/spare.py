@@ -65,11 +65,13 @@ class Spare(Method):
         'penalty' is the paper's formulation (beta = 100).
     cross_fit : int
         0 = the paper: in-group distances come from networks that were trained on these very samples. k >= 2 measures
-        every training sample on networks of a k-fold cross-fit that have not seen its patient (not 'fcd' and 'mmd').
+        every training sample on networks of a k-fold cross-fit that have not seen its patient (not 'fcd' and 'mmd'). A
+        fold without which one class is left is measured on the network that has seen it, with a warning.
     misclassified : {'as_is', 'zero_distance', 'drop'}
         What f_t's errors on training samples mean: nothing (paper), utility distance 0, or weight 0.
     min_group : int
-        A group with fewer training samples has no reliable f_t; its utility distances come from ERM.
+        A group with fewer training samples has no reliable f_t; its utility distances come from ERM (with `cross_fit`
+        from k more networks of everybody, which `cost` does not count).
     use : {'loss', 'sampler'}
         Weights multiply the loss (paper), or are probabilities of being drawn.
     loss_norm : {'mean_1', 'sum_w_batch', 'none'}
