@@ -16,7 +16,7 @@ class OnMps(torch.Tensor):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.Tensor.double:
-            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64.")
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype.")
         if func == torch.Tensor.device.__get__:  # type: ignore[attr-defined]
             return torch.device("mps")
         if func is torch.Tensor.cpu:

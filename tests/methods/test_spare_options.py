@@ -220,9 +220,7 @@ def test_cross_fitted_distances_of_a_small_group_are_those_of_folds_of_everybody
     assert (either == table(crossed, "g0", "utility")).any(0).all()
 
 
-def test_a_fold_without_which_one_class_is_left_is_measured_with_a_warning(
-    two: Split, settings: TrainSettings
-) -> None:
+def test_a_fold_without_which_one_class_is_left_is_measured_with_a_warning(two: Split, settings: TrainSettings) -> None:
     inside = np.flatnonzero(two.train.group == 1)
     y, units = two.train.y.copy(), two.train.units.copy()
     y[inside] = 0

@@ -99,6 +99,12 @@ class Auto(Method):
         for method in self._candidates().values():
             method.check_network(network)
 
+    def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
+        """Refuse, besides, cohorts that a candidate cannot be trained on."""
+        super().check_cohorts(train, validation)
+        for method in self._candidates().values():
+            method.check_cohorts(train, validation)
+
     def _candidates(self) -> dict[str, Method]:
         """Return the portfolio by name, ERM first."""
         further = dict(self.spare or {})

@@ -19,8 +19,8 @@ class DomainHeads(Adapted):
     """Logits z (N, G, K) from one trunk.
 
     While training, a sample is answered by the head of its own group. Afterwards `rule` says how the heads are put
-    together: 'known' takes the recorded group's (mean_g z_g where none is recorded), 'sum_logits' sum_g z_g, 'sum_probabilities' log sum_g softmax(z_g),
-    'max' max_g z_g. All heads start as the backbone's.
+    together: 'known' takes the recorded group's (mean_g z_g where none is recorded), 'sum_logits' sum_g z_g,
+    'sum_probabilities' log sum_g softmax(z_g), 'max' max_g z_g. All heads start as the backbone's.
     """
 
     name = "domain_heads"
