@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 
@@ -93,6 +94,10 @@ class FairQuantize(Method):
         check_number("samples", 1 if samples is None else samples, 1, whole=True)
         self.share, self.beta, self.rounds = share, beta, rounds
         self.updates_per_round, self.lr_scale, self.samples = updates_per_round, lr_scale, samples
+
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the trainings: ERM's and the share of one that each round is."""
+        return 1 + (self.rounds * self.updates_per_round if self.share else 0)
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         trained = train_pooled(train, validation, settings, store)
