@@ -253,6 +253,16 @@ def test_where_by_mask_and_by_index(tiny_cohort: Callable[..., Cohort]) -> None:
         cohort.where([1, 1])
 
 
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_float_images_outside_0_to_1_are_refused_and_vectors_are_not(value: float) -> None:
+    images = IMAGES.astype(np.float32) / 255
+    assert len(build(images=images)) == 4
+    images[2, 1, 1, 1] = value
+    with pytest.raises(CohortError, match="outside"):  # augmentation would clamp them in training only
+        build(images=images)
+    assert len(build(images=images.reshape(4, -1))) == 4
+
+
 def test_in_group(tiny_cohort: Callable[..., Cohort]) -> None:
     cohort = tiny_cohort(12, groups=3, missing=2)
     assert sum(len(cohort.in_group(g)) for g in cohort.groups) == 10
@@ -268,7 +278,7 @@ def test_the_content_hash_tells_every_change() -> None:
     versions = [
         build(),
         build(images=other),
-        build(images=IMAGES.astype(np.float32)),
+        build(images=IMAGES.astype(np.float32) / 255),
         build(rows=np.array([0, 1, 3, 2])),
         build(table=TABLE.assign(dx=["nevus", "melanoma", "nevus", "nevus"])),
         build(table=TABLE.assign(dx=["nevus", "mel", "nevus", "mel"])),

@@ -11,7 +11,7 @@ import torch
 
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, FairAdaBN, RoutedModel
+from everygroup.methods import ERM, FairAdaBN, RoutedModel, Store
 from everygroup.methods.fair_adabn import FairAdaBNLoss, statistical_disparity
 from everygroup.networks import Classifier, GroupBatchNorm, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
@@ -64,6 +64,25 @@ def test_a_batch_of_one_group_leaves_the_other_alone_and_one_sample_or_a_missing
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     with pytest.raises(ValueError, match="group"):
         network(X)
+
+
+def test_norms_that_hold_an_activation_keep_it_everywhere(images: Split, image_settings: TrainSettings) -> None:
+    torch.manual_seed(0)
+    base = build_network(NetworkSpec("test_efficientnet", 3, (32, 32, 3)))
+    assert isinstance(base, Classifier)
+    network = GroupBatchNorm(base, n_groups=2).eval()
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    known, missing = (torch.full((3,), g) for g in (0, -1))
+    torch.testing.assert_close(network(x, missing), network(x, known))  # all norms are the same
+    norm = network._norms[0].train()
+    norm.group = torch.tensor([0, 0, 1])
+    z = torch.randn(3, norm.norms[0].num_features, 4, 4)
+    assert (norm(z)[2] >= -0.3).all() and norm.norms[1].training  # SiLU's smallest value; a norm has none
+
+    store, short = Store(), image_settings.but(updates=2, backbone="test_efficientnet")
+    FairAdaBN().fit(images.train, images.validation, settings=short, store=store)
+    FairAdaBN().fit(images.train, images.validation, settings=short.but(backbone="small_cnn"), store=store)
+    assert [bool((t.spec.adapter or {}).get("norms_act")) for t in store._networks.values()] == [True, False]
 
 
 def test_the_network_of_a_group_answers_as_the_whole_does() -> None:

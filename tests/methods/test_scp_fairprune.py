@@ -122,7 +122,7 @@ def test_the_channel_that_shows_the_group_is_the_one_that_goes(vector_settings: 
     group = np.arange(40) % 2
     images = rng.random((40, 4, 4, 2)).astype(np.float32)
     images[:, :, :, 1] += np.where(group[:, None, None] == 0, np.eye(4), 1 - np.eye(4)) * 3
-    cohort = Cohort.from_arrays(images, rng.integers(0, 2, 40), sensitive_features={"g": [f"g{g}" for g in group]})
+    cohort = Cohort.from_arrays(images / 4, rng.integers(0, 2, 40), sensitive_features={"g": [f"g{g}" for g in group]})
     base = Classifier(_TwoChannels()).eval()
     layers = channel_layers(base, torch.rand(1, 2, 4, 4))
     network = Masked(base, names=layers[0].parameters(base))

@@ -12,7 +12,7 @@ import torch
 from everygroup.cohort import Cohort, Split
 from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, GroupModel, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
 from everygroup.settings import TrainSettings
 from everygroup.spare import spare_weights
 
@@ -312,3 +312,32 @@ def test_pure_function_agrees_with_the_method(fitted: RoutedModel) -> None:
     assert table is not None
     part = table[table["target_group"] == "g0"]
     np.testing.assert_array_equal(part["weight"], spare_weights(part["utility"], part["similarity"]))
+
+
+@pytest.mark.parametrize("method", [Spare(small_groups="erm", min_group=10), Auto()], ids=["spare", "auto"])
+def test_only_one_group_with_training_samples_is_erm(
+    method: Method, two: Split, vector_settings: TrainSettings
+) -> None:
+    train, short, store = two.train.in_group("g0"), vector_settings.but(updates=10), Store()
+    model = method.fit(train, two.validation, settings=short, store=store)
+    erm = ERM().fit(train, two.validation, settings=short, store=store)
+    np.testing.assert_array_equal(model.predict_proba(two.test), erm.predict_proba(two.test))
+    assert any("Only group g0 has training samples" in line for line in recorded_warnings())
+    utility = Spare(small_groups="erm", min_group=10, alpha=1.0)  # needs no other group
+    assert utility.fit(train, two.validation, settings=short, store=store).route == {"g0": "g0", "g1": "pooled"}
+
+
+def test_alpha_may_name_groups_by_number() -> None:
+    assert Spare(alpha={1: 0.2, "2": 0.9}).alpha == {"1": 0.2, "2": 0.9}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "method", [Spare(scale="paper_size"), Auto(spare={"scale": "paper_size"})], ids=["spare", "auto"]
+)
+def test_a_scale_for_images_is_refused_before_training(
+    method: Method, two: Split, vector_settings: TrainSettings
+) -> None:
+    store = Store()
+    with pytest.raises(SettingsError, match="needs images"):
+        method.fit(two.train, two.validation, settings=vector_settings, store=store)
+    assert not store._networks

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from everygroup.cohort import Cohort, Split
+from everygroup.console import recorded_warnings
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, RoutedModel, Spare, Store
 from everygroup.settings import TrainSettings
@@ -202,6 +203,36 @@ def test_cross_fitted_logit_gaps_are_those_of_other_networks_inside_the_group_on
     changed = table(plain, "g0", "utility") != table(crossed, "g0", "utility")
     assert changed[two.train.group == 0].mean() > 0.9
     assert not changed[two.train.group == 1].any()
+
+
+def test_cross_fitted_distances_of_a_small_group_are_those_of_folds_of_everybody(
+    two: Split, settings: TrainSettings
+) -> None:
+    store = Store()
+    options = {"min_group": 10**6, "utility": "logit_gap", "similarity": "none"}
+    plain, crossed = (fit(two, settings, store, **options, cross_fit=k) for k in (0, 2))
+    names = set(store.log.table["model"])
+    assert {n for n in names if "fold" in n} == {"erm fold 1", "erm fold 2"}
+    for target in GROUPS:
+        assert (table(plain, target, "utility") != table(crossed, target, "utility")).mean() > 0.9
+    folds = [trained(store, f"erm fold {k}").network for k in (1, 2)]
+    either = np.stack([logit_gap(predict_logits(f, two.train).double().numpy()) for f in folds])
+    assert (either == table(crossed, "g0", "utility")).any(0).all()
+
+
+def test_a_fold_without_which_one_class_is_left_is_measured_with_a_warning(two: Split, settings: TrainSettings) -> None:
+    inside = np.flatnonzero(two.train.group == 1)
+    y, units = two.train.y.copy(), two.train.units.copy()
+    y[inside] = 0
+    y[inside[:2]], units[inside[:2]] = 1, "one"
+    names = {"a": [GROUPS[g] for g in two.train.group]}
+    images = two.train.batch(slice(None))
+    train = Cohort.from_arrays(
+        images, y, classes=two.train.classes, sensitive_features=names, ids=two.train.ids, units=units
+    )
+    model = Spare(min_group=10, cross_fit=3).fit(train, two.validation, settings=settings)
+    assert np.isfinite(model.predict_proba(two.test)).all()
+    assert any("all other samples are 'no'" in line for line in recorded_warnings())
 
 
 def test_cost_counts_the_folds(two: Split, settings: TrainSettings) -> None:

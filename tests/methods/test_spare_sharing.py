@@ -132,12 +132,30 @@ def test_options_that_go_with_sharing(
     assert not np.array_equal(model.predict_proba(two.test), plain.predict_proba(two.test))
 
 
+def test_the_trunk_of_groups_left_out_learns_as_if_they_were_not_there() -> None:
+    gradients = []
+    for n_groups, trained in ((2, None), (4, 2)):
+        torch.manual_seed(0)
+        base = build_network(NetworkSpec("small_cnn", 3, (8, 8, 3)))
+        assert isinstance(base, Classifier)
+        network = SharedTrunk(base, n_groups=n_groups, sharing="half", trained=trained).train()
+        weight = torch.zeros(6, n_groups)
+        weight[:, :2] = 1
+        SharedCrossEntropy()(
+            network, X, Batch(Y, weight, torch.zeros(6, dtype=torch.int64), np.arange(6)), SETTINGS
+        ).backward()
+        gradients.append(network.base.body.get_submodule("trunk.0").weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
 def test_a_group_too_small_is_left_to_erm(two: Split, settings: TrainSettings) -> None:
     keep = two.train.group == 0
     keep[np.flatnonzero(~keep)[:5]] = True
     train = two.train.where(keep)
     method = Spare(sharing="half", small_groups="erm", min_group=10)
-    model = method.fit(train, two.validation, settings=settings)
+    store = Store()
+    model = method.fit(train, two.validation, settings=settings, store=store)
+    assert [t.spec.adapter["trained"] for t in store._networks.values() if t.spec.adapter] == [1]
     assert model.route == {"g0": "g0", "g1": "pooled"}
     group_model = GroupModel(small_groups="erm").fit(train, two.validation, settings=settings)
     inside = two.test.in_group("g1")

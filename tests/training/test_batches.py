@@ -74,7 +74,7 @@ def test_streamed_and_resident_pixels_are_equal(
         np.save(tmp_path / "images.npy", images)
         images = np.load(tmp_path / "images.npy", mmap_mode="r")
     if kind == "float32":
-        images = images.astype(np.float32)
+        images = images.astype(np.float32) / 255
     if kind == "vector":
         images = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
     cohort = Cohort.from_arrays(images, cohort.y.tolist(), sensitive_features=cohort.group.tolist()).where(

@@ -174,7 +174,7 @@ def boundary_distances(
 def _columns(found: Perturbation) -> dict[str, np.ndarray]:
     n = len(found.distance)
     return {
-        "distance": found.distance.double().cpu().numpy(),
+        "distance": found.distance.cpu().double().numpy(),
         "flipped": found.flipped.cpu().numpy(),
         "answer": found.answer.cpu().numpy(),
         "passes": np.array([found.gradient_passes * n, found.forward_passes * n]),

@@ -32,8 +32,9 @@ def nearest_step(margins: Tensor, gradients: Tensor) -> Tensor:
     safe = lengths.clamp_min(torch.finfo(gradients.dtype).tiny)
     unit = gradients / safe[:, :, None]
     gaps = margins / safe  # distances to the single hyperplanes; unit slopes make Q well scaled
-    dual = _solve((unit.double() @ unit.double().transpose(1, 2)).cpu(), gaps.double().cpu())
-    step = -(dual.to(unit.device, unit.dtype)[:, None, :] @ unit)[:, 0]
+    exact = _in_float64(unit)
+    dual = _solve((exact @ exact.transpose(1, 2)).cpu(), _in_float64(gaps).cpu())
+    step = -(dual.to(unit)[:, None, :] @ unit)[:, 0]
     single = gaps.clamp_min(0.0)
     far, worst = single.max(dim=1)
     fallback = -far[:, None] * unit.gather(1, worst[:, None, None].expand(-1, 1, unit.shape[2]))[:, 0]
@@ -41,6 +42,10 @@ def nearest_step(margins: Tensor, gradients: Tensor) -> Tensor:
     residual = (gaps + (unit @ step[:, :, None])[:, :, 0]).amax(dim=1)
     sound = torch.isfinite(step).all(dim=1) & (residual <= 1e-4 * far + 1e-12)
     return torch.where(sound[:, None], step, fallback)
+
+
+def _in_float64(x: Tensor) -> Tensor:
+    return x.cpu().double() if x.device.type == "mps" else x.double()  # mps has no float64
 
 
 def _solve(gram: Tensor, gaps: Tensor) -> Tensor:

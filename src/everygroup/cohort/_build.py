@@ -75,3 +75,20 @@ def as_pixels(image: np.ndarray, position: int) -> np.ndarray:
     if image.dtype != np.uint8:
         raise CohortError(f"Image {position} of the data set is {image.dtype}.", fix="give uint8, or floats in [0, 1]")
     return image[..., None] if image.ndim == 2 else image
+
+
+def check_pixels(images: np.ndarray) -> None:
+    """Refuse float images (n, H, W, C) outside [0, 1]; vectors may hold any values.
+
+    Raises
+    ------
+    CohortError
+    """
+    if images.ndim != 4 or images.dtype != np.float32 or not images.size:
+        return
+    low, high = float(images.min()), float(images.max())
+    if not (low >= 0 and high <= 1):  # NaN, too
+        raise CohortError(
+            f"Float images have values from {low:g} to {high:g}, outside [0, 1].",
+            fix="give uint8 pixels (0..255), or floats in [0, 1] without normalisation: the network normalises inside",
+        )

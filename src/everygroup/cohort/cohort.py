@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort._build import as_list, as_pixels, read_labels, read_units
+from everygroup.cohort._build import as_list, as_pixels, check_pixels, read_labels, read_units
 from everygroup.cohort.groups import GroupRule, missing_column
 from everygroup.errors import CohortError
 from everygroup.files import hash_array, hash_bytes, hash_json
@@ -28,7 +28,7 @@ class Cohort:
     ----------
     images : ndarray or memmap, (M, H, W, C) uint8, or float32 of any shape (M, ...)
         The store. uint8 counts as pixels in 0..255 (divided by 255 before a network sees them); floats are taken as
-        they are.
+        they are, which for images (M, H, W, C) is within [0, 1].
     rows : ndarray of int64, (n,)
         Sample i's image is `images[rows[i]]`.
     table : DataFrame, n rows
@@ -141,13 +141,15 @@ class Cohort:
         Raises
         ------
         CohortError
-            For missing columns, missing or unknown labels, duplicate ids, or mismatched numbers of rows and images.
+            For missing columns, missing or unknown labels, duplicate ids, mismatched numbers of rows and images, or
+            float images outside [0, 1].
         """
         table = table.reset_index(drop=True)
         if not len(table):
             raise CohortError("The table has no rows.", fix="check that the file holds a header and data")
         if rows is None and len(images) != len(table):
             raise CohortError(f"{len(table)} rows in the table but {len(images)} images.", fix="give one row an image")
+        check_pixels(images)
         for column in filter(None, (label, id_column, split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)

@@ -31,11 +31,21 @@ _CHUNK = 64
 def layer_weights(network: nn.Module) -> list[str]:
     """Name the weights of all convolutions, or of all linear layers where there are none.
 
-    Fully connected layers that a backbone writes as convolutions (the VGGs of timm) are no convolutions here.
+    Where convolutions hold fewer weights than the linear layers before the last (transformers, whose only convolution
+    is the patch embedding, and ConvNeXts), those layers count as well. Fully connected layers that a backbone writes as
+    convolutions (the VGGs of timm) are no convolutions here.
     """
     layers = [(n, m) for n, m in network.named_modules() if "pre_logits" not in n]
-    found = [f"{n}.weight" for n, m in layers if isinstance(m, nn.Conv2d)]
-    return found or [f"{n}.weight" for n, m in layers if isinstance(m, nn.Linear)]
+    found = [(n, m) for n, m in layers if isinstance(m, nn.Conv2d)]
+    linear = [(n, m) for n, m in layers if isinstance(m, nn.Linear)]
+    if not found:
+        return [f"{n}.weight" for n, _ in linear]
+    last = getattr(network, "head", None)
+    inner = [(n, m) for n, m in linear if m is not last]
+    if sum(m.weight.numel() for _, m in found) < sum(m.weight.numel() for _, m in inner):
+        chosen = {n for n, _ in [*found, *inner]}
+        found = [(n, m) for n, m in layers if n in chosen]
+    return [f"{n}.weight" for n, _ in found]
 
 
 def diagonal_fisher(network: nn.Module, x: torch.Tensor, y: torch.Tensor, names: Sequence[str]) -> Tensors:

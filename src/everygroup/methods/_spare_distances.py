@@ -122,7 +122,7 @@ class _Meter:
         if self.spare.cross_fit:
             task = Task.group("group_predictor", self.train, self.train)
             similarity[self.train.group >= 0] = self._cross_fitted(
-                task, lambda net, part: self.store.distances(net, part, **search).distance
+                task, lambda net, part: self.store.distances(net, part, **search).distance, predictor
             )
         return similarity
 
@@ -142,16 +142,22 @@ class _Meter:
         return predict_logits(network.network, part).double().numpy()
 
     def _of_diagnosis(self, network: Trained, measure: Callable[[Trained, Cohort], np.ndarray]) -> np.ndarray:
-        """Measure on the diagnosis network; the group's own samples on networks that have not seen them, if asked."""
+        """Measure on the diagnosis network; if asked, its training samples on networks that have not seen them."""
+        if not self.spare.cross_fit:
+            return measure(network, self.train).copy()
+        if not self.own:  # ERM saw everybody
+            return self._cross_fitted(Task.diagnosis("erm", self.train, self.train), measure, network)
         values = measure(network, self.train).copy()
-        if self.spare.cross_fit and self.own:
-            members = self.train.where(self.train.group == self.index)
-            task = Task.diagnosis(f"group_model[{self.target}]", members, members)
-            values[self.train.group == self.index] = self._cross_fitted(task, measure)
+        members = self.train.where(self.train.group == self.index)
+        task = Task.diagnosis(f"group_model[{self.target}]", members, members)
+        values[self.train.group == self.index] = self._cross_fitted(task, measure, network)
         return values
 
-    def _cross_fitted(self, task: Task, measure: Callable[[Trained, Cohort], np.ndarray]) -> np.ndarray:
-        return cross_fitted(task, self.spare.cross_fit, self.settings, self.store, len(self.train), measure)
+    def _cross_fitted(
+        self, task: Task, measure: Callable[[Trained, Cohort], np.ndarray], otherwise: Trained
+    ) -> np.ndarray:
+        folds = self.spare.cross_fit
+        return cross_fitted(task, folds, self.settings, self.store, len(self.train), measure, otherwise=otherwise)
 
 
 def features_of(trained: Trained, cohort: Cohort, device: torch.device | str = "cpu") -> np.ndarray:

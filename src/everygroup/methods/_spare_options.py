@@ -229,21 +229,46 @@ def merges(spare: Spare, groups: Sequence[str]) -> bool:
     return spare.merge_to is not None and spare.merge_to < len(groups) and not is_erm(spare)
 
 
+def networks_of(spare: Spare, groups: Sequence[str]) -> set[tuple[Any, ...]]:
+    """Name the networks of a fit, see `Spare.cost`; equal names are one network, also between fits by one store.
+
+    Names are for counting. Which groups are put together is not known before a fit, so that clusters are told apart
+    from groups.
+    """
+    if is_erm(spare):
+        return {("erm",)}
+    if merges(spare, groups):
+        clusters = [f"cluster {i}" for i in range(spare.merge_to or 0)]
+        return {("group predictor", len(groups))} | networks_of(spare, clusters)
+    first = {g: ("group model", g) for g in groups}
+    predictor = ("group predictor", len(groups))
+    predicted = any(spare.uses_predictor(g) for g in groups)
+    measured = [g for g in groups if spare.uses_utility(g)]
+    found: set[tuple[Any, ...]] = {first[g] for g in groups if spare.uses_first_networks(g)}
+    if predicted:
+        found.add(predictor)
+    folds: list[tuple[Any, ...]] = [first[g] for g in measured]
+    if predicted and spare.similarity == "boundary":
+        folds.append(predictor)
+    found |= {(*name, "fold", k) for name in folds for k in range(spare.cross_fit)}
+    if measured and spare.suspects == "not_rewarded":
+        found |= {("erm", "fold", k) for k in range(SUSPECT_FOLDS)}
+    if spare.pooled or spare.initial == "erm" or spare.sharing == ADAPTERS:
+        found.add(("erm",))
+    if spare.sharing in SHARED:
+        joint = list(zip(*(_weighings(spare, g) for g in groups), strict=True))
+        return found | {("spare", j, turn) for j in joint for turn in range(spare.turns(groups))}
+    return found | {
+        ("spare", g, c, turn) for g in groups for c in _weighings(spare, g) for turn in range(spare.turns([g]))
+    }
+
+
+def _weighings(spare: Spare, group: str) -> list[Candidate | None]:
+    """Return what a group's weights depend on: not on alpha, where no distance is measured."""
+    found = candidates_of(spare, group)
+    return [None] * len(found) if spare.weighting == "group_frequency" else [*found]
+
+
 def networks_trained(spare: Spare, groups: Sequence[str]) -> int:
     """Count the networks of a fit, see `Spare.cost`."""
-    if is_erm(spare):
-        return 1
-    if merges(spare, groups):
-        return 1 + networks_trained(spare, groups[: spare.merge_to])
-    first = [g for g in groups if spare.uses_first_networks(g)]
-    predictor = int(any(spare.uses_predictor(g) for g in groups))
-    turns = {g: spare.turns([g]) for g in groups}
-    if spare.sharing in SHARED:
-        last = len(candidates_of(spare, groups[0])) * spare.turns(groups)
-    else:
-        last = sum(len(candidates_of(spare, g)) * turns[g] for g in groups)
-    measured = [g for g in groups if spare.uses_utility(g)]
-    crossed = len(measured) + (predictor if spare.similarity == "boundary" else 0)
-    guard = SUSPECT_FOLDS if measured and spare.suspects == "not_rewarded" else 0
-    pooled = spare.pooled or spare.initial == "erm" or spare.sharing == ADAPTERS
-    return len(first) + predictor + last + spare.cross_fit * crossed + guard + pooled
+    return len(networks_of(spare, groups))

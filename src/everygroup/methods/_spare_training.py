@@ -188,10 +188,13 @@ class Trainer:
     ) -> list[dict[str, Outcome]]:
         """Train one network with a shared trunk for each candidate, which all groups then have in common.
 
-        Groups that are not among the candidates' have weight 0 everywhere and layers that learn nothing.
+        Groups that are not among the candidates' have weight 0 everywhere and layers that learn nothing; the trunk's
+        gradient is the mean over the others.
         """
         groups, targets = self.train.groups, list(candidates)
         adapter = {"name": SharedTrunk.name, "n_groups": len(groups), "sharing": self.spare.sharing}
+        if len(targets) < len(groups):
+            adapter["trained"] = len(targets)
         answered = self.validation.where(np.isin(self.validation.group, [groups.index(g) for g in targets]))
         rounds = []
         for joint in zip(*candidates.values(), strict=True):

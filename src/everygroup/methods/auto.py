@@ -13,6 +13,7 @@ import pandas as pd
 from everygroup.cohort import Cohort
 from everygroup.console import say
 from everygroup.errors import SettingsError
+from everygroup.methods._spare_options import networks_of
 from everygroup.methods._validation_gain import paired_gain
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.erm import ERM, train_pooled_for
@@ -44,7 +45,7 @@ class Auto(Method):
     (not where the setting selection is 'last'). The ERM that answers is the usual one.
 
     Choice and gains are in the model's `info["choice"]`. Cost: ERM, G group models, the group predictor, G networks for
-    every alpha, and G times ERM for the comparison: 5G + 2 by default.
+    every alpha, and G times ERM for the comparison: 5G + 2 by default. What candidates share counts once.
 
     Parameters
     ----------
@@ -94,10 +95,24 @@ class Auto(Method):
         self.spare: Mapping[str, Any] | None = spare
         self._candidates()  # refuses impossible values early
 
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the networks trained with these hyper-parameters; what candidates share counts once."""
+        found = {("erm",), *(("group model", g) for g in groups)}
+        for method in self._candidates().values():
+            if isinstance(method, Spare):
+                found |= networks_of(method, groups)
+        return len(found) + len(groups)
+
     def check_network(self, network: Classifier) -> None:
         """Refuse a backbone that a candidate cannot work with; see `Method.check_network`."""
         for method in self._candidates().values():
             method.check_network(network)
+
+    def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
+        """Refuse, besides, cohorts that a candidate cannot be trained on."""
+        super().check_cohorts(train, validation)
+        for method in self._candidates().values():
+            method.check_cohorts(train, validation)
 
     def _candidates(self) -> dict[str, Method]:
         """Return the portfolio by name, ERM first."""

@@ -106,12 +106,23 @@ class Method(ABC):
         info = {"hyperparameters": self.hyperparameters}
         return RoutedModel.build(self.info.name, train, {"pooled": trained}, route=route, pooled="pooled", info=info)
 
-    def _network_per_group(self, train: Cohort, trained: Trained) -> RoutedModel:
-        """Assemble the model of a method whose one network takes the group: a network for each, and one without."""
+    def _network_per_group(self, train: Cohort, trained: Trained, *, blind: bool = False) -> RoutedModel:
+        """Assemble the model of a method whose one network takes the group: a network for each.
+
+        Where no group is known the mean of the groups' probabilities answers; `blind`: a network of its own does. It is
+        to be the answer that validation saw when the epoch was chosen.
+        """
         parts = {g: trained.answering(i) for i, g in enumerate(train.groups)}
-        route = {g: g for g in train.groups}
-        info = {"hyperparameters": self.hyperparameters}
-        return RoutedModel.build(self.info.name, train, parts, route=route, info=info)
+        if blind:
+            parts["pooled"] = trained.answering(None)
+        return RoutedModel.build(
+            self.info.name,
+            train,
+            parts,
+            route={g: g for g in train.groups},
+            pooled="pooled" if blind else None,
+            info={"hyperparameters": self.hyperparameters},
+        )
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

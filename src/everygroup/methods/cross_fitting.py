@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from everygroup.cohort import Cohort
+from everygroup.console import warn
 from everygroup.errors import TrainingError
 from everygroup.methods.store import Store
 from everygroup.settings import TrainSettings
@@ -21,6 +22,8 @@ def cross_fitted(
     store: Store,
     n_budget: int,
     measure: Callable[[Trained, Cohort], np.ndarray],
+    *,
+    otherwise: Trained | None = None,
 ) -> np.ndarray:
     """Measure every training sample of a task on the network of a k-fold cross-fit that has not seen its patient.
 
@@ -37,6 +40,9 @@ def cross_fitted(
         Size of the whole training cohort, for the number of updates.
     measure : callable
         (network, samples) -> values (n, ...), such as boundary distances.
+    otherwise : Trained, optional
+        Network that a fold is measured on without which too little is left to train on: its patients hold all samples
+        of every class but one. A warning says so.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def cross_fitted(
     Raises
     ------
     TrainingError
-        If there are fewer patients than folds.
+        If there are fewer patients than folds, or a fold cannot be left out and there is no other network.
     """
     cohort = task.train
     names = np.unique(cohort.units)
@@ -58,16 +64,25 @@ def cross_fitted(
     values: np.ndarray | None = None
     for k in range(folds):
         held = fold == k
-        part = replace(
-            task,
-            name=f"{task.name} fold {k + 1}",
-            train=cohort.where(~held),
-            y_train=task.y_train[~held],
-            validation=cohort.where(held),
-            y_validation=task.y_train[held],
-        )
-        trained = store.network(part, settings.but(selection="last"), n_budget=n_budget)
-        found = measure(trained, part.validation)
+        unseen = cohort.where(held)
+        left = np.unique(task.y_train[~held])
+        if len(left) < 2 and otherwise is not None:
+            warn(
+                f"{task.name} fold {k + 1}: all other samples are {task.outputs[left[0]]!r}, nothing can be trained on "
+                "them; its samples are measured on the network that has seen them."
+            )
+            network = otherwise
+        else:
+            part = replace(
+                task,
+                name=f"{task.name} fold {k + 1}",
+                train=cohort.where(~held),
+                y_train=task.y_train[~held],
+                validation=unseen,
+                y_validation=task.y_train[held],
+            )
+            network = store.network(part, settings.but(selection="last"), n_budget=n_budget)
+        found = measure(network, unseen)
         if values is None:
             values = np.full((len(cohort), *found.shape[1:]), np.nan)
         values[held] = found

@@ -84,7 +84,7 @@ class Distilled(Method):
         T; larger shows more of how the teacher ranks the other classes.
     student_group : bool
         Give the student the group: one trunk and a last layer per group. Each group is then answered by its own last
-        layer, and a missing group by the mean of the groups' probabilities. Samples without a group are not trained on.
+        layer, and a missing group by the mean of the groups' logits. Samples without a group are not trained on.
     """
 
     info = MethodInfo(
@@ -164,4 +164,6 @@ class Distilled(Method):
             if self.student_group
             else None,
         )
-        return self._network_per_group(train, trained) if self.student_group else self._one_network(train, trained)
+        if self.student_group:
+            return self._network_per_group(train, trained, blind=True)
+        return self._one_network(train, trained)

@@ -23,7 +23,7 @@ class DomainIndependent(Method):
     ----------
     rule : {'sum_logits', 'known', 'sum_probabilities', 'max'}
         How the heads answer together: argmax_y sum_g z_gy (the paper's choice, needs no group), the recorded group's
-        head, sum_g softmax(z_g), or the largest logit.
+        head (where none is recorded, the mean of all logits), sum_g softmax(z_g), or the largest logit.
     """
 
     learns_every_group = True
@@ -48,5 +48,5 @@ class DomainIndependent(Method):
         adapter = {"name": "domain_heads", "n_groups": len(train.groups), "rule": self.rule}
         trained = store.network(task, settings, n_budget=len(train), adapter=adapter)
         if self.rule == "known":
-            return self._network_per_group(train, trained)
+            return self._network_per_group(train, trained, blind=True)
         return self._one_network(train, trained.answering())

@@ -16,7 +16,8 @@ from everygroup.methods.registry import register
 from everygroup.methods.resampling import balanced_probabilities
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.store import Store
-from everygroup.networks import logits_of
+from everygroup.networks import NetworkSpec, build_network, logits_of, resolve_backbone
+from everygroup.networks.group_batchnorm import norms_act
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Task
 
@@ -52,6 +53,8 @@ class FairAdaBNLoss:
 class FairAdaBN(Method):
     """One network whose batch norms are the group's own. Samples without a group are not trained on.
 
+    Where no group is known, every batch norm answers with the mean over the groups of what each would give.
+
     Parameters
     ----------
     alpha : float
@@ -85,7 +88,16 @@ class FairAdaBN(Method):
         drawn = balanced_probabilities(known) if self.balanced_batches else None
         task = Task.diagnosis(self.info.name, known, validation, probabilities=drawn)
         adapter = {"name": "group_batchnorm", "n_groups": len(train.groups), "shared_affine": self.shared_affine}
+        if _norms_act(train, settings):
+            adapter["norms_act"] = True
         trained = store.network(
             task, settings, n_budget=len(train), objective=FairAdaBNLoss(self.alpha), adapter=adapter
         )
-        return self._network_per_group(train, trained)
+        return self._network_per_group(train, trained, blind=True)
+
+
+def _norms_act(train: Cohort, settings: TrainSettings) -> bool:
+    shape = train.sample_shape
+    spec = NetworkSpec(resolve_backbone(settings.backbone, shape), len(train.classes), shape, settings.small_stem)
+    with torch.device("meta"):
+        return norms_act(build_network(spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +99,10 @@ class FairMoE(Method):
         if balance not in BALANCE:
             raise SettingsError(f"balance = {balance!r}.", fix=f"choose one of {', '.join(BALANCE)}")
         self.experts, self.mi_weight, self.noise, self.balance = experts, mi_weight, noise, balance
+
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the passes of an update: every 3x3 convolution once for each expert."""
+        return self.experts
 
     def check_network(self, network: Classifier) -> None:
         """Refuse a backbone without 3x3 convolutions."""

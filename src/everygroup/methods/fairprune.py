@@ -39,10 +39,10 @@ class FairPrune(Method):
 
     To remove theta_i changes a group's loss by about 0.5 H_ii theta_i^2; a small s_i hurts the privileged group and
     not the others. H_ii is the empirical Fisher information of the group's training samples, measured again on the
-    pruned network in every round. Weights of convolutions are ranked together over the whole network (of linear
-    layers, where a backbone has no convolution); nothing is trained again. The privileged group is the one with the
-    highest validation accuracy under ERM; with more groups, H^unpriv is the mean over all others, each group counting
-    the same.
+    pruned network in every round. Weights of convolutions are ranked together over the whole network (and of linear
+    layers but the last, where these hold more, as in transformers); nothing is trained again. The privileged group is
+    the one with the highest validation accuracy under ERM; with more groups, H^unpriv is the mean over all others, each
+    group counting the same.
 
     The smallest s_i are the most negative ones: weights on which the privileged group depends most, for which a second-
     order estimate is no longer valid. In networks with batch norm a dozen of them can cost most of the accuracy. So
@@ -149,5 +149,10 @@ class FairPrune(Method):
         with torch.no_grad():
             for n, weight in weights.items():
                 weight.mul_(free[n])
-        key = hash_json([trained.key, self.info.name, self.hyperparameters, privileged])
+        facts = [trained.key, self.info.name, self.hyperparameters, privileged]
+        if (
+            len({weight.ndim for weight in weights.values()}) > 1
+        ):  # transformers were once pruned in their embedding only
+            facts.append(names)
+        key = hash_json(facts)
         return replace(trained, network=network, key=key), free

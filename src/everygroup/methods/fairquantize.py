@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 
@@ -40,9 +41,9 @@ class FairQuantize(Method):
     """Replace weights by powers of two, those with the smallest s_i = (H_ii^unpriv - beta H_ii^priv) dw_i^2 first.
 
     dw_i = q(w_i) - w_i is the change that quantisation makes, q(w) = sign(w) 2^round(log2 |w|). Starting from the ERM
-    network, every round quantises so many more weights of every convolution (linear layer, where a backbone has no
-    convolution), by their rank in the layer; these are then held, and everything else is trained on. H_ii and the
-    privileged group are as in FairPrune; H is measured anew in every round. The last round is taken.
+    network, every round quantises so many more weights of every convolution (and of every linear layer but the last,
+    where these hold more), by their rank in the layer; these are then held, and everything else is trained on. H_ii and
+    the privileged group are as in FairPrune; H is measured anew in every round. The last round is taken.
 
     Cost: 1 + rounds * updates_per_round trainings, 1.4 by default, and in each round one forward and backward pass of
     at most `samples` training samples a group.
@@ -93,6 +94,10 @@ class FairQuantize(Method):
         check_number("samples", 1 if samples is None else samples, 1, whole=True)
         self.share, self.beta, self.rounds = share, beta, rounds
         self.updates_per_round, self.lr_scale, self.samples = updates_per_round, lr_scale, samples
+
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the trainings: ERM's and the share of one that each round is."""
+        return 1 + (self.rounds * self.updates_per_round if self.share else 0)
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         trained = train_pooled(train, validation, settings, store)

@@ -36,7 +36,8 @@ class MultiTask(Method):
     """min (1/n) sum_i CE(f_{theta_0 + Delta_{a_i}}(x_i), y_i) + strength * mean_g ||Delta_g||^2.
 
     The deep form of w_t = w_0 + v_t; the penalty on w_0 is the training settings' weight decay. A large strength gives
-    one shared network, 0 (without weight decay) independent ones. Samples without a group are not trained on.
+    one shared network, 0 (without weight decay) independent ones. Samples without a group are not trained on, and are
+    answered by w_0 (with the mean of the groups' batch-norm statistics).
 
     Parameters
     ----------
@@ -70,4 +71,4 @@ class MultiTask(Method):
             objective=OffsetLoss(self.strength),
             adapter={"name": "group_offsets", "n_groups": len(train.groups)},
         )
-        return self._network_per_group(train, trained)
+        return self._network_per_group(train, trained, blind=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,6 +201,10 @@ class SCPFairPrune(Method):
         self.share, self.rounds, self.updates_per_round, self.lr_scale = share, rounds, updates_per_round, lr_scale
         self.layers, self.temperature, self.batches = layers, temperature, batches
         self.tolerance, self.patience = tolerance, patience
+
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the trainings: ERM's and at most the share of one that each round is."""
+        return 1 + (self.rounds * self.updates_per_round if self.share else 0)
 
     def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
         trained = train_pooled(train, validation, settings, store)

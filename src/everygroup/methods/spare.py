@@ -14,6 +14,7 @@ from everygroup.methods._spare_distances import Measured, measure, train_predict
 from everygroup.methods._spare_merging import fit_merged
 from everygroup.methods._spare_options import (
     ADAPTERS,
+    PAPER_SIZE,
     alphas_of,
     candidates_of,
     check_options,
@@ -21,6 +22,7 @@ from everygroup.methods._spare_options import (
     merges,
     networks_trained,
     scale_of,
+    size_factor,
 )
 from everygroup.methods._spare_training import Outcome, Trainer, on_erm, weight_table
 from everygroup.methods.base import Method, MethodInfo, refuse_empty_groups
@@ -65,11 +67,13 @@ class Spare(Method):
         'penalty' is the paper's formulation (beta = 100).
     cross_fit : int
         0 = the paper: in-group distances come from networks that were trained on these very samples. k >= 2 measures
-        every training sample on networks of a k-fold cross-fit that have not seen its patient (not 'fcd' and 'mmd').
+        every training sample on networks of a k-fold cross-fit that have not seen its patient (not 'fcd' and 'mmd'). A
+        fold without which one class is left is measured on the network that has seen it, with a warning.
     misclassified : {'as_is', 'zero_distance', 'drop'}
         What f_t's errors on training samples mean: nothing (paper), utility distance 0, or weight 0.
     min_group : int
-        A group with fewer training samples has no reliable f_t; its utility distances come from ERM.
+        A group with fewer training samples has no reliable f_t; its utility distances come from ERM (with `cross_fit`
+        from k more networks of everybody, which `cost` does not count).
     use : {'loss', 'sampler'}
         Weights multiply the loss (paper), or are probabilities of being drawn.
     loss_norm : {'mean_1', 'sum_w_batch', 'none'}
@@ -78,7 +82,8 @@ class Spare(Method):
     initial : {'seed', 'group_model', 'erm'}
         Initial weights of f_t*: the seed's, as for every method; or a warm start from f_t or ERM.
     small_groups : {'error', 'erm'}
-        As in `GroupModel`.
+        As in `GroupModel`. Where only one group has training samples, no group predictor can be trained: with 'erm',
+        ERM then answers for everybody.
     pooled : bool
         Also train ERM, to answer where no group is known and no group predictor is wanted.
     alphas : sequence of float
@@ -164,6 +169,8 @@ class Spare(Method):
         merge_to: int | None = None,
         refresh: int = 0,
     ) -> None:
+        if isinstance(alpha, Mapping):
+            alpha = {str(group): value for group, value in alpha.items()}  # a file's keys may be numbers
         self.alpha, self.alphas, self.scale, self.temperature = alpha, alphas, scale, temperature
         self.search_preset, self.search, self.cross_fit = search_preset, search, cross_fit
         self.misclassified, self.suspects, self.min_group = misclassified, suspects, min_group
@@ -215,8 +222,10 @@ class Spare(Method):
             FrozenTrunk(copy.deepcopy(network), parts=self.adapter, rank=self.rank)
 
     def check_cohorts(self, train: Cohort, validation: Cohort) -> None:
-        """Refuse, besides, groups too small for a network of their own or without an alpha."""
+        """Refuse, besides, groups too small for a network or without an alpha, and vectors where images are needed."""
         super().check_cohorts(train, validation)
+        if scale_of(self) == PAPER_SIZE and self.weighting != "group_frequency" and not is_erm(self):
+            size_factor(train.sample_shape)
         if merges(self, train.groups):
             refuse_empty_groups(train)
             return  # the clusters are checked once they are known
@@ -232,6 +241,10 @@ class Spare(Method):
             return self._one_network(train, train_pooled(train, validation, settings, store))
         left_out = pooled_groups(train, validation, self.small_groups)
         targets = [g for g in train.groups if g not in left_out]
+        present = {int(g) for g in train.group if g >= 0}
+        if len(present) < 2 and any(self.uses_predictor(g) for g in targets):
+            warn(f"Only group {', '.join(targets)} has training samples: no group can be told apart, ERM answers.")
+            return self._one_network(train, train_pooled(train, validation, settings, store))
         trained, first = self._first_networks(targets, left_out, train, validation, settings, store)
         trainer = Trainer(self, train, validation, settings, store, {**trained, **first})
         networks = dict(first)
@@ -337,8 +350,9 @@ class Spare(Method):
 
     def _describe(self, group: str, outcome: Outcome, train: Cohort) -> None:
         inside, weight = (train.group == train.groups.index(group)), outcome.weight
+        outside = f"{weight[~inside].mean():.2f} out-of-group" if not inside.all() else "nobody out-of-group"
         say(
-            f"  {group}: mean weight {weight[inside].mean():.2f} in-group, {weight[~inside].mean():.2f} out-of-group; "
+            f"  {group}: mean weight {weight[inside].mean():.2f} in-group, {outside}; "
             f"effective sample size {effective_sample_size(weight):.0f} of {len(train)}, "
             f"out-of-group share {out_of_group_share(weight, inside):.0%}"
         )

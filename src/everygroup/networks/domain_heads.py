@@ -19,8 +19,8 @@ class DomainHeads(Adapted):
     """Logits z (N, G, K) from one trunk.
 
     While training, a sample is answered by the head of its own group. Afterwards `rule` says how the heads are put
-    together: 'known' takes the recorded group's, 'sum_logits' sum_g z_g, 'sum_probabilities' log sum_g softmax(z_g),
-    'max' max_g z_g. All heads start as the backbone's.
+    together: 'known' takes the recorded group's (mean_g z_g where none is recorded), 'sum_logits' sum_g z_g,
+    'sum_probabilities' log sum_g softmax(z_g), 'max' max_g z_g. All heads start as the backbone's.
     """
 
     name = "domain_heads"
@@ -57,13 +57,14 @@ class DomainHeads(Adapted):
         return z.amax(1) if self.options["rule"] == "max" else z.sum(1)
 
     def answering(self, group: int | None) -> Classifier | Adapted:
-        """Return a plain network: one head, or the sum of all; the other rules need all heads."""
+        """Return a plain network: one head, or the sum or mean of all; the other rules need all heads."""
         rule = self.options["rule"]
         if rule in ("sum_probabilities", "max"):
             return self
         plain = copy.deepcopy(self.base)
-        own = slice(group, group + 1) if rule == "known" and group is not None else slice(None)
+        known = rule == "known"
+        own = slice(group, group + 1) if known and group is not None else slice(None)
         with torch.no_grad():
-            plain.head.weight.copy_(self.weight[own].sum(0))
-            plain.head.bias.copy_(self.bias[own].sum(0))
+            for total, heads in ((plain.head.weight, self.weight[own]), (plain.head.bias, self.bias[own])):
+                total.copy_(heads.mean(0) if known else heads.sum(0))
         return plain

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from everygroup.errors import SettingsError
@@ -41,9 +40,17 @@ class _NormPerGroup(nn.Module):
 
 
 def _as_it_stands(norm: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Normalise with the running statistics, and leave them alone."""
-    assert isinstance(norm, nn.BatchNorm2d)
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
+    """Normalise with the running statistics, and leave them alone; what else the norm does, it does."""
+    mode = norm.training
+    norm.eval()
+    answer: torch.Tensor = norm(x)
+    norm.train(mode)
+    return answer
+
+
+def norms_act(network: nn.Module) -> bool:
+    """Tell whether batch norms hold more than a norm, such as the activation of timm's EfficientNets and DenseNets."""
+    return any(isinstance(m, nn.BatchNorm2d) and type(m) is not nn.BatchNorm2d for m in network.modules())
 
 
 @register_adapter
@@ -53,6 +60,18 @@ class GroupBatchNorm(Adapted):
     All start as the backbone's. A group with a single sample in a batch is normalised with its running statistics;
     a sample without a group with the mean over the groups of what each would give.
 
+    Parameters
+    ----------
+    base : Classifier
+    n_groups : int
+    shared_affine : bool
+        One scale and shift for all groups.
+    norms_act : bool
+        What `norms_act` tells of the backbone. Nothing depends on it but the key of the training: such networks were
+        once trained without the activation where running statistics are used, and these are not to be served.
+    blind : bool
+        Answer everybody as if no group were known.
+
     Raises
     ------
     SettingsError
@@ -60,10 +79,17 @@ class GroupBatchNorm(Adapted):
     """
 
     name = "group_batchnorm"
-    takes_group = True
 
-    def __init__(self, base: Classifier, *, n_groups: int, shared_affine: bool = False) -> None:
-        super().__init__(base, n_groups=n_groups, shared_affine=shared_affine)
+    def __init__(
+        self,
+        base: Classifier,
+        *,
+        n_groups: int,
+        shared_affine: bool = False,
+        norms_act: bool = False,
+        blind: bool = False,
+    ) -> None:
+        super().__init__(base, n_groups=n_groups, shared_affine=shared_affine, norms_act=norms_act, blind=blind)
         found = [(name, m) for name, m in base.named_modules() if isinstance(m, nn.BatchNorm2d)]
         if not found:
             raise SettingsError("This backbone has no batch norm.", fix="choose --backbone resnet18 or small_cnn")
@@ -74,8 +100,15 @@ class GroupBatchNorm(Adapted):
             setattr(base.get_submodule(parent), last, own)
             self._norms.append(own)
 
+    @property
+    def takes_group(self) -> bool:  # type: ignore[override]
+        """Whether the recorded group decides."""
+        return not self.options["blind"]
+
     def forward(self, x: torch.Tensor, group: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits (N, K)."""
+        if not self.takes_group:
+            group = torch.full((len(x),), -1, device=x.device)
         if group is None:
             raise ValueError("the group of every sample is needed")
         for norm in self._norms:
@@ -84,10 +117,14 @@ class GroupBatchNorm(Adapted):
         return logits
 
     def answering(self, group: int | None) -> Classifier | Adapted:
-        """Return the plain network of one group."""
+        """Return the plain network of one group, or this one as if no group were known."""
+        if group is None:
+            other = copy.deepcopy(self)  # the norms of the backbone are replaced already
+            other.options = {**self.options, "blind": True}
+            return other.eval()
         plain = copy.deepcopy(self.base)
         for name, norm in list(plain.named_modules()):
             if isinstance(norm, _NormPerGroup):
                 parent, _, last = name.rpartition(".")
-                setattr(plain.get_submodule(parent), last, norm.norms[group or 0])
+                setattr(plain.get_submodule(parent), last, norm.norms[group])
         return plain

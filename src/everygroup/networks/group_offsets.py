@@ -91,4 +91,4 @@ class GroupOffsets(Adapted):
 
     def _mean_over_groups(self, name: str) -> torch.Tensor:
         values = [getattr(self, self._key(g, name)) for g in range(len(self.offsets))]
-        return torch.stack([v.double() for v in values]).mean(0).to(values[0].dtype)
+        return torch.stack([v.cpu().double() for v in values]).mean(0).to(values[0])  # mps has no float64

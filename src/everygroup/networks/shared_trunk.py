@@ -81,8 +81,8 @@ class SharedTrunk(Adapted):
     """One trunk, batch norm included, and a copy of the last layers for each group.
 
     All copies start as the backbone's. `heads` takes a sample through the trunk once and through every group's layers;
-    the gradient that reaches the trunk is divided by the number of groups. A sample without a group is answered with
-    the mean of the groups' probabilities.
+    the gradient that reaches the trunk is divided by the number of groups that are trained. A sample without a group is
+    answered with the mean of the groups' probabilities.
 
     Parameters
     ----------
@@ -93,6 +93,8 @@ class SharedTrunk(Adapted):
         What is group-specific, see `specific_steps`.
     blind : bool
         Answer everybody as if no group were known.
+    trained : int, optional
+        Number of groups with a loss; all by default.
 
     Raises
     ------
@@ -102,8 +104,10 @@ class SharedTrunk(Adapted):
 
     name = "shared_trunk"
 
-    def __init__(self, base: Classifier, *, n_groups: int, sharing: str, blind: bool = False) -> None:
-        super().__init__(base, n_groups=n_groups, sharing=sharing, blind=blind)
+    def __init__(
+        self, base: Classifier, *, n_groups: int, sharing: str, blind: bool = False, trained: int | None = None
+    ) -> None:
+        super().__init__(base, n_groups=n_groups, sharing=sharing, blind=blind, trained=trained)
         self._own = specific_steps(base, sharing)
         self._trunk = [step for step in network_steps(base) if step not in self._own]
         self.others = nn.ModuleList(
@@ -134,8 +138,9 @@ class SharedTrunk(Adapted):
             h = self.base._scale(x)
             for step in self._trunk:
                 h = h.mean((2, 3)) if step == _MEAN else self.base.body.get_submodule(step)(h)
-        if n_groups > 1 and h.requires_grad:
-            h = h.detach() + (h - h.detach()) / n_groups  # the same values, a G-th of the gradient
+        n_trained = self.options["trained"] or n_groups
+        if n_trained > 1 and h.requires_grad:
+            h = h.detach() + (h - h.detach()) / n_trained  # the same values, a G-th of the gradient
         return torch.stack([self._finish(h, self.specific_modules(g)) for g in range(n_groups)], 1)
 
     def _finish(self, h: torch.Tensor, modules: dict[str, nn.Module]) -> torch.Tensor:
