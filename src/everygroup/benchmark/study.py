@@ -22,9 +22,11 @@ from everygroup.benchmark.shared_store import only_one
 from everygroup.console import is_quiet, say
 from everygroup.errors import OutputError
 from everygroup.files import atomic_path, hash_json
+from everygroup.methods.imported import code_hash
+from everygroup.methods.registry import method_class
 from everygroup.settings import read_config, write_config
 
-_GROWS = ("methods", "seeds", "cohorts")  # what a later call may add to
+_GROWS = ("methods", "seeds", "cohorts", "imports")  # what a later call may add to
 _WORDS = ("title", "question", "paper", "reports", "sizes")  # what changes no result
 
 
@@ -122,11 +124,14 @@ def claim(out: Path, recipe: Recipe) -> None:
     with only_one(out / ".lock"):
         held = ["recipe.yaml"] if (out / "recipe.yaml").exists() else []
         wanted = {"everygroup": __version__, **recipe.model_dump(mode="json", exclude_none=True)}
+        for entry in wanted["methods"]:
+            if code := code_hash(method_class(entry["name"])):
+                entry["code_hash"] = code  # so that a method's file may not change under its results
         if held:
             before = read_config(out / "recipe.yaml")
             _check_same(before, wanted, out)
             for key in _GROWS:
-                wanted[key] = _united(before[key], wanted[key])
+                wanted[key] = _united(before.get(key, []), wanted[key])
         write_config(out / "recipe.yaml", wanted)
 
 

@@ -50,6 +50,7 @@ def fit(
     split_seed: Annotated[
         int | None, typer.Option(min=0, help="Another seed for the split alone.", show_default="that of --seed")
     ] = None,
+    import_: t.ImportOption = None,
     workers: c.WorkersOption = None,
     n_boot: Annotated[
         int | None, typer.Option(min=10, help="Bootstrap replicates of the audit.", show_default="1000")
@@ -98,6 +99,7 @@ def fit(
         "seed": seed,
         "split_seed": split_seed,
         "n_boot": n_boot,
+        "imports": [str(path) for path in import_] if import_ else None,
     }
     plan = t.resolve(flags, preset=preset, config=config, assignments=set_)
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
