@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_run_folder_explains_itself(finished: Path) -> None:
     assert weights["weight"].between(0, 1, inclusive="right").all()
     assert json.loads((finished / "environment.json").read_text())["packages"]["torch"]
     assert "http-equiv" in (finished / "report.html").read_text()
+
+
+def test_a_forgotten_unit_and_a_short_training_are_said_first(
+    folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
+) -> None:
+    at = fit_options.index("--split-by")
+    options = [*fit_options[:at], *fit_options[at + 2 :], "--method", "erm"]
+    code, output = everygroup("fit", folder, "-o", tmp_path / "run", *options)
+    assert code == 0 and "give --split-by patient_id" in output and "the chosen epoch is the last one (erm)" in output
+    page = (tmp_path / "run" / "report.html").read_text()
+    heed = page[page.index("To heed") :]
+    assert heed.index("give --split-by patient_id") == heed.index("give --split-by") < heed.index("trained too briefly")
+    assert re.search(r"<li>(.*?)</li>", heed, flags=re.DOTALL)[1].startswith("Column")  # type: ignore[index]
 
 
 def test_predictions_are_of_unseen_samples(finished: Path) -> None:

@@ -95,15 +95,20 @@ def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: 
         )
     if twins["across_parts"]:
         found.append(f"{twins['across_parts']} sets of identical images lie in several parts of the split: a leak.")
+    return [*found, *forgotten_unit(cohort)]
+
+
+def forgotten_unit(cohort: Cohort) -> list[str]:
+    """Return a warning where the split goes by image although a column looks like the patient or lesion."""
+    if not np.array_equal(cohort.units, cohort.ids):
+        return []
     named = [str(c) for c in cohort.table.columns if _UNIT_NAME.search(str(c)) and str(c) != cohort.label]
-    if named and np.array_equal(cohort.units, cohort.ids):
-        named = [c for c in named if cohort.table[c].duplicated().any()]
-        if named:
-            found.append(
-                f"Column {named[0]!r} looks like a patient or lesion with several images, but the split goes by image; "
-                f"give --split-by {named[0]}."
-            )
-    return found
+    named = [c for c in named if cohort.table[c].dropna().duplicated().any()]
+    return [
+        f"Column {c!r} looks like a patient or lesion with several images, but the split goes by image; "
+        f"give --split-by {c}."
+        for c in named[:1]
+    ]
 
 
 def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
