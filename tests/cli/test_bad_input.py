@@ -64,6 +64,26 @@ def test_tables(case: str, folder: Path, change: Any, everygroup: Run, fit_optio
     assert not (tmp_path / "run").exists()
 
 
+def test_forgotten_bins(folder: Path, everygroup: Run, tmp_path: Path) -> None:
+    options = ["--label", "label", "--group", "age", "--image-size", "10"]
+    prepared = tmp_path / "prepared"
+    assert everygroup("prepare", folder, "--out", prepared, *options[:2], "--group", "sex", *options[4:])[0] == 0
+    for command in (["check", folder], ["fit", folder, "--out", tmp_path / "run"], ["check", prepared]):
+        code, output = everygroup(*command, *options)
+        assert code == 2 and "age has 14 different values" in output and "--bins age=34,72" in output, output
+        assert len(output) < 400
+
+
+def test_a_column_in_another_case_is_suggested(folder: Path, change: Any) -> None:
+    from everygroup.console import recorded_warnings
+    from everygroup.datasets import read_cohort
+
+    change(lambda table: table.rename(columns={"age": "Age"}))
+    known: dict[str, Any] = {"classes": ["ill", "well"], "groups": ["<=55", ">55"], "bins": {"age": 55}}
+    cohort = read_cohort(folder, group="age", image_size=10, **known)
+    assert (cohort.group == -1).all() and any("did you mean 'Age'?" in w for w in recorded_warnings())
+
+
 def test_empty_file_wrong_encoding_and_non_images(
     folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """Samples with labels and groups, how they are grouped, split and described."""
 
-from everygroup.cohort._facts import forgotten_unit
+from everygroup.cohort._facts import forgotten_unit, outside_sets
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.fingerprint import Fingerprint
 from everygroup.cohort.groups import Binning, GroupRule
@@ -14,6 +14,7 @@ __all__ = [
     "Split",
     "fingerprint",
     "forgotten_unit",
+    "outside_sets",
     "split_cohort",
     "split_from_parts",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import GroupRule
+from everygroup.cohort.groups import near_column
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
@@ -102,7 +103,10 @@ def gather(request: Request) -> Found:
         [request.label, *request.group, request.split_by, request.id_column, request.image_column],
     )
     if request.group:
-        GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
+        rule = GroupRule.make(request.group, request.bins)
+        if request.groups is None:
+            rule.refuse_numbers(table)
+        rule.assign(table)  # an impossible rule is told before the long work
     position = np.arange(len(table))
     n_unlabelled = 0
     if request.label is not None:
@@ -137,7 +141,9 @@ def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame
     """Add the attributes a trained model asks for and the table lacks, as missing throughout."""
     lacking = [c for c in group if c not in table.columns]
     if lacking:
-        warn(f"There is no column {' or '.join(map(repr, lacking))}: every sample counts as of unknown group.")
+        near = [c for name in lacking if (c := near_column(name, table.columns)) is not None]
+        hint = f" (did you mean {' and '.join(map(repr, near))}? Rename it then)" if near else ""
+        warn(f"There is no column {' or '.join(map(repr, lacking))}{hint}: every sample counts as of unknown group.")
     return table.assign(**{c: pd.Series([None] * len(table), dtype=object, index=table.index) for c in lacking})
 
 
