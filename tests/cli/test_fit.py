@@ -141,6 +141,18 @@ def test_predict_with_table_without_label_and_without_table(
     assert set(pd.read_csv(tmp_path / "bare.csv")["route"]) == {"soft"}
 
 
+def test_predict_says_what_it_lacks(
+    finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.yaml").write_text("method: erm\n")
+    code, output = everygroup("predict", tmp_path / "half", folder)
+    assert code == 2 and "unfinished run" in output and "--resume" in output
+    change(lambda table: table.assign(age=["old", *table["age"][1:].astype(str)]))
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path / "p.csv")
+    assert code == 2 and "'old'" in output and "leave it empty" in output and "--bins" not in output, output
+
+
 def test_predict_tells_of_groups_unknown_at_training(
     pristine_folder: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -310,6 +322,11 @@ def test_list_and_describe_by_name(everygroup: Run) -> None:
         assert (code, words in output) == (0, True), output
         assert json.loads(everygroup("describe", name, "--json")[1])
     assert everygroup("describe", "sparee")[0] == 2
+    code, output = everygroup("describe", "eopp1_lab")
+    assert code == 0 and "variant = lab" in output and "partial" not in output, output
+    assert "macro_recall" in everygroup("describe", "recall")[1]
+    assert "hyper-parameter of spare (default 0.5)" in everygroup("describe", "alpha")[1]
+    assert "None of the backbones is called like 'zzz'" in everygroup("list", "backbones", "zzz")[1]
     assert everygroup("list", "pictures")[0] == 2
 
 

@@ -233,7 +233,8 @@ class Recipe(_Part):
         name = next(iter(self.sizes)) if size is None else size
         if name not in self.sizes:
             raise SettingsError(
-                f"The recipe has no size {name!r}.", fix=f"choose one of {', '.join(self.sizes) or 'none'}"
+                f"The recipe has no size {name!r}.",
+                fix=f"choose one of {', '.join(self.sizes)}" if self.sizes else "leave out --size: it has no sizes",
             )
         chosen, values = self.sizes[name], self.model_dump(exclude_unset=True)
         if strays := [n for n in chosen.cohorts if n not in [c.name for c in self.cohorts]]:
@@ -376,7 +377,8 @@ def choose_attributes(recipe: Recipe, wanted: Sequence[str]) -> Recipe:
     known = {name for entry in recipe.cohorts for name in entry.attributes}
     if unknown := [name for name in wanted if name not in known]:
         raise SettingsError(
-            f"No cohort here has an attribute {unknown[0]!r}.", fix=f"choose from {', '.join(sorted(known)) or 'none'}"
+            f"No cohort here has an attribute {unknown[0]!r}.",
+            fix=f"choose from {', '.join(sorted(known))}" if known else "leave out --attribute: no cohort names any",
         )
     entries = [
         {**c.model_dump(exclude_unset=True), "attributes": kept}

@@ -141,7 +141,7 @@ def outside_sets(cohort: Cohort) -> list[str]:
         shown = ", ".join(f"{value!r} ({n})" for value, n in outside.head(6).items())
         said = (
             f"{outside.sum()} values of {attribute!r} lie in none of the sets given with --bins: "
-            f"{shown}{', ...' if len(outside) > 6 else ''}."
+            f"{shown}{', ...' if len(outside) > 6 else '.'}"
         )
         for member in sorted(known - set(texts)):
             if near := difflib.get_close_matches(member, outside.index, n=1):
@@ -159,5 +159,5 @@ def small_cells(table: pd.DataFrame, part: str, least: int, purpose: str) -> lis
     cells_where = ("cell" if len(here) == 1 else "cells") + ("" if part == "all" else f" of the {part} part")
     return [
         f"{len(here)} {cells_where} with fewer than {least} samples, too few to {purpose}: "
-        f"{shown}{', ...' if len(here) > 8 else ''}."
+        f"{shown}{', ...' if len(here) > 8 else '.'}"
     ]

@@ -22,6 +22,10 @@ MISSING_WORDS = frozenset({"", "nan", "none", "null", "na", "n/a", "unknown", "m
 def missing_column(name: str, columns: Iterable[Any], where: str = "the table") -> CohortError:
     """Build the error for a column that is not there, with the nearest names."""
     names = [str(c) for c in columns]
+    listed = [part.strip() for part in name.split(",")]
+    if len(listed) > 1 and set(listed) <= set(names):
+        repeated = " ".join(f"--group {part}" for part in listed)
+        return CohortError(f"No column {name!r} in {where}.", fix=f"repeat the option for each column: {repeated}")
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return CohortError(f"No column {name!r} in {where}.", fix=f"{hint}The columns are: {', '.join(names)}")

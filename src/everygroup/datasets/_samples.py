@@ -187,7 +187,7 @@ def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images,
         example = f" Images there are called like {members[0]!r}." if members and not chosen.source.hides_names else ""
         raise CohortError(
             f"{path}: {len(lacking)} of {len(names)} samples have no image in {chosen.source.path.name}: "
-            f"{shown}{', ...' if len(lacking) > 5 else ''}.{example}",
+            f"{shown}{', ...' if len(lacking) > 5 else '.'}{example}",
             fix="add the images, name the right column with --image-column, or leave these rows out with "
             "--on-bad-image skip",
         )
