@@ -163,9 +163,8 @@ def sentences(results: Results, moved: pd.DataFrame, ranking: Ranking | None) ->
             if not ours and against != AGAINST[ERM]:
                 continue
             mean = number(part["difference"].mean(), signed=True)
-            said.append(
-                f"{label} against {against}: mean difference in macro F1 {mean} over {_groups(len(part))}. {_clear(part)}"
-            )
+            over = f"mean difference in macro F1 {mean} over {_groups(len(part))}"
+            said.append(f"{label} against {against}: {over}. {_clear(part)}")
     if front["seeds"].max() < FEW_SEEDS:
         return [*said, *([] if ranking is None else [_friedman(ranking)])]
     seeds, patients = front["detectable"].median(), front["detectable_patients"].median()

@@ -118,9 +118,9 @@ def _record(name: str) -> dict[str, Any]:
         cost = f"{info.pop('cost'):g} x ERM (two groups)"
         return {**info, "cost": cost, "hyper-parameters": method.defaults(), "text": inspect.getdoc(method) or ""}
     if name in list_metrics():
-        info = metric_info(name)
-        record = {k: v for k, v in asdict(info).items() if k != "function"}
-        function = info.function
+        metric = metric_info(name)
+        record = {k: v for k, v in asdict(metric).items() if k != "function"}
+        function = metric.function
         if isinstance(function, partial):  # one function measures many criteria; these make it this one
             record["fixed"], function = dict(function.keywords), function.func
         return {**record, "text": inspect.getdoc(function) or ""}
