@@ -74,6 +74,12 @@ def test_forgotten_bins(folder: Path, everygroup: Run, tmp_path: Path) -> None:
         assert len(output) < 400
 
 
+def test_a_typing_error_in_a_set_is_said_before_it_stops_the_run(folder: Path, everygroup: Run, tmp_path: Path) -> None:
+    options = ["--label", "label", "--group", "sex", "--bins", "sex=a:m|b:ff", "--image-size", "10"]
+    code, output = everygroup("fit", folder, "--out", tmp_path / "run", *options)
+    assert code == 2 and "'ff' is no value of 'sex'; did you mean 'f'?" in " ".join(output.split()), output
+
+
 def test_a_column_in_another_case_is_suggested(folder: Path, change: Any) -> None:
     from everygroup.console import recorded_warnings
     from everygroup.datasets import read_cohort

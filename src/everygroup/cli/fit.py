@@ -69,7 +69,8 @@ def fit(
     `everygroup list settings`).
     """
     from everygroup.benchmark import RunFolder, preflight, run
-    from everygroup.console import clear_warnings, say
+    from everygroup.cohort import forgotten_unit, outside_sets
+    from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
 
     clear_warnings()
@@ -104,6 +105,8 @@ def fit(
     plan = t.resolve(flags, preset=preset, config=config, assignments=set_)
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
     cohort = read_cohort(source, workers=workers, **plan.cohort)
+    for text in (*forgotten_unit(cohort), *outside_sets(cohort)):  # before what they may make fail
+        warn(text)
     split = cohort.split(seed=plan.split_seed)
     wanted: dict[str, Any] = {
         "split": split,
