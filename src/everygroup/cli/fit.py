@@ -105,6 +105,7 @@ def fit(
     plan = t.resolve(flags, preset=preset, config=config, assignments=set_)
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
     cohort = read_cohort(source, workers=workers, **plan.cohort)
+    cohort.rule.refuse_numbers(cohort.table)
     for text in (*forgotten_unit(cohort), *outside_sets(cohort)):  # before what they may make fail
         warn(text)
     split = cohort.split(seed=plan.split_seed)

@@ -103,10 +103,7 @@ def gather(request: Request) -> Found:
         [request.label, *request.group, request.split_by, request.id_column, request.image_column],
     )
     if request.group:
-        rule = GroupRule.make(request.group, request.bins)
-        if request.groups is None:
-            rule.refuse_numbers(table)
-        rule.assign(table)  # an impossible rule is told before the long work
+        GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
     position = np.arange(len(table))
     n_unlabelled = 0
     if request.label is not None:

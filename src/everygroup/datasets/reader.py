@@ -332,8 +332,6 @@ def _open(request: Request) -> Cohort:
             f"{path}: its rows are no longer those of the images, or in another order.",
             fix="add columns to it if you like, but keep its rows; or prepare the original files again",
         )
-    if request.groups is None:
-        GroupRule.make(group, bins).refuse_numbers(table)
     position = np.arange(len(table))
     if label is not None:
         position, _ = labelled_rows(path, table, label, request)
