@@ -97,6 +97,12 @@ def test_rules_of_the_verdict(sharing: Contrast, weighed: Contrast, against_own:
     assert reason.endswith((".", ")."))
 
 
+def test_help_is_sure_only_where_the_shown_interval_says_so() -> None:
+    for half, words in ((0.05, "others' data help ("), (0.2, "others' data may help, not sure (")):
+        others = dict(zip(CONTRASTS, (contrast(0.1, half, sure=True), ALIKE, ALIKE), strict=True))
+        assert words in verdict_of(others, worthwhile=0.05)[1]
+
+
 # ---- what may be seen -----------------------------------------------------------------------------------------------
 
 

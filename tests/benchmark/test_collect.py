@@ -378,3 +378,25 @@ def test_a_real_run_from_jobs_to_page(recipe: Make, tmp_path: Path) -> None:
     text = (tmp_path / "tables" / "results.md").read_text()
     assert "mine against ERM" in text and "out-of-group share of weight" in text
     assert "Sample weight by source" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("seeds", "rights"), [(3, (0.7, 0.9, 0.72)), (2, (0.7, 0.9, 0.8)), (3, (0.7, 0.7, 0.7))])
+def test_the_answer_is_plain(seeds: int, rights: tuple[float, ...], tmp_path: Path) -> None:
+    for seed in range(seeds):
+        for label, right in zip(("erm", "better", "spare"), rights, strict=True):
+            write_job(tmp_path, label, seed, predictions_of(seed, right))
+    collect(tmp_path)
+    page, text = (tmp_path / "report.html").read_text(), (tmp_path / "tables" / "results.md").read_text()
+    first = next(line for line in text.splitlines() if "spare against ERM" in line)
+    assert " in 0" not in first and ("clearly" in first)
+    if rights[1] == rights[2]:
+        assert first.endswith("over 2 groups. No group is clearly better or worse, over seeds or patients.")
+    assert ("cannot show anything" in first) == ("(no interval)" in page) == (seeds == 2)
+    assert ("could have been shown" in text) == (seeds > 2)
+
+
+def test_epochs_or_updates_decide() -> None:
+    from everygroup.benchmark.study_page import _training
+
+    assert _training({"epochs": 20, "updates": 20, "lr": 0.1, "seed": 0}) == {"updates": 20, "lr": 0.1}
+    assert _training({"epochs": 20, "updates": None, "lr": 0.1}) == {"epochs": 20, "lr": 0.1}

@@ -157,8 +157,14 @@ def test_attributes_of_a_cohort_may_be_added_and_not_changed(recipe: Make, tmp_p
     claim(tmp_path / "out", by(tone={"group": "tone"}))
     claim(tmp_path / "out", by(age=age))
     assert list(read_config(tmp_path / "out" / "recipe.yaml")["cohorts"][0]["attributes"]) == ["tone", "age"]
-    with pytest.raises(OutputError, match="another protocol"):
+    with pytest.raises(OutputError, match=r"another protocol \(sim, attributes;"):
         claim(tmp_path / "out", by(age={"group": "age", "bins": {"age": 60}}))
+
+
+def test_what_differs_is_named(recipe: Make, tmp_path: Path) -> None:
+    claim(tmp_path / "out", recipe())
+    with pytest.raises(OutputError, match="preset: standard there, quick now; updates: 24 there, 40 now"):
+        claim(tmp_path / "out", recipe(settings={**recipe().settings, "updates": 40}, preset="quick"))
 
 
 def test_cohorts_with_one_name_for_their_label_are_two(recipe: Make, tmp_path: Path) -> None:

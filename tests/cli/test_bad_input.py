@@ -64,6 +64,32 @@ def test_tables(case: str, folder: Path, change: Any, everygroup: Run, fit_optio
     assert not (tmp_path / "run").exists()
 
 
+def test_forgotten_bins(folder: Path, everygroup: Run, tmp_path: Path) -> None:
+    options = ["--label", "label", "--group", "age", "--image-size", "10"]
+    prepared = tmp_path / "prepared"
+    assert everygroup("prepare", folder, "--out", prepared, *options[:2], "--group", "sex", *options[4:])[0] == 0
+    for command in (["check", folder], ["fit", folder, "--out", tmp_path / "run"], ["check", prepared]):
+        code, output = everygroup(*command, *options)
+        assert code == 2 and "age has 14 different values" in output and "--bins age=34,72" in output, output
+        assert len(output) < 400
+
+
+def test_a_typing_error_in_a_set_is_said_before_it_stops_the_run(folder: Path, everygroup: Run, tmp_path: Path) -> None:
+    options = ["--label", "label", "--group", "sex", "--bins", "sex=a:m|b:ff", "--image-size", "10"]
+    code, output = everygroup("fit", folder, "--out", tmp_path / "run", *options)
+    assert code == 2 and "'ff' is no value of 'sex'; did you mean 'f'?" in " ".join(output.split()), output
+
+
+def test_a_column_in_another_case_is_suggested(folder: Path, change: Any) -> None:
+    from everygroup.console import recorded_warnings
+    from everygroup.datasets import read_cohort
+
+    change(lambda table: table.rename(columns={"age": "Age"}))
+    known: dict[str, Any] = {"classes": ["ill", "well"], "groups": ["<=55", ">55"], "bins": {"age": 55}}
+    cohort = read_cohort(folder, group="age", image_size=10, **known)
+    assert (cohort.group == -1).all() and any("did you mean 'Age'?" in w for w in recorded_warnings())
+
+
 def test_empty_file_wrong_encoding_and_non_images(
     folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
 ) -> None:
@@ -89,6 +115,8 @@ def test_empty_file_wrong_encoding_and_non_images(
     ("options", "words"),
     [
         (["--group", "tone"], "No column 'tone'"),
+        (["--group", "sex,age"], "--group sex --group age"),
+        (["--compare", "erm,group_model"], "--compare erm --compare group_model"),
         (["--method", "spar"], "did you mean 'spare'"),
         (["--compare", "grup_model"], "did you mean 'group_model'"),
         (["--set", "alpa=0.3"], "did you mean 'alpha'"),
@@ -181,7 +209,7 @@ def test_second_run_into_the_same_folder(folder: Path, everygroup: Run, fit_opti
     code, output = everygroup(*options)
     assert (code, "add --resume" in output) == (2, True)
     code, output = everygroup(*options, "--resume", "--lr", "0.5")
-    assert (code, "other settings" in output) == (2, True)
+    assert (code, "other settings (lr: 0.002 there, 0.5 now" in " ".join(output.split())) == (2, True)
     assert everygroup(*options, "--resume")[0] == 0
     assert (tmp_path / "run" / "summary.csv").read_bytes() == before
 

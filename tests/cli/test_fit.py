@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,19 @@ def test_run_folder_explains_itself(finished: Path) -> None:
     assert "http-equiv" in (finished / "report.html").read_text()
 
 
+def test_a_forgotten_unit_and_a_short_training_are_said_first(
+    folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
+) -> None:
+    at = fit_options.index("--split-by")
+    options = [*fit_options[:at], *fit_options[at + 2 :], "--method", "erm"]
+    code, output = everygroup("fit", folder, "-o", tmp_path / "run", *options)
+    assert code == 0 and "give --split-by patient_id" in output and "the chosen epoch is the last one (erm)" in output
+    page = (tmp_path / "run" / "report.html").read_text()
+    heed = page[page.index("To heed") :]
+    assert heed.index("give --split-by patient_id") == heed.index("give --split-by") < heed.index("trained too briefly")
+    assert re.search(r"<li>(.*?)</li>", heed, flags=re.DOTALL)[1].startswith("Column")  # type: ignore[index]
+
+
 def test_predictions_are_of_unseen_samples(finished: Path) -> None:
     split = pd.read_csv(finished / "split.csv").set_index("id")["part"]
     predictions = pd.read_csv(finished / "predictions.csv")
@@ -125,6 +139,18 @@ def test_predict_with_table_without_label_and_without_table(
     )
     assert code == 0, output
     assert set(pd.read_csv(tmp_path / "bare.csv")["route"]) == {"soft"}
+
+
+def test_predict_says_what_it_lacks(
+    finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.yaml").write_text("method: erm\n")
+    code, output = everygroup("predict", tmp_path / "half", folder)
+    assert code == 2 and "unfinished run" in output and "--resume" in output
+    change(lambda table: table.assign(age=["old", *table["age"][1:].astype(str)]))
+    code, output = everygroup("predict", finished, folder, "--out", tmp_path / "p.csv")
+    assert code == 2 and "'old'" in output and "leave it empty" in output and "--bins" not in output, output
 
 
 def test_predict_tells_of_groups_unknown_at_training(
@@ -296,6 +322,11 @@ def test_list_and_describe_by_name(everygroup: Run) -> None:
         assert (code, words in output) == (0, True), output
         assert json.loads(everygroup("describe", name, "--json")[1])
     assert everygroup("describe", "sparee")[0] == 2
+    code, output = everygroup("describe", "eopp1_lab")
+    assert code == 0 and "variant = lab" in output and "partial" not in output, output
+    assert "macro_recall" in everygroup("describe", "recall")[1]
+    assert "hyper-parameter of spare (default 0.5)" in everygroup("describe", "alpha")[1]
+    assert "None of the backbones is called like 'zzz'" in everygroup("list", "backbones", "zzz")[1]
     assert everygroup("list", "pictures")[0] == 2
 
 

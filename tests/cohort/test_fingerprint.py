@@ -133,6 +133,14 @@ def test_values_in_no_set_are_told_apart_from_missing_ones() -> None:
     )
     assert found.missing.iloc[0][["n_missing", "n_outside"]].tolist() == [30, 30]
     assert any("30 values of 'skin' lie in none of the sets" in w for w in found.warnings)
+    assert any("skin is missing or lies in none of the sets" in w for w in found.warnings)
+
+
+def test_a_typing_error_in_a_set_is_named() -> None:
+    skin = ["light", "dark", "dark", None] * 30
+    found = fingerprint(cohort(sensitive={"skin": skin}, bins={"skin": "a:light|b:drk"}, y=["a", "b"] * 60))
+    said = "lie in none of the sets given with --bins: 'dark' (60). 'drk' is no value of 'skin'; did you mean 'dark'?"
+    assert any(said in w for w in found.warnings), found.warnings
 
 
 @pytest.mark.parametrize(

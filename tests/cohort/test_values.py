@@ -74,6 +74,13 @@ def test_impossible_and_placeholder_ages_are_counted_by_patient_too() -> None:
     assert rows.loc["placeholder", ["values", "n", "expected"]].tolist() == ["1", 10, 0.0]
 
 
+def test_a_text_among_the_ages_hides_no_impossible_one() -> None:
+    values = np.array(["-1", "-1", "abc", *ages(200).astype(int).astype(str)], dtype=object)
+    found = cohort(values).fingerprint()
+    assert any("'age' is 0 or less in 2 rows" in w for w in found.warnings), found.warnings
+    assert any("'age' is no number in 1 rows: abc" in w for w in found.warnings)
+
+
 def test_people_by_age_and_sex() -> None:
     age = np.array([5, 15, 15, 44, 49, np.nan, 300, 60], dtype=float)
     units = ["a", "b", "b", "c", "d", "e", "f", "g"]

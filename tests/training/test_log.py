@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from everygroup.training import log as module
-from everygroup.training.log import RunLog
+from everygroup.training.log import RunLog, trained_briefly
 
 
 def records(model: str, n: int) -> list[dict[str, Any]]:
@@ -55,3 +55,19 @@ def test_without_a_folder_nothing_is_written() -> None:
     log.update(records("erm", 2), selected_epoch=1)
     log.draw()
     assert len(log.table) == 2
+
+
+def test_too_short_a_training_is_told_in_one_line() -> None:
+    log = RunLog()
+    log.update(records("falling", 8), selected_epoch=5)
+    flat = [{**r, "validation_loss": 0.5} for r in records("settled", 8)]
+    log.update(flat, selected_epoch=3)
+    assert trained_briefly(log.table[log.table["model"] == "settled"]) == ""
+    assert "still fell in the last quarter of the epochs (falling)" in trained_briefly(log.table)
+    log.update(flat, selected_epoch=8)
+    text = trained_briefly(log.table)
+    assert "the chosen epoch is the last one (settled)" in text and "--epochs" in text and "\n" not in text
+    assert "last one" not in trained_briefly(log.table, rule="last")
+    for name in "abc":
+        log.update(records(name, 8), selected_epoch=5)
+    assert "falling, a, b and 1 more networks" in trained_briefly(log.table)

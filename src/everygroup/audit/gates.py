@@ -278,7 +278,8 @@ class _Reader:
         found = _TOKEN.match(self.text, self.at)
         token = found.group(kind) if found else None
         if found is None or token is None or (marks and token not in marks):
-            raise self._error(f"expected {' or '.join(map(repr, marks)) if marks else f'a {kind}'}")
+            article = "an" if kind[0] in "aeiou" else "a"
+            raise self._error(f"expected {' or '.join(map(repr, marks)) if marks else f'{article} {kind}'}")
         self.at = found.end()
         return token
 

@@ -53,9 +53,10 @@ def verdict_of(contrasts: Mapping[str, Contrast], *, worthwhile: float) -> tuple
         return WEIGHTING, f"Weighting changes macro F1 by {_f1(weighed)} against the plain mixture; {beside}."
     # what may still be gained: by weighting, and by own data unless the others surely help
     limits = [weighed.f1_high] if others_help else [weighed.f1_high, -sharing.f1_low]
-    settled = (
-        f"others' data help ({_f1(sharing)})" if others_help else f"others' data change macro F1 by {_f1(sharing)}"
-    )
+    settled = f"others' data change macro F1 by {_f1(sharing)}"
+    if others_help:  # surely by the log-loss; macro F1, which is shown, may still leave it open
+        helped = "help" if sharing.f1_low > 0 else "may help, not sure"
+        settled = f"others' data {helped} ({_f1(sharing)})"
     found = f"{settled}, weighting them by {_f1(weighed)}"
     if all(math.isfinite(v) and v < worthwhile for v in limits):
         return POOLED, f"A gain of {worthwhile:g} can be excluded: {found}."

@@ -26,6 +26,7 @@ from everygroup.console import clear_warnings, console, recorded_warnings
 from everygroup.errors import EverygroupError
 from everygroup.files import atomic_path, read_json, write_json, write_text
 from everygroup.methods import create_method
+from everygroup.methods.imported import import_again
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.settings import write_config
 from everygroup.training import RunLog, resolve_device
@@ -79,6 +80,7 @@ def run_job(job: Job, out: Path) -> Outcome:
 
 
 def _run(job: Job, folder: Path, out: Path) -> None:
+    import_again(job.imports)
     device = resolve_device(job.settings.device)
     write_config(folder / "config.yaml", {"id": job.id, **job.config})
     cohort, split = open_split(job.cohort, job.attribute, job.seed, out / "splits")

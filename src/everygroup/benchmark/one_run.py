@@ -13,15 +13,15 @@ import pandas as pd
 from everygroup.audit import Audit, audit
 from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
-from everygroup.cohort import Cohort, Split
-from everygroup.console import recorded_warnings, say
+from everygroup.cohort import Cohort, Split, forgotten_unit, outside_sets
+from everygroup.console import recorded_warnings, say, warn
 from everygroup.files import safe_csv
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
 from everygroup.settings import TrainSettings
 from everygroup.spare import weight_summary
-from everygroup.training import RunLog, resolve_device, selection_rule
+from everygroup.training import RunLog, resolve_device, selection_rule, trained_briefly
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,9 @@ def run(
     """
     device = resolve_device(settings.device)
     say(str(cohort))
+    first = [*forgotten_unit(cohort), *outside_sets(cohort)]
+    for text in first:
+        warn(text)
     fingerprint = cohort.fingerprint(split)
     split.save(folder / "split.csv")
     log = RunLog(folder.path)
@@ -134,6 +137,8 @@ def run(
         models[name] = built.fit(split.train, split.validation, settings=settings, store=keep)
         seconds[name] = round(time.perf_counter() - begun, 1)
     log.draw()
+    if brief := trained_briefly(log.table, rule=settings.selection):
+        warn(brief)
 
     model = models[method]
     model.save(folder / "model")
@@ -165,7 +170,7 @@ def run(
     audits[method].write(folder.path)
     safe_csv(result.summary, folder / "summary.csv")  # of all methods, in place of the main one's alone
     environment = folder.write_environment({"seconds": seconds, "device": str(device)})
-    _report(result, folder, method, split, log, environment, fingerprint.to_dict(), settings)
+    _report(result, folder, method, split, log, environment, fingerprint.to_dict(), settings, first)
     folder.finish()
     say(f"Finished in {time.perf_counter() - started:.0f} s.")
     return result
@@ -180,6 +185,7 @@ def _report(
     environment: dict[str, Any],
     fingerprint: dict[str, Any],
     settings: TrainSettings,
+    first: Sequence[str],
 ) -> None:
     from everygroup.report import write_model_card, write_report
     from everygroup.report.data_set import data_set_facts
@@ -189,6 +195,8 @@ def _report(
     main = audits[method].flags
     audits = {m: replace(a, flags=tuple(f"{m}: {f}" for f in a.flags if f not in main)) for m, a in audits.items()}
     audits[method] = replace(audits[method], flags=(*main, *recorded_warnings()))
+    top = next(iter(audits))  # the page lists the flags of all methods in this order
+    audits[top] = replace(audits[top], flags=(*first, *audits[top].flags))
     title = f"{method} on {train.provenance.get('name', 'the cohort')}"
     question = {
         "cohort": train.provenance.get("name", ""),

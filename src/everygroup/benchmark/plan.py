@@ -14,6 +14,8 @@ from everygroup import __version__
 from everygroup.benchmark.cohorts import Facts, attributes_of, facts_of
 from everygroup.benchmark.recipe import CohortEntry, MethodEntry, Recipe, drawn_of, hyperparameters_of
 from everygroup.files import hash_json
+from everygroup.methods.imported import code_hash, import_files
+from everygroup.methods.registry import method_class
 from everygroup.settings import TrainSettings
 
 Stage = Literal["search", "final"]
@@ -36,6 +38,10 @@ class Job:
     seed, draw : int
     data_hash : str
         Content of files; empty for generated cohorts, which their settings describe.
+    code_hash : str
+        Content of the file that a method of one's own comes from; empty for the package's.
+    imports : tuple of (path, hash of the content)
+        Files to import before it runs.
     updates, passes : int
         Planned: updates of all its networks, shared ones included, and images passed forward and back in them.
     updates_per_network : int
@@ -52,6 +58,8 @@ class Job:
     seed: int
     draw: int
     data_hash: str
+    code_hash: str = ""
+    imports: tuple[tuple[str, str], ...] = ()
     updates: int = 0
     updates_per_network: int = 0
     groups: int = 0
@@ -64,6 +72,7 @@ class Job:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Everything the results depend on; JSON-able. Not the device."""
+        own_code = {"code_hash": self.code_hash} if self.code_hash else {}
         return {
             "everygroup": __version__,
             "format": _FORMAT,
@@ -79,6 +88,7 @@ class Job:
             "draw": self.draw,
             "seed": self.seed,
             "settings": self.settings.model_dump(exclude={"device"}),
+            **own_code,
         }
 
     def _rule(self) -> dict[str, Any] | None:
@@ -250,6 +260,8 @@ def _job(
         0,
         draw,
         known.content_hash if entry.kind == "files" else "",
+        code_hash(method_class(method.name)),
+        import_files(recipe.imports),
     )
 
 

@@ -167,6 +167,8 @@ class Recipe(_Part):
     choose_by : str
         Selection rule for draws; sees validation predictions only.
     sizes : dict of str to Size
+    imports : list of str
+        Python files whose methods the recipe names; absolute paths. Reading the recipe runs their code.
     reports : list of str
     """
 
@@ -184,6 +186,7 @@ class Recipe(_Part):
     search_seeds: Seeds = [1000]
     choose_by: str = "macro_f1"
     sizes: dict[str, Size] = {}
+    imports: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
     reports: list[Report] = list(REPORTS)
 
     @model_validator(mode="after")
@@ -241,7 +244,8 @@ class Recipe(_Part):
         name = next(iter(self.sizes)) if size is None else size
         if name not in self.sizes:
             raise SettingsError(
-                f"The recipe has no size {name!r}.", fix=f"choose one of {', '.join(self.sizes) or 'none'}"
+                f"The recipe has no size {name!r}.",
+                fix=f"choose one of {', '.join(self.sizes)}" if self.sizes else "leave out --size: it has no sizes",
             )
         chosen, values = self.sizes[name], self.model_dump(exclude_unset=True)
         if strays := [n for n in chosen.cohorts if n not in [c.name for c in self.cohorts]]:
@@ -273,7 +277,7 @@ def build_recipe(values: Mapping[str, Any], *, where: str) -> Recipe:
     SettingsError
         Naming `where` (the file), the key, and the fix.
     """
-    from everygroup.methods import create_method
+    from everygroup.methods import create_method, import_files
     from everygroup.training import selection_rule
 
     try:
@@ -291,6 +295,7 @@ def build_recipe(values: Mapping[str, Any], *, where: str) -> Recipe:
         at = f"{where}: {key}" if key else where
         raise SettingsError(f"{at}: {what}{given}.", fix=f"remove {key}" if unknown else _fix(key)) from None
     try:
+        import_files(recipe.imports)
         if recipe.preset not in PRESETS:
             raise SettingsError(f"Unknown preset {recipe.preset!r}.", fix=f"choose one of {', '.join(PRESETS)}")
         if stray := [k for k in (*recipe.settings, *recipe.search) if k in _PROTOCOL_KEYS and k != "device"]:
@@ -329,8 +334,14 @@ def list_recipes() -> list[str]:
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
 
 
-def read_recipe(name: str | Path) -> Recipe:
+def read_recipe(name: str | Path, imports: Sequence[str | Path] = ()) -> Recipe:
     """Read a shipped recipe by name, or any YAML file by path.
+
+    Parameters
+    ----------
+    name : str or path
+    imports : sequence of path
+        Python files to import besides those of the recipe, whose paths are relative to it. This runs their code.
 
     Raises
     ------
@@ -344,7 +355,12 @@ def read_recipe(name: str | Path) -> Recipe:
         raise SettingsError(
             f"No recipe {str(name)!r}.", fix=f"give the path of a YAML file, or one of {', '.join(list_recipes())}"
         )
-    return build_recipe(read_config(path), where=path.name if str(name) not in list_recipes() else str(name))
+    values = read_config(path)
+    own = values.get("imports", [])
+    if isinstance(own, (str, list)) and (own or imports):  # anything else is refused with the rest
+        beside = [path.parent / str(file) for file in ([own] if isinstance(own, str) else own)]
+        values["imports"] = list(dict.fromkeys(str(Path(file).resolve()) for file in (*beside, *imports)))
+    return build_recipe(values, where=path.name if str(name) not in list_recipes() else str(name))
 
 
 def _fix(key: str) -> str:
@@ -380,7 +396,8 @@ def choose_attributes(recipe: Recipe, wanted: Sequence[str]) -> Recipe:
     known = {name for entry in recipe.cohorts for name in entry.attributes}
     if unknown := [name for name in wanted if name not in known]:
         raise SettingsError(
-            f"No cohort here has an attribute {unknown[0]!r}.", fix=f"choose from {', '.join(sorted(known)) or 'none'}"
+            f"No cohort here has an attribute {unknown[0]!r}.",
+            fix=f"choose from {', '.join(sorted(known))}" if known else "leave out --attribute: no cohort names any",
         )
     entries = [
         {**c.model_dump(exclude_unset=True), "attributes": kept}

@@ -13,9 +13,10 @@ from typing import Any
 
 from everygroup.console import say
 from everygroup.errors import OutputError
-from everygroup.files import atomic_path, hash_json, write_json, write_text
+from everygroup.files import atomic_path, hash_json, plain, write_json, write_text
 from everygroup.settings import read_config, write_config
 
+_LONG = 40
 _PACKAGES = ("everygroup", "torch", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors")
 
 
@@ -59,9 +60,10 @@ class RunFolder:
             raise OutputError(
                 f"{self.path} holds a finished run.", fix="choose another --out folder, or remove this one"
             )
-        if hash_json(read_config(self.path / "config.yaml")) != hash_json(config):
+        if different := differing(read_config(self.path / "config.yaml"), config):
             raise OutputError(
-                f"{self.path} holds an unfinished run with other settings (see its config.yaml).",
+                f"{self.path} holds an unfinished run with other settings ({', '.join(different[:4])}"
+                f"{', ...' if len(different) > 4 else ''}; see its config.yaml).",
                 fix="repeat its settings, or choose another --out folder",
             )
         if not resume:
@@ -94,6 +96,18 @@ class RunFolder:
         record = environment() | dict(extra)
         write_json(self / "environment.json", record)
         return record
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two records of settings, such as 'lr: 0.002 there, 0.5 now'."""
+
+    def shown(record: Mapping[str, Any], key: str) -> str:
+        text = str(plain(record[key])) if key in record else "nothing"
+        return text if len(text) <= _LONG else f"{text[:_LONG]}…"
+
+    keys = dict.fromkeys([*before, *now])
+    different = [k for k in keys if k not in before or k not in now or hash_json(before[k]) != hash_json(now[k])]
+    return [f"{key}: {shown(before, key)} there, {shown(now, key)} now" for key in different]
 
 
 def environment() -> dict[str, Any]:

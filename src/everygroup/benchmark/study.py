@@ -18,13 +18,16 @@ from everygroup.benchmark.execute import Outcome, folder_of, is_done
 from everygroup.benchmark.fan_out import check_cluster, fan_out
 from everygroup.benchmark.plan import Job, Plan, make_plan
 from everygroup.benchmark.recipe import GENERATED, Recipe
+from everygroup.benchmark.run_folder import differing
 from everygroup.benchmark.shared_store import only_one
 from everygroup.console import is_quiet, say
 from everygroup.errors import OutputError
-from everygroup.files import atomic_path, hash_json
+from everygroup.files import atomic_path
+from everygroup.methods.imported import code_hash
+from everygroup.methods.registry import method_class
 from everygroup.settings import read_config, write_config
 
-_GROWS = ("methods", "seeds", "cohorts")  # what a later call may add to
+_GROWS = ("methods", "seeds", "cohorts", "imports")  # what a later call may add to
 _WORDS = ("title", "question", "paper", "reports", "sizes")  # what changes no result
 
 
@@ -124,30 +127,34 @@ def claim(out: Path, recipe: Recipe) -> None:
     with only_one(out / ".lock"):
         held = ["recipe.yaml"] if (out / "recipe.yaml").exists() else []
         wanted = {"everygroup": __version__, **recipe.model_dump(mode="json", exclude_none=True)}
+        for entry in wanted["methods"]:
+            if code := code_hash(method_class(entry["name"])):
+                entry["code_hash"] = code  # so that a method's file may not change under its results
         if held:
             before = read_config(out / "recipe.yaml")
             _check_same(before, wanted, out)
             for key in _GROWS:
-                wanted[key] = _united(before[key], wanted[key])
+                wanted[key] = _united(before.get(key, []), wanted[key])
         write_config(out / "recipe.yaml", wanted)
 
 
 def _check_same(before: Mapping[str, Any], wanted: Mapping[str, Any], out: Path) -> None:
     plain = [k for k in wanted if k not in (*_GROWS, *_WORDS, "settings")]
-    different = [k for k in plain if before.get(k) != wanted[k]]
-    if {**before["settings"], "device": None} != {**wanted["settings"], "device": None}:
-        different.append("settings")
+    changed = [k for k in plain if before.get(k) != wanted[k]]
+    different = differing({k: before.get(k) for k in changed}, {k: wanted[k] for k in changed})
+    different += differing({**before["settings"], "device": None}, {**wanted["settings"], "device": None})
     for key in ("methods", "cohorts"):
         named = {_name(v): v for v in before[key]}
         for entry in wanted[key]:
             old = named.get(_name(entry), entry)
             shared = {n: a for n, a in old.get("attributes", {}).items() if n in entry.get("attributes", {})}
             same = all(a == entry["attributes"][n] for n, a in shared.items())
-            if not same or hash_json(_what(old)) != hash_json(_what(entry)):
-                different.append(_name(entry))
+            different += [f"{_name(entry)}, {text}" for text in differing(_what(old), _what(entry))]
+            if not same:
+                different.append(f"{_name(entry)}, attributes")
     if different:
         raise OutputError(
-            f"{out} holds a benchmark under another protocol ({', '.join(different[:4])} differ; see its recipe.yaml).",
+            f"{out} holds a benchmark under another protocol ({'; '.join(different[:4])}; see its recipe.yaml).",
             fix="repeat its settings, or choose another --out folder",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from everygroup.benchmark.standings import (
 from everygroup.benchmark.study_tables import setting_tables
 from everygroup.figures.theme import number
 from everygroup.files import safe_csv, write_text
-from everygroup.report.study import StudyTables, write_study_page
+from everygroup.report.study import FEW_SEEDS, StudyTables, write_study_page
 from everygroup.report.tables import markdown_text
 from everygroup.report.wide import wide_latex, wide_markdown
 
@@ -162,16 +163,11 @@ def sentences(results: Results, moved: pd.DataFrame, ranking: Ranking | None) ->
         for against, part in front[front["method"] == label].groupby("against", sort=False):
             if not ours and against != AGAINST[ERM]:
                 continue
-            better, worse = int((part["low"] > 0).sum()), int((part["high"] < 0).sum())
-            above, below = int((part["low_patients"] > 0).sum()), int((part["high_patients"] < 0).sum())
-            held = int(((part["p_holm"] < 0.05) & (part["difference"] > 0)).sum())
-            lost = int(((part["p_holm"] < 0.05) & (part["difference"] < 0)).sum())
             mean = number(part["difference"].mean(), signed=True)
-            said.append(
-                f"{label} against {against}: mean difference in macro F1 {mean} over {len(part)} groups; the 95 % "
-                f"interval over seeds lies above 0 in {better} and below 0 in {worse} of them, after Holm {held} and "
-                f"{lost}; that over patients above 0 in {above} and below 0 in {below}."
-            )
+            over = f"mean difference in macro F1 {mean} over {_groups(len(part))}"
+            said.append(f"{label} against {against}: {over}. {_clear(part)}")
+    if front["seeds"].max() < FEW_SEEDS:
+        return [*said, *([] if ranking is None else [_friedman(ranking)])]
     seeds, patients = front["detectable"].median(), front["detectable_patients"].median()
     said.append(
         f"What could have been shown with power 0.8 (median over comparisons): a difference of {number(seeds)} by the "
@@ -180,6 +176,39 @@ def sentences(results: Results, moved: pd.DataFrame, ranking: Ranking | None) ->
     if ranking is not None:
         said.append(_friedman(ranking))
     return said
+
+
+def _clear(part: pd.DataFrame) -> str:
+    """Say in how many groups a method is clearly better or worse, over seeds and over patients."""
+    better, worse = int((part["low"] > 0).sum()), int((part["high"] < 0).sum())
+    above, below = int((part["low_patients"] > 0).sum()), int((part["high_patients"] < 0).sum())
+    if few := part["seeds"].max() < FEW_SEEDS:
+        better = worse = 0
+    holm = part["p_holm"] < 0.05
+    kept = int((holm & (part["difference"] > 0)).sum()), int((holm & (part["difference"] < 0)).sum())
+    lead = "Two seeds or fewer cannot show anything. " if few else ""
+    if not any((better, worse, above, below)):
+        return f"{lead}No group is clearly better or worse" + (
+            " over patients." if few else ", over seeds or patients."
+        )
+    said = []
+    if not few:
+        said.append(f"over seeds {_counts(better, worse)}")
+        if better or worse:
+            said[-1] += f" (after Holm's correction {_counts(*kept)})"
+    said.append(f"over patients {_counts(above, below)}")
+    return f"{lead}By 95 % intervals: {'; '.join(said)}."
+
+
+def _counts(better: int, worse: int) -> str:
+    if not better and not worse:
+        return "no group is clearly better or worse"
+    parts = [f"clearly {word} in {_groups(n)}" for n, word in ((better, "better"), (worse, "worse")) if n]
+    return " and ".join(parts)
+
+
+def _groups(n: int) -> str:
+    return "1 group" if n == 1 else f"{n} groups"
 
 
 def heed(results: Results, rows: pd.DataFrame) -> list[str]:
@@ -248,8 +277,14 @@ def _asked(results: Results) -> dict[str, Any]:
         "seeds": sorted({job.about["seed"] for job in results.final}),
         "finished runs": len(results.final),
         "hyper-parameters chosen by": f"{recipe.get('choose_by', FRONT)} on validation, {recipe.get('draws', 1)} draws",
-        "training": {k: v for k, v in results.final[0].config["settings"].items() if k in _SHOWN},
+        "training": _training(results.final[0].config["settings"]),
     }
+
+
+def _training(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings worth showing; of epochs and updates only the one that decides."""
+    idle = "updates" if settings.get("updates") is None else "epochs"
+    return {k: v for k, v in settings.items() if k in _SHOWN and k != idle}
 
 
 _SHOWN = ("epochs", "updates", "batch_size", "optimiser", "lr", "schedule", "augment", "selection")

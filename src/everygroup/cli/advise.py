@@ -88,6 +88,7 @@ def advise(
         drop_unlabelled=bool(drop_unlabelled),
         sample_limit=sample_limit,
     )
+    cohort.rule.refuse_numbers(cohort.table)
     found = ask(cohort, groups=only, budget=budget.value, seed=seed, settings=settings, worthwhile=worthwhile)
     show(found)
     write_json(out, found.to_dict())

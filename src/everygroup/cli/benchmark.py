@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from everygroup.cli import train_options as t
+
 
 class Cluster(StrEnum):
     """Where jobs run."""
@@ -53,6 +55,7 @@ def benchmark(
             help="A training setting, draws, n, image_size or sample_limit; or METHOD.KEY for a hyper-parameter.",
         ),
     ] = None,
+    import_: t.ImportOption = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at the same time, one thread each.")] = 1,
     cluster: Annotated[Cluster, typer.Option(help="Where they run; all but local need an extra.")] = Cluster.local,
     cluster_set: Annotated[
@@ -84,7 +87,7 @@ def benchmark(
 
     clear_warnings()
     check_cluster(cluster.value)
-    whole = read_recipe(recipe).at(size)
+    whole = read_recipe(recipe, import_ or ()).at(size)
     if cohort:
         whole = choose_cohorts(whole, cohort)
     if attribute:

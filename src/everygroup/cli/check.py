@@ -105,6 +105,7 @@ def check(
         sample_limit=sample_limit,
         units_with_duplicates=bool(units_with_duplicates),
     )
+    cohort.rule.refuse_numbers(cohort.table)
     try:
         split = cohort.split(seed=seed)
     except CohortError as error:  # too small to split is a finding, not the end of the check

@@ -50,6 +50,7 @@ def fit(
     split_seed: Annotated[
         int | None, typer.Option(min=0, help="Another seed for the split alone.", show_default="that of --seed")
     ] = None,
+    import_: t.ImportOption = None,
     workers: c.WorkersOption = None,
     n_boot: Annotated[
         int | None, typer.Option(min=10, help="Bootstrap replicates of the audit.", show_default="1000")
@@ -68,7 +69,8 @@ def fit(
     `everygroup list settings`).
     """
     from everygroup.benchmark import RunFolder, preflight, run
-    from everygroup.console import clear_warnings, say
+    from everygroup.cohort import forgotten_unit, outside_sets
+    from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
 
     clear_warnings()
@@ -98,10 +100,14 @@ def fit(
         "seed": seed,
         "split_seed": split_seed,
         "n_boot": n_boot,
+        "imports": [str(path) for path in import_] if import_ else None,
     }
     plan = t.resolve(flags, preset=preset, config=config, assignments=set_)
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
     cohort = read_cohort(source, workers=workers, **plan.cohort)
+    cohort.rule.refuse_numbers(cohort.table)
+    for text in (*forgotten_unit(cohort), *outside_sets(cohort)):  # before what they may make fail
+        warn(text)
     split = cohort.split(seed=plan.split_seed)
     wanted: dict[str, Any] = {
         "split": split,

@@ -6,10 +6,12 @@ import difflib
 import fnmatch
 import inspect
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from everygroup.console import say
 from everygroup.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def list_names(
     if as_json:
         typer.echo(json.dumps(names if any(names.values()) else list(names), indent=2))
         return
+    if not names:
+        say(f"None of the {kind} is called like {pattern!r}.")
     width = max((len(n) for n in names), default=0)
     for name, text in names.items():
         typer.echo(f"{name:<{width}}  {text}".rstrip())
@@ -114,9 +118,12 @@ def _record(name: str) -> dict[str, Any]:
         cost = f"{info.pop('cost'):g} x ERM (two groups)"
         return {**info, "cost": cost, "hyper-parameters": method.defaults(), "text": inspect.getdoc(method) or ""}
     if name in list_metrics():
-        record = asdict(metric_info(name))
-        record["text"] = inspect.getdoc(record.pop("function")) or ""
-        return record
+        metric = metric_info(name)
+        record = {k: v for k, v in asdict(metric).items() if k != "function"}
+        function = metric.function
+        if isinstance(function, partial):  # one function measures many criteria; these make it this one
+            record["fixed"], function = dict(function.keywords), function.func
+        return {**record, "text": inspect.getdoc(function) or ""}
     if name in TrainSettings.model_fields:
         field = TrainSettings.model_fields[name]
         return {"setting": name, "default": field.default, "meaning": field.description}
@@ -124,9 +131,14 @@ def _record(name: str) -> dict[str, Any]:
         return _data_set(name)
     if name in _OWN_DATASETS:
         return {"name": name, "title": _OWN_DATASETS[name]}
+    if owners := [m for m in METHODS if name in METHODS[m].defaults()]:
+        listed = ", ".join(f"{m} (default {METHODS[m].defaults()[name]!r})" for m in owners)
+        raise SettingsError(
+            f"{name!r} is a hyper-parameter of {listed}.", fix=f"everygroup describe {owners[0]} says what it does"
+        )
     known = [*METHODS, *list_metrics(), *TrainSettings.model_fields, *ADAPTERS]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = [k for k in known if name in k][:4] or difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise SettingsError(
         f"Nothing is called {name!r}.", fix=f"{hint}See `everygroup list methods`, `metrics`, `datasets` or `settings`"
     )

@@ -53,7 +53,7 @@ def predict(
     """
     from everygroup.console import clear_warnings, say
     from everygroup.datasets.reader import read_cohort
-    from everygroup.errors import OutputError
+    from everygroup.errors import CohortError, OutputError, SettingsError
     from everygroup.methods import RoutedModel
     from everygroup.settings import read_config
     from everygroup.training import resolve_device
@@ -62,22 +62,32 @@ def predict(
     target = out or Path(f"{source.with_suffix('')}-predictions.csv")
     if target.is_dir():
         raise OutputError(f"{target} is a folder.", fix="name a CSV file, as in --out predictions.csv")
+    if (run / "config.yaml").is_file() and not (run / "model" / "model.json").is_file():
+        raise SettingsError(
+            f"{run} holds an unfinished run.", fix="finish it first: the same `everygroup fit` command with --resume"
+        )
     model = RoutedModel.load(run / "model")
     config: dict[str, Any] = read_config(run / "config.yaml")
     columns = {k: config[k] for k in ("label", "id_column", "image_column", "split_by", "resize") if k in config}
-    cohort = read_cohort(
-        source,
-        images=images,
-        group=model.rule.attributes,
-        bins=dict(model.rule.bins),
-        classes=model.classes,
-        groups=model.groups,
-        allow_unlabelled=True,
-        image_size=model.sample_shape[0],
-        on_bad_image=(on_bad_image or c.BadImages.error).value,
-        workers=workers,
-        **columns,
-    )
+    try:
+        cohort = read_cohort(
+            source,
+            images=images,
+            group=model.rule.attributes,
+            bins=dict(model.rule.bins),
+            classes=model.classes,
+            groups=model.groups,
+            allow_unlabelled=True,
+            image_size=model.sample_shape[0],
+            on_bad_image=(on_bad_image or c.BadImages.error).value,
+            workers=workers,
+            **columns,
+        )
+    except CohortError as error:
+        if "--bins" not in error.fix:
+            raise
+        fix = "correct the cell or leave it empty; the model makes groups of this column as at training"
+        raise CohortError(error.message, fix=fix) from None
     predictions = model.predict(
         cohort, routing=routing.value, when_missing=when_missing.value, device=resolve_device(device)
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from everygroup.errors import SettingsError
+from everygroup.files import hash_json
 from everygroup.settings import PRESETS, TrainSettings, build, parse_assignments, read_config
 
 _PANEL = "Training"
@@ -41,6 +42,16 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="Any setting or hyper-parameter of the method.", rich_help_panel=_PANEL
+    ),
+]
+
+ImportOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="Python file of a method of your own; importing it runs its code. Repeatable.",
+        rich_help_panel=_PANEL,
     ),
 ]
 
@@ -95,6 +106,7 @@ class RunKeys(BaseModel):
     preset: str = "standard"
     split_seed: int | None = Field(None, ge=0)
     n_boot: int = Field(1000, ge=10)
+    imports: Names = []
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,8 @@ class Plan:
     cohort : dict
         Arguments of `everygroup.read_cohort`.
     split_seed, n_boot : int
+    imports : tuple of (path, hash of the content)
+        Imported files of methods.
     """
 
     settings: TrainSettings
@@ -119,6 +133,7 @@ class Plan:
     cohort: dict[str, Any]
     split_seed: int
     n_boot: int
+    imports: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what config.yaml holds: `fit --config config.yaml` repeats the run. The device is not part of it."""
@@ -129,6 +144,8 @@ class Plan:
             "compare": self.compare or ["none"],
             "split_seed": self.split_seed,
             "n_boot": self.n_boot,
+            **({"imports": [path for path, _ in self.imports]} if self.imports else {}),
+            **({"imports_hash": hash_json([content for _, content in self.imports])} if self.imports else {}),
             **self.settings.model_dump(exclude={"device"}),
         }
 
@@ -148,14 +165,18 @@ def resolve(
     SettingsError
         For unknown keys or impossible values.
     """
-    from everygroup.methods import method_class
+    from everygroup.methods import import_files, method_class
 
     values: dict[str, Any] = dict(read_config(config)) if config is not None else {}
-    values.pop("source", None)
+    for key in ("source", "imports_hash"):  # of a run's config.yaml
+        values.pop(key, None)
+    if config is not None and isinstance(files := _listed(values.get("imports")), list):
+        values["imports"] = [str((config.parent / str(file)).resolve()) for file in files]
     values |= parse_assignments(assignments or ())
     values |= {k: v for k, v in {**flags, "preset": preset}.items() if v is not None}
     run = build(RunKeys, {k: values.pop(k) for k in RunKeys.model_fields if k in values})
     cohort = build(CohortKeys, {k: values.pop(k) for k in CohortKeys.model_fields if k in values})
+    imports = import_files(run.imports)
     known = method_class(run.method).defaults()
     hyper = {**(run.hyperparameters or {}), **{k: values.pop(k) for k in list(values) if k in known}}
     if unknown := [k for k in values if k not in TrainSettings.model_fields]:
@@ -172,4 +193,5 @@ def resolve(
         cohort.model_dump(exclude_none=True),
         settings.seed if run.split_seed is None else run.split_seed,
         run.n_boot,
+        imports,
     )

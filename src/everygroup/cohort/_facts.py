@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort._missing import about_missing
+from everygroup.cohort.groups import as_category
 
 if TYPE_CHECKING:
     from everygroup.cohort.cohort import Cohort
@@ -95,35 +97,57 @@ def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: 
         )
     if twins["across_parts"]:
         found.append(f"{twins['across_parts']} sets of identical images lie in several parts of the split: a leak.")
+    return [*found, *forgotten_unit(cohort)]
+
+
+def forgotten_unit(cohort: Cohort) -> list[str]:
+    """Return a warning where the split goes by image although a column looks like the patient or lesion."""
+    if not np.array_equal(cohort.units, cohort.ids):
+        return []
     named = [str(c) for c in cohort.table.columns if _UNIT_NAME.search(str(c)) and str(c) != cohort.label]
-    if named and np.array_equal(cohort.units, cohort.ids):
-        named = [c for c in named if cohort.table[c].duplicated().any()]
-        if named:
-            found.append(
-                f"Column {named[0]!r} looks like a patient or lesion with several images, but the split goes by image; "
-                f"give --split-by {named[0]}."
-            )
-    return found
+    named = [c for c in named if cohort.table[c].dropna().duplicated().any()]
+    return [
+        f"Column {c!r} looks like a patient or lesion with several images, but the split goes by image; "
+        f"give --split-by {c}."
+        for c in named[:1]
+    ]
 
 
 def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
     found = []
     n_none = int((cohort.group < 0).sum())
     if n_none:
+        in_none = " or lies in none of the sets" if missing["n_outside"].any() else ""
         found.append(
             f"{n_none} of {len(cohort)} samples ({n_none / len(cohort):.1%}) belong to no group, because "
-            f"{' or '.join(cohort.sensitive)} is missing; they are left out of gaps."
+            f"{' or '.join(cohort.sensitive)} is missing{in_none}; they are left out of gaps."
         )
     if n_unknown := int((cohort.y < 0).sum()):
         found.append(f"{n_unknown} of {len(cohort)} samples have no label; they are not in the counts by label.")
     if len(cohort.groups) < 2:
         found.append("There are fewer than two groups: nothing to compare.")
-    for row in missing.to_dict(orient="records"):
-        if row["n_outside"]:
-            found.append(
-                f"{row['n_outside']} values of {row['attribute']!r} lie in none of the sets given with --bins."
-            )
-    return [*found, *about_missing(cohort, missing)]
+    return [*found, *outside_sets(cohort), *about_missing(cohort, missing)]
+
+
+def outside_sets(cohort: Cohort) -> list[str]:
+    """Return a warning for each attribute with values in none of its category sets, and what may be a typing error."""
+    found = []
+    for attribute, rule in cohort.rule.bins.items():
+        known = {member for _, members in rule.sets for member in members}
+        texts = pd.Series([as_category(v) for v in cohort.table[attribute]], dtype=object).dropna()
+        outside = texts[~texts.isin(known)].value_counts() if known else pd.Series(dtype=int)
+        if outside.empty:
+            continue
+        shown = ", ".join(f"{value!r} ({n})" for value, n in outside.head(6).items())
+        said = (
+            f"{outside.sum()} values of {attribute!r} lie in none of the sets given with --bins: "
+            f"{shown}{', ...' if len(outside) > 6 else '.'}"
+        )
+        for member in sorted(known - set(texts)):
+            if near := difflib.get_close_matches(member, outside.index, n=1):
+                said += f" {member!r} is no value of {attribute!r}; did you mean {near[0]!r}?"
+        found.append(said)
+    return found
 
 
 def small_cells(table: pd.DataFrame, part: str, least: int, purpose: str) -> list[str]:
@@ -135,5 +159,5 @@ def small_cells(table: pd.DataFrame, part: str, least: int, purpose: str) -> lis
     cells_where = ("cell" if len(here) == 1 else "cells") + ("" if part == "all" else f" of the {part} part")
     return [
         f"{len(here)} {cells_where} with fewer than {least} samples, too few to {purpose}: "
-        f"{shown}{', ...' if len(here) > 8 else ''}."
+        f"{shown}{', ...' if len(here) > 8 else '.'}"
     ]

@@ -79,13 +79,19 @@ def _ages(cohort: Cohort, column: str, rows: list[tuple], found: list[str]) -> N
     known = texts.notna().to_numpy()
     ages = pd.to_numeric(texts, errors="coerce")
     strange = known & ages.isna().to_numpy()
-    if strange.any():  # ranges such as '40-49' are categories; only '058Y' is a number in disguise
+    if strange.any():  # where ranges such as '40-49' prevail they are categories; '058Y' is a number in disguise
         odd = texts[strange]
         coded = odd[odd.str.fullmatch(r"\d{1,3}[YMWDymwd]")]
         if len(coded):
             rows.append((column, "coded", coded.iloc[0], len(coded), _units(cohort, coded.index.to_numpy()), np.nan))
             found.append(f"{column!r} holds ages like {coded.iloc[0]!r} ({len(coded)} rows): make them years.")
-        return
+        if strange.sum() >= known.sum() / 2:
+            return
+        if len(words := odd.drop(coded.index)):
+            values = ", ".join(map(str, words.unique()[:5]))
+            at = _units(cohort, words.index.to_numpy())
+            rows.append((column, "no number", values, len(words), at, np.nan))
+            found.append(f"{column!r} is no number in {len(words)} rows: {values}.")
     years = ages.to_numpy(float)
     for what, wrong in (("0 or less", years <= 0), (f"above {MAX_AGE}", years > MAX_AGE)):
         if wrong.any():

@@ -95,8 +95,10 @@ class Cohort:
             values, counts = np.unique(self.ids, return_counts=True)
             first = str(values[counts > 1][0])
             at = ", ".join(str(i) for i in np.flatnonzero(self.ids == first)[:5])
+            n_twice = int((counts > 1).sum())
+            several = "1 id is" if n_twice == 1 else f"{n_twice} ids are"
             raise CohortError(
-                f"The id {first!r} stands in several rows ({at}, from 0); {(counts > 1).sum()} ids are not unique.",
+                f"The id {first!r} stands in several rows ({at}, from 0); {several} not unique.",
                 fix="make ids unique, or choose another --id-column",
             )
 

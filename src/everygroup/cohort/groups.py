@@ -15,15 +15,27 @@ import pandas as pd
 
 from everygroup.errors import CohortError
 
+_MOST_NUMBERS, _MOST_VALUES = 12, 50
 MISSING_WORDS = frozenset({"", "nan", "none", "null", "na", "n/a", "unknown", "missing"})
 
 
 def missing_column(name: str, columns: Iterable[Any], where: str = "the table") -> CohortError:
     """Build the error for a column that is not there, with the nearest names."""
     names = [str(c) for c in columns]
+    listed = [part.strip() for part in name.split(",")]
+    if len(listed) > 1 and set(listed) <= set(names):
+        repeated = " ".join(f"--group {part}" for part in listed)
+        return CohortError(f"No column {name!r} in {where}.", fix=f"repeat the option for each column: {repeated}")
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return CohortError(f"No column {name!r} in {where}.", fix=f"{hint}The columns are: {', '.join(names)}")
+
+
+def near_column(name: str, columns: Iterable[Any]) -> str | None:
+    """Return the column that was probably meant: the same letters in another case, or nearly the same."""
+    names = {str(c).strip().lower(): str(c) for c in columns}
+    near = difflib.get_close_matches(name.strip().lower(), names, n=1, cutoff=0.8)
+    return names[near[0]] if near else None
 
 
 def natural_key(text: str) -> tuple:
@@ -177,6 +189,27 @@ class GroupRule:
         if attribute in self.bins:
             return self.bins[attribute].apply(attribute, table[attribute])
         return [as_category(v) for v in table[attribute]]
+
+    def refuse_numbers(self, table: pd.DataFrame) -> None:
+        """Refuse an attribute whose values would each be a group of its own: bins were forgotten.
+
+        Raises
+        ------
+        CohortError
+            For an attribute without bins of more than 12 different numbers, or of more than 50 different values.
+        """
+        for attribute in [a for a in self.attributes if a not in self.bins]:
+            texts = pd.Series([v for v in self.values(table, attribute) if v is not None], dtype=object)
+            numbers = pd.to_numeric(texts, errors="coerce").dropna()
+            n = texts.nunique()
+            if n <= _MOST_NUMBERS or (len(numbers) <= len(texts) / 2 and n <= _MOST_VALUES):
+                continue
+            cuts = [f"{c:.4g}" for c in numbers.quantile([1 / 3, 2 / 3])] if len(numbers) > len(texts) / 2 else []
+            rule = f"{attribute}={','.join(dict.fromkeys(cuts))}" if cuts else f"'{attribute}=one:a,b|other:c,d'"
+            raise CohortError(
+                f"{attribute} has {n:,} different values, each a group of its own.",
+                fix=f"make groups of them, for example --bins {rule}, or choose another --group",
+            )
 
     def assign(self, table: pd.DataFrame, groups: Sequence[str] | None = None) -> tuple[tuple[str, ...], np.ndarray]:
         """Return the groups' names and each row's index into them, -1 where any attribute is missing.

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import GroupRule
+from everygroup.cohort.groups import near_column
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
@@ -145,7 +146,9 @@ def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame
     """Add the attributes a trained model asks for and the table lacks, as missing throughout."""
     lacking = [c for c in group if c not in table.columns]
     if lacking:
-        warn(f"There is no column {' or '.join(map(repr, lacking))}: every sample counts as of unknown group.")
+        near = [c for name in lacking if (c := near_column(name, table.columns)) is not None]
+        hint = f" (did you mean {' and '.join(map(repr, near))}? Rename it then)" if near else ""
+        warn(f"There is no column {' or '.join(map(repr, lacking))}{hint}: every sample counts as of unknown group.")
     return table.assign(**{c: pd.Series([None] * len(table), dtype=object, index=table.index) for c in lacking})
 
 
@@ -189,7 +192,7 @@ def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images,
         example = f" Images there are called like {members[0]!r}." if members and not chosen.source.hides_names else ""
         raise CohortError(
             f"{path}: {len(lacking)} of {len(names)} samples have no image in {chosen.source.path.name}: "
-            f"{shown}{', ...' if len(lacking) > 5 else ''}.{example}",
+            f"{shown}{', ...' if len(lacking) > 5 else '.'}{example}",
             fix="add the images, name the right column with --image-column, or leave these rows out with "
             "--on-bad-image skip",
         )

@@ -166,11 +166,11 @@ def check_ids(path: Path, ids: pd.Series, column: str) -> None:
         )
     double = ids[ids.duplicated(keep=False)]
     if len(double):
-        value = double.iloc[0]
+        value, n_twice = double.iloc[0], double.nunique()
+        several = "1 id is" if n_twice == 1 else f"{n_twice} ids are"
         at = ", ".join(str(r + 2) for r in np.flatnonzero(ids == value)[:5])
         raise CohortError(
-            f"{path}: the id {value!r} stands in several rows ({at}; row 1 is the header); "
-            f"{double.nunique()} ids are not unique.",
+            f"{path}: the id {value!r} stands in several rows ({at}; row 1 is the header); {several} not unique.",
             fix="keep one row an image, or name another column with --id-column",
         )
 

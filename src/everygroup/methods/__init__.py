@@ -12,6 +12,7 @@ from everygroup.methods.fairprune import FairPrune
 from everygroup.methods.fairquantize import FairQuantize
 from everygroup.methods.group_dro import GroupDRO
 from everygroup.methods.group_model import GroupModel
+from everygroup.methods.imported import import_files
 from everygroup.methods.multitask import MultiTask
 from everygroup.methods.registry import METHODS, create_method, list_methods, method_class, register
 from everygroup.methods.resampling import Resampling
@@ -46,6 +47,7 @@ __all__ = [
     "StratifiedERM",
     "SubsetERM",
     "create_method",
+    "import_files",
     "list_methods",
     "method_class",
     "register",

@@ -34,9 +34,13 @@ def method_class(name: str) -> type[Method]:
         For an unknown name, with the nearest one.
     """
     if name not in METHODS:
+        if "," in name:
+            fix = "name one method at a time and repeat the option: --compare erm --compare group_model"
+            raise SettingsError(f"Unknown method {name!r}.", fix=fix)
         near = difflib.get_close_matches(name, METHODS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SettingsError(f"Unknown method {name!r}.", fix=f"{hint}The methods are: {', '.join(METHODS)}")
+        own = "one of your own: --import its file, or name it under imports: in a recipe"
+        raise SettingsError(f"Unknown method {name!r}.", fix=f"{hint}The methods are: {', '.join(METHODS)}; {own}")
     return METHODS[name]
 
 

@@ -31,6 +31,8 @@ from everygroup.report.page import render_page
 from everygroup.report.wide import WideTable, wide_block
 from everygroup.report.write import MAX_BYTES
 
+FEW_SEEDS = 3
+"""With fewer, a t-interval over seeds is wider than the scale and shows nothing."""
 SETTING = ["cohort", "attribute", "backbone"]
 _NAMES = {"eopp0_lab": "EOpp0 (lab)", "eopp1_lab": "EOpp1 (lab)", "eodds_lab": "EOdds (lab)"}
 
@@ -135,6 +137,10 @@ def _differences(tables: StudyTables, limits: Limits) -> Section | None:
             "seeds and by these test patients. A smaller true difference stays unseen."
         ],
     )
+    if (rows["seeds"] < FEW_SEEDS).any():
+        section.intro.append(
+            "Two seeds or fewer cannot show anything: differences over them have no interval and no p."
+        )
     front = rows[(rows["metric"] == "macro_f1") & (rows["group"] != "missing")]
     for against, part in front.groupby("against", sort=False):
         caption = f"Macro F1: difference to {against}; positive is better, for the gap negative is"
@@ -163,16 +169,19 @@ def _differences(tables: StudyTables, limits: Limits) -> Section | None:
 
 
 def _difference_table(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:
+    enough = rows["seeds"] >= FEW_SEEDS
     shown = {
-        "estimate": [estimate(*v, signed=True) for v in rows[["difference", "low", "high"]].to_numpy()],
+        "estimate": [
+            estimate(*v, signed=True) if seeds >= FEW_SEEDS else f"{number(v[0], signed=True)} (no interval)"
+            for v, seeds in zip(rows[["difference", "low", "high"]].to_numpy(), rows["seeds"], strict=True)
+        ],
         "patients": [
             "–" if pd.isna(low) else f"[{number(low, signed=True)}, {number(high, signed=True)}]"
             for low, high in rows[["low_patients", "high_patients"]].to_numpy()
         ],
         "metric": [_metric(m) for m in rows["metric"]],
-        "p": [p_value(p) for p in rows["p"]],
-        "p_holm": [p_value(p) for p in rows["p_holm"]],
-        "detectable": [_dash(v) for v in rows["detectable"]],
+        **{key: [p_value(p) for p in rows[key].where(enough)] for key in ("p", "p_holm")},
+        "detectable": [_dash(v) for v in rows["detectable"].where(enough)],
         "detectable_patients": [_dash(v) for v in rows["detectable_patients"]],
     }
     headings = _place(rows) | {"group": "group", "method": "method", "baseline": "against"}

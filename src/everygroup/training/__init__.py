@@ -1,7 +1,7 @@
 """One training loop for every network of every method."""
 
 from everygroup.training.device import resolve_device
-from everygroup.training.log import RunLog
+from everygroup.training.log import RunLog, trained_briefly
 from everygroup.training.loop import (
     Batch,
     Objective,
@@ -35,6 +35,7 @@ __all__ = [
     "sample_losses",
     "selection_rule",
     "train",
+    "trained_briefly",
     "training_key",
     "weighted_cross_entropy",
 ]

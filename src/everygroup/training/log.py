@@ -11,6 +11,7 @@ import pandas as pd
 from everygroup.files import atomic_path
 
 PICTURE_SECONDS = 20.0
+_FELL = 0.98  # a schedule that ends at 0 lets the loss creep down for ever: less is no sign
 
 
 class RunLog:
@@ -52,3 +53,31 @@ class RunLog:
         if self.folder is not None and self._records:
             save(training_curves(self.table), self.folder / "progress.png")
             self._drawn = time.monotonic()
+
+
+def trained_briefly(log: pd.DataFrame, *, rule: str = "") -> str:
+    """Say in one line which networks were perhaps trained too briefly; empty where none was.
+
+    That is one whose validation loss ended at least 2 % below its lowest value of the first three quarters of the
+    epochs, or whose chosen epoch is the last one (not where `rule` always takes it).
+    """
+    falling, last = [], []
+    for name, part in log.groupby("model", sort=False):
+        loss = part["validation_loss"].to_numpy(float)
+        before = loss[: len(loss) - max(1, len(loss) // 4)]
+        if len(before) and loss[-1] < _FELL * before.min():
+            falling.append(str(name))
+        elif rule != "last" and bool(part["selected"].iloc[-1]):
+            last.append(str(name))
+    if not falling and not last:
+        return ""
+    said = []
+    if falling:
+        said.append(f"the validation loss still fell in the last quarter of the epochs ({_listed(falling)})")
+    if last:
+        said.append(f"the chosen epoch is the last one ({_listed(last)})")
+    return f"Perhaps trained too briefly: {'; '.join(said)}. Compare again with more --epochs."
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more networks" if len(names) > 3 else "")

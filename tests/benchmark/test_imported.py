@@ -1,0 +1,119 @@
+"""A method in a file of one's own: the page's text copied out, benchmarked by two processes, trained, and loaded."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everygroup.benchmark.plan import make_plan
+from everygroup.benchmark.recipe import Recipe, read_recipe
+from everygroup.benchmark.study import run_study
+from everygroup.cli.train_options import resolve
+from everygroup.errors import OutputError, SettingsError
+from everygroup.methods import METHODS, import_files
+from everygroup.methods.imported import code_hash, import_again
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/add-a-method.md").read_text(encoding="utf-8")
+Make = Callable[..., Recipe]
+
+
+def block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Path]:
+    before = dict(METHODS)
+    path = tmp_path / "group_balanced.py"
+    path.write_text(block("python"), encoding="utf-8")
+    yield path
+    METHODS.clear()
+    METHODS.update(before)
+
+
+def test_the_page_works_by_copy_and_paste(file: Path) -> None:
+    # a process of its own: nothing but the recipe may bring the method into it
+    small = block("yaml").replace("n: 400", "n: 240, image_size: 16").replace("updates: 60", "updates: 2")
+    file.with_name("recipe.yaml").write_text(small.replace("[0, 1, 2]", "[0]"), encoding="utf-8")
+    command = next(line for line in PAGE.splitlines() if line.startswith("everygroup benchmark")).split()[1:]
+    assert command[-2:] == ["--jobs", "2"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "everygroup", *command], cwd=file.parent, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0 and "4 jobs finished" in ran.stderr + ran.stdout, ran.stderr
+    assert "group_balanced" in (file.parent / "runs/balancing/tables/results.csv").read_text()
+
+
+def test_content_identifies_only_jobs_of_the_file(file: Path, recipe: Make, tmp_path: Path) -> None:
+    methods = ["erm", "group_balanced"]
+    before = make_plan(recipe(methods=methods, imports=[str(file)], seeds=[0]))
+    alone = make_plan(recipe(methods=["erm"], seeds=[0]))
+    assert {j.method: bool(j.code_hash) for j in before.final} == {"erm": False, "group_balanced": True}
+    assert [j.id for j in before.final if j.method == "erm"] == [j.id for j in alone.final]
+    run_study(before.recipe, tmp_path / "out", plan=before)
+
+    file.write_text(file.read_text() + "\n# better\n")
+    with pytest.raises(SettingsError, match="changed"):
+        import_again(before.final[0].imports)
+    after = make_plan(recipe(methods=methods, imports=[str(file)], seeds=[0]))
+    same = {a.method: a.id == b.id for a, b in zip(before.final, after.final, strict=True)}
+    assert same == {"erm": True, "group_balanced": False}
+    with pytest.raises(OutputError, match="group_balanced"):
+        run_study(after.recipe, tmp_path / "out", plan=after)
+
+
+def test_paths_are_relative_to_the_recipe(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "title: t\ncohorts: [{name: toy, source: toy}]\nmethods: [group_balanced]\n"
+    path = tmp_path / "r.yaml"
+    monkeypatch.chdir("/")
+    path.write_text(text + "imports: group_balanced.py\n")
+    assert read_recipe(path).imports == [str(file)]
+    path.write_text(text)
+    METHODS.pop("group_balanced")
+    with pytest.raises(SettingsError, match="--import"):
+        read_recipe(path)
+    assert read_recipe(path, [file]).at(None).but(seeds=[4]).imports == [str(file)]
+    assert code_hash(METHODS["group_balanced"]) and not code_hash(METHODS["erm"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import no_such_package\n", ["line 1", "no_such_package"]),
+        ("\nx = (\n", ["line 2", "SyntaxError"]),
+        ("def f():\n    return 1 / 0\n\nf()\n", ["line 2", "ZeroDivisionError"]),
+        ("raise SystemExit(0)\n", ["line 1"]),
+        ("x = 1\n", ["registers no method", "@register"]),
+        ("PAGE", ["'erm'", "another name"]),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(file: Path, text: str, words: list[str]) -> None:
+    methods = dict(METHODS)
+    file.write_text(block("python").replace('"group_balanced"', '"erm"') if text == "PAGE" else text)
+    with pytest.raises(SettingsError) as caught:
+        import_files([file])
+    assert all(word in str(caught.value) for word in [str(file), *words]), caught.value
+    assert methods == METHODS
+
+
+def test_fit_records_the_file_and_a_config_repeats_it(file: Path, tmp_path: Path) -> None:
+    from everygroup.settings import write_config
+
+    def plan(flags: dict[str, Any], config: Path | None = None) -> dict[str, Any]:
+        return resolve(flags, preset=None, config=config, assignments=["power=0.5"]).to_dict()
+
+    first = plan({"method": "group_balanced", "imports": [str(file)]})
+    assert first["imports"] == [str(file)] and first["hyperparameters"] == {"power": 0.5}
+    write_config(tmp_path / "config.yaml", {"source": "x", **first})
+    METHODS.pop("group_balanced")
+    assert plan({}, tmp_path / "config.yaml") == first
+    file.write_text(file.read_text() + "\n")
+    assert plan({}, tmp_path / "config.yaml") != first
