@@ -80,7 +80,7 @@ def test_run_folder_with_a_baseline(tmp_path: Path) -> None:
         )
         p.to_csv(tmp_path / name / "predictions.csv")
     text = run(tmp_path / "ours", "--baseline", tmp_path / "erm", "--n-boot", "20")
-    assert "Change against the baseline, by group" in text and "improved all" in text
+    assert "Change against the baseline, by group" in text and "no clear change" in text and "improved all" not in text
     assert "95 % interval (continued)" in text and "undefined" in text and "fate_eopp1_lab: " in text
     assert "p < 0.001" in text
     assert "[red]c" in text and "n too small" in text

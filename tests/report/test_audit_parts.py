@@ -46,7 +46,7 @@ def test_every_part_in_the_order_asked_for(page_path: Path) -> None:
 def test_the_answer_has_intervals_and_the_chance_level(page_path: Path) -> None:
     text = Page(page_path).text
     assert "shuffled groups give 0.040 on average" in text
-    assert "levelled down: no group gained" in text
+    assert "reduces the measured gap; no group's point estimate got better" in text
 
 
 def test_downloads_hold_the_points_of_the_curves(page_path: Path) -> None:

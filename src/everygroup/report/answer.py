@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 
 from everygroup.figures.theme import clean_text, estimate, number
+from everygroup.metrics.changes import clear_direction, gap_changes
 from everygroup.report.blocks import p_value
 from everygroup.report.reading import (
     GAP,
-    LEVELLING,
     Reading,
     comparable,
-    direction,
     directionless,
     lower_is_better,
     title_of,
@@ -68,7 +67,9 @@ def _gaps(reading: Reading) -> str:
     changes = comparable(_own(reading.changes(reading.metric), reading))
     if len(changes):
         lower = lower_is_better(reading.metric)
-        moved = [direction(low, high, lower=lower) for low, high in zip(changes["low"], changes["high"], strict=True)]
+        moved = [
+            clear_direction(low, high, lower=lower) for low, high in zip(changes["low"], changes["high"], strict=True)
+        ]
         better, worse = moved.count(1), moved.count(-1)
         up, down = ("rose", "fell") if directionless(reading.metric) else ("improved", "got worse")
         parts.append(
@@ -80,21 +81,15 @@ def _gaps(reading: Reading) -> str:
 
 
 def _gap_change(reading: Reading, attribute: str) -> str:
-    """Say what the comparison says about this gap: a fall only where its interval lies below zero."""
+    """Say what the comparison shows about this gap."""
     rows = _own(reading.comparison, reading)
     rows = rows[(rows["group"] == GAP) & (rows["metric"] == reading.metric) & (rows["attribute"] == attribute)]
     if rows.empty:
         return ""
     row = rows.iloc[0]
     shown = estimate(row["change"], row["low"], row["high"], signed=True)
-    verdict = {
-        1: "this method reduces the measured gap",
-        -1: "this method increases the measured gap",
-        0: "no clear change of the gap",
-    }[direction(row["low"], row["high"], lower=True)]
-    # Whether a gap was closed by levelling down is a question only where it fell.
-    check = f"; {LEVELLING[row['note']]}" if row["note"] in LEVELLING and row["change"] < 0 else ""
-    return f", a change of {shown} against {_name(reading.baseline)} ({verdict}{check})"
+    said = gap_changes(reading.comparison, row.to_dict())
+    return f", a change of {shown} against {_name(reading.baseline)} ({said})"
 
 
 def _own(rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:

@@ -12,16 +12,10 @@ import pandas as pd
 from everygroup.errors import OutputError, SettingsError
 from everygroup.figures.theme import metric_words
 from everygroup.metrics import metric_info
+from everygroup.metrics.changes import gap_changes
 
 # What an audit notes on a group that cannot be compared.
 TOO_SMALL, ONE_CLUSTER = "n too small", "one patient or lesion"
-# In words, what an audit notes on the change of a gap, see everygroup.metrics.levelling_down.
-LEVELLING = {
-    "improved all": "no group's value fell",
-    "unchanged": "no group's value changed",
-    "trade": "some groups gained and others lost",
-    "levelled down": "levelled down: no group gained",
-}
 # Rows of an audit that are no group of patients.
 OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
 PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")
@@ -126,6 +120,15 @@ class Reading:
         rows = self.comparison[(self.comparison["metric"] == metric) & ~self.comparison["group"].isin([GAP, WORST])]
         return _side_by_side(_everybody_once(rows), ["method", "attribute", "group"])
 
+    def words(self, rows: pd.DataFrame) -> list[str]:
+        """What rows of the comparison note; of a gap what its intervals show."""
+        gaps = (rows["group"] == GAP) & (rows["note"] != "undefined")
+        records = [{str(k): v for k, v in record.items()} for record in rows.to_dict("records")]
+        return [
+            gap_changes(self.comparison, record) if gap and not record["metric"].startswith("fate_") else record["note"]
+            for gap, record in zip(gaps, records, strict=True)
+        ]
+
     def gaps(self) -> pd.DataFrame:
         """Rows of all gaps, methods side by side, the metric in front first."""
         rows = _side_by_side(self.table[self.table["group"] == GAP], ["metric", "attribute", "method"])
@@ -156,13 +159,6 @@ def directionless(metric: str) -> bool:
         return metric_info(metric).higher_is_better is None
     except SettingsError:
         return False
-
-
-def direction(low: float, high: float, *, lower: bool = False) -> int:
-    """Return 1 for a clear improvement, -1 for a clear loss, 0 when the interval holds zero or is undefined."""
-    if not (np.isfinite(low) and np.isfinite(high)) or low <= 0 <= high:
-        return 0
-    return 1 if (low > 0) != lower else -1
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
