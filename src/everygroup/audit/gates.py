@@ -114,6 +114,7 @@ class GateResult:
     attribute, metric, group : what was looked at.
     measured : the number that was compared; NaN where undefined.
     value, low, high, n : the measured value with its interval and the samples it rests on.
+    n_of_class : how many of these are of the class that a metric such as recall[melanoma] is about; None without one.
     note : the audit's note, or why there is no number.
     """
 
@@ -128,24 +129,34 @@ class GateResult:
     high: float
     n: int
     note: str
+    n_of_class: int | None = None
 
     def __str__(self) -> str:
         what = {"gap": f"the gap in {self.metric}", "worst": f"the worst {self.metric}"}.get(
             self.gate.function, f"{self.metric} of {self.group}"
         )
+        if self.metric != self.gate.metric:
+            what += f" ({self.gate.metric} without a class means the average over the classes)"
+        n = f"n = {self.n}"
+        if self.n_of_class is not None:
+            n += f", of them {self.n_of_class} {_class_of(self.metric)}"
         verdict = "FAILED" if self.failed else "passed"
         if math.isnan(self.measured):
             reason = f" ({self.note})" if self.note else ""
-            return f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is undefined{reason}; n = {self.n}."
+            return f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is undefined{reason}; {n}."
         end = "" if self.gate.end == "value" else f"; compared: its {self.gate.end} end"
+        where, whose = "", ""
+        if self.gate.function == "worst":
+            where = f" (in {self.note.removeprefix('worst group: ')})"
+            whose = " of the worst over groups"  # not that of this group
         interval = (
             ", no interval"
             if math.isnan(self.low)
-            else f", 95 % interval {_rounded(self.low)} to {_rounded(self.high)}"
+            else f", 95 % interval{whose} {_rounded(self.low)} to {_rounded(self.high)}"
         )
         return (
-            f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is {_rounded(self.value)}"
-            f"{interval}, n = {self.n}{end}."
+            f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is {_rounded(self.value)}{where}"
+            f"{interval}, {n}{end}."
         )
 
 
@@ -173,10 +184,11 @@ def gates(result: Audit, wanted: Iterable[str | Gate]) -> list[GateResult]:
 
 
 def gate_table(outcomes: Sequence[GateResult]) -> pd.DataFrame:
-    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, note."""
-    columns = ["gate", "failed", "attribute", "metric", "group", "measured", "value", "low", "high", "n", "note"]
+    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, n_of_class, note."""
+    columns = ["gate", "failed", "attribute", "metric", "group", "measured", "value", "low", "high", "n"]
+    columns += ["n_of_class", "note"]
     rows: list[dict[str, Any]] = [{**{c: getattr(o, c) for c in columns[1:]}, "gate": o.gate.text} for o in outcomes]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"n_of_class": "Int64"})
 
 
 def _apply(result: Audit, gate: Gate) -> list[GateResult]:
@@ -203,11 +215,35 @@ def _apply(result: Audit, gate: Gate) -> list[GateResult]:
             note = f"there is no {gate.function} of this metric"
             outcomes.append(_outcome(gate, attribute, metric, str(group), {"note": note}))
         else:
-            outcomes.append(_outcome(gate, attribute, metric, str(group), found.iloc[0].to_dict()))
+            of_class = _n_of_class(result, rows, found.iloc[0])
+            outcomes.append(_outcome(gate, attribute, metric, str(group), found.iloc[0].to_dict(), of_class))
     return outcomes
 
 
-def _outcome(gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any]) -> GateResult:
+def _class_of(metric: str) -> str:
+    """The class that a metric of one class is about; empty for others."""
+    return metric.partition("[")[2].removesuffix("]")
+
+
+def _n_of_class(result: Audit, rows: pd.DataFrame, row: pd.Series) -> int | None:
+    """Samples of the metric's class in the groups that a row of this attribute and metric is about."""
+    cells = result.cells
+    cells = cells[(cells["attribute"] == row["attribute"]) & (cells["metric"] == "recall")]
+    cells = cells[cells["label"] == _class_of(row["metric"])]
+    if cells.empty:
+        return None
+    if row["group"] == "worst":
+        groups = [str(row["note"]).removeprefix("worst group: ")]
+    elif row["group"] == "gap":
+        groups = rows.loc[rows["note"] == "", "group"].tolist()
+    else:
+        groups = cells["group"].tolist() if row["group"] == "overall" else [row["group"]]
+    return int(cells.loc[cells["group"].isin(groups), "n"].sum())
+
+
+def _outcome(
+    gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any], n_of_class: int | None = None
+) -> GateResult:
     value, low, high = (_number(row.get(k)) for k in ("value", "low", "high"))
     measured = {"value": value, "low": low, "high": high}[gate.end]
     note = str(row.get("note") or "")
@@ -226,6 +262,7 @@ def _outcome(gate: Gate, attribute: str, metric: str, group: str, row: dict[Any,
         high,
         0 if n is None or pd.isna(n) else int(n),
         note,
+        n_of_class,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from everygroup.audit.partition import TOO_SMALL
 from everygroup.files import plain, safe_csv, write_json
 from everygroup.metrics import metric_info
 from everygroup.metrics.changes import gap_changes
@@ -163,7 +164,7 @@ class Audit:
         assert gap is not None
         info = metric_info(self.headline)
         what = "macro F1" if self.headline == "macro_f1" else info.title
-        by = "group" if attribute == "group" else attribute
+        by = self.settings.get("titles", {}).get(attribute, attribute)
         p = (
             ""
             if pd.isna(gap["p"])
@@ -176,7 +177,14 @@ class Audit:
         name = str(worst["note"]).removeprefix("worst group: ")
         # the interval of the row 'worst' is that of the lowest of all groups, not that of this group
         own = self._row(attribute, name, self.headline) or worst
-        return f"By {by}, {what} is {place} in {name} ({_number(own)}, n = {own['n']}), and {between}"
+        among = self._among(attribute)
+        return f"By {by}, {what} is {place} in {name} ({_number(own)}, n = {own['n']}{among}), and {between}"
+
+    def _among(self, attribute: str) -> str:
+        """Which groups were looked at, where some were too small."""
+        rows = self.table[(self.table["attribute"] == attribute) & (self.table["metric"] == self.headline)]
+        min_n = self.settings.get("min_n")
+        return f"; among groups with n >= {min_n}" if min_n and (rows["note"] == TOO_SMALL).any() else ""
 
     def _second_sentence(self) -> str:
         attribute = self._headline()

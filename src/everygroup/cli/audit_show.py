@@ -19,11 +19,14 @@ NOT_COMPARED = ("n too small", "one patient or lesion")
 
 def show(result: Audit) -> None:
     """Print one table per attribute, the comparison, the flags and the summary."""
+    titles = result.settings.get("titles", {})
     for attribute, rows in result.table.groupby("attribute", sort=False):
+        attribute = titles.get(attribute, attribute)
         records = [r for r in _records(rows) if r["group"] != "worst"]
         for table in _tables(f"By {attribute}: value, 95 % interval", records, _value_cell, console.width):
             console.print(table)
     for attribute, rows in result.comparison.groupby("attribute", sort=False):
+        attribute = titles.get(attribute, attribute)
         records = _records(rows)
         changes = [_judged(r, result.comparison) for r in records if not r["metric"].startswith("fate_")]
         for table in _tables(f"Change against the baseline, by {attribute}", changes, _change_cell, console.width):

@@ -102,7 +102,7 @@ def gap_verdict(comparison: pd.DataFrame, gap: Mapping[Any, Any]) -> str:
 
 
 def _groups_of(comparison: pd.DataFrame, gap: Mapping[Any, Any]) -> tuple[bool | None, list[tuple[float, float]]]:
-    """Whether higher is better (None for neither), and the intervals of the changes of the groups that a gap is between."""
+    """Whether higher is better (None for neither), and the changes' intervals in the groups that a gap is between."""
     rows = comparison
     for key in ("attribute", "metric", "method"):
         if key in rows and key in gap:

@@ -10,6 +10,7 @@ from everygroup.metrics.changes import clear_direction, gap_changes
 from everygroup.report.blocks import p_value
 from everygroup.report.reading import (
     GAP,
+    TOO_SMALL,
     Reading,
     comparable,
     directionless,
@@ -29,15 +30,18 @@ def answer(reading: Reading) -> list[str]:
 def _worst_group(reading: Reading) -> str:
     if directionless(reading.metric):
         return ""  # no group is worse off for a higher or a lower value
-    rows = comparable(_own(reading.groups(reading.metric), reading)).dropna(subset=["value"])
+    everybody = _own(reading.groups(reading.metric), reading)
+    rows = comparable(everybody).dropna(subset=["value"])
     if rows.empty:
         return f"{_name(reading.method, 'This model')}: {title_of(reading.metric)} cannot be given for any group."
     lower = lower_is_better(reading.metric)
+    few = (everybody["note"] == TOO_SMALL).any()
+    among = f"among groups with n >= {reading.min_n or 'a minimum'}, " if few else ""
     row = rows.sort_values("value", ascending=not lower, kind="stable").iloc[0]
     text = (
-        f"With {_name(reading.method, 'this model')}, the group with the {'highest' if lower else 'lowest'} "
-        f"{title_of(reading.metric)} is {clean_text(row['group'])} of {clean_text(row['attribute'])} "
-        f"({_n(row['n'])}), at {estimate(row['value'], row['low'], row['high'])}"
+        f"With {_name(reading.method, 'this model')}, {among}the group with the {'highest' if lower else 'lowest'} "
+        f"{title_of(reading.metric)} is {clean_text(row['group'])} "
+        f"({clean_text(row['attribute'])}, {_n(row['n'])}), at {estimate(row['value'], row['low'], row['high'])}"
     )
     changes = _own(reading.changes(reading.metric), reading)
     same = changes[(changes["attribute"] == row["attribute"]) & (changes["group"] == row["group"])]

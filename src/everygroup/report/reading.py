@@ -58,6 +58,7 @@ class Reading:
     methods : in the audit's order; `method` is the one in front, `baseline` what it is compared with (or empty).
     metric : the metric in front.
     metrics : all performance metrics.
+    min_n : groups with fewer samples were left out; empty where that is not known.
     frames : the audit's further tables by name (`FRAMES`), with a column `method`; those without rows are left out.
     """
 
@@ -70,6 +71,7 @@ class Reading:
     metric: str
     metrics: list[str]
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    min_n: str = ""
 
     @classmethod
     def of(cls, audits: Sequence[AuditLike], question: Mapping[str, Any]) -> Reading:
@@ -103,7 +105,14 @@ class Reading:
             cells = _side_by_side(cells, ["attribute", "method"])
         further = {name: _further(audits, name, method) for name in FRAMES}
         further = {name: rows for name, rows in further.items() if len(rows)}
-        return cls(table, comparison, cells, methods, method, baseline, metric, metrics, further)
+        settings = [getattr(audit, "settings", None) or {} for audit in audits]
+        # a grouping goes by the attribute that it is made of
+        titles = {k: v for s in settings for k, v in s.get("titles", {}).items()}
+        for rows in (table, comparison, cells, *further.values()) if titles else ():
+            if "attribute" in rows:
+                rows["attribute"] = rows["attribute"].replace(titles)
+        min_n = next((str(s["min_n"]) for s in settings if s.get("min_n")), "")
+        return cls(table, comparison, cells, methods, method, baseline, metric, metrics, further, min_n)
 
     def frame(self, name: str) -> pd.DataFrame:
         """Rows of a further table, of the method in front; no rows where there is none."""
