@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from everygroup.audit.partition import CONSTANT
 from everygroup.audit.result import Audit
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
@@ -235,7 +236,7 @@ def _n_of_class(result: Audit, rows: pd.DataFrame, row: pd.Series) -> int | None
     if row["group"] == "worst":
         groups = [str(row["note"]).removeprefix("worst group: ")]
     elif row["group"] == "gap":
-        groups = rows.loc[rows["note"] == "", "group"].tolist()
+        groups = rows.loc[rows["note"].isin(("", CONSTANT)), "group"].tolist()
     else:
         groups = cells["group"].tolist() if row["group"] == "overall" else [row["group"]]
     return int(cells.loc[cells["group"].isin(groups), "n"].sum())

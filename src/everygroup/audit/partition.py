@@ -21,6 +21,7 @@ MIN_CLUSTERS = 2
 """A group needs as many patients or lesions: the bootstrap of a single one never varies."""
 TOO_SMALL = "n too small"
 ONE_CLUSTER = "one patient or lesion"
+CONSTANT = "no interval: every resample gives this value"
 RESERVED = ("overall", "gap", "worst", "missing")
 
 
@@ -110,6 +111,11 @@ class Partition:
 def told_apart(name: str) -> str:
     """The name of a group, in quotes where it is that of one of the audit's own rows."""
     return f"'{name}'" if name in RESERVED else name
+
+
+def spread(low: float, high: float) -> tuple[float, float]:
+    """An interval; none where resampling never changed the value, since a width of 0 would read as certainty."""
+    return (float("nan"), float("nan")) if low == high else (low, high)
 
 
 def no_sample(attribute: str, group: str) -> str:

@@ -98,6 +98,8 @@ def _value_cell(record: dict[str, Any]) -> str:
         lines.append(_p(record["p"]))
     if record["note"] in NOT_COMPARED:
         lines.append(record["note"])
+    elif math.isnan(record["low"]):
+        lines.append("no interval")
     return "\n".join(lines)
 
 
