@@ -91,6 +91,12 @@ def test_calibration_says_every_point() -> None:
     assert "observed share" in text
 
 
+def test_calibration_of_many_groups_has_a_panel_for_each() -> None:
+    few, many = (drawn(calibration_by_group(curves("calibration", n_groups=g, n=5)))[1] for g in (4, 5))
+    assert few.count("| observed share") == 1 and "age · mel" in few
+    assert many.count("| observed share") == 5 and "group 4 (n = 480)" in many and "age · mel" not in many
+
+
 @pytest.mark.parametrize("kind", ["precision_recall", "risk_coverage"])
 def test_other_curves(kind: str) -> None:
     assert "group 2" in drawn(curves_by_group(curves(kind), kind))[1]

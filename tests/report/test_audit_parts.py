@@ -113,7 +113,7 @@ def test_tradeoff_takes_the_baseline_from_the_comparison() -> None:
     section = tradeoff(reading(), FULL)
     assert section is not None
     rows = {(row[0], row[1]): row for row in section.tables[0].rows}
-    assert rows[("sex", "erm")][3] == "0.170" and rows[("sex", "spare")][3] == "0.120 (0.030 to 0.200)"
+    assert rows[("sex", "erm")][3] == "0.170 (no interval)" and rows[("sex", "spare")][3] == "0.120 (0.030 to 0.200)"
     assert rows[("sex", "spare")][4] == "yes"
     assert len(section.row) == 2
 

@@ -144,6 +144,15 @@ class Reading:
         return pd.concat([rows[rows["metric"] == self.metric], rows[rows["metric"] != self.metric]])
 
 
+def summaries(audits: Sequence[AuditLike]) -> list[str]:
+    """Every audit in its own words, with the name of its method where there are several."""
+    texts = [audit.summary() for audit in audits]
+    if len(audits) < 2:
+        return texts
+    names = [" + ".join(dict.fromkeys(_regular(audit.table, "table")["method"])) for audit in audits]
+    return [f"{name}: {text}" if name else text for name, text in zip(names, texts, strict=True)]
+
+
 def title_of(metric: str) -> str:
     """Return a metric's title for people."""
     if metric.startswith("fate_"):
