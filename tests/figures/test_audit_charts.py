@@ -176,7 +176,7 @@ def test_utility_against_disparity(lower: bool) -> None:
     chart = utility_against_disparity(rows, utility="F1", lower_is_better=lower)
     root, text = drawn(chart)
     titles = [t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert "erm: F1 0.700 (0.600 to 0.900), gap 0.100" in titles
+    assert "erm: F1 0.700 (0.600 to 0.900), gap 0.100 (no interval)" in titles
     assert ("less is better" in text) and ("more is better" in text) != lower
 
 
