@@ -83,7 +83,7 @@ def test_the_grouping_goes_by_the_name_of_its_attribute(tmp_path: Path) -> None:
     )
     p.to_csv(tmp_path / "run" / "predictions.csv")
     with pytest.raises(AssertionError):  # the gate fails
-        run(tmp_path / "run", "--n-boot", "20", "--fail-if", "gap(accuracy)>=0", report=True)
+        run(tmp_path / "run", "--n-boot", "20", "--fail-if", "gap(accuracy,light)>=0", report=True)
     folder = tmp_path / "run" / "predictions-audit"
     kept = json.loads((folder / "audit.json").read_text())
     assert (
@@ -93,7 +93,7 @@ def test_the_grouping_goes_by_the_name_of_its_attribute(tmp_path: Path) -> None:
     assert "light: group dim has 8 samples (fewer than 10): n too small, left out of gaps." in kept["flags"]
     card, page = (folder / "model-card.md").read_text(), (folder / "report.html").read_text()
     assert "Groups of light." in card and "(light, n = " in page and "Among groups with n" not in card
-    assert "FAILED: gap(accuracy)" in page and "FAILED: gap(accuracy)" in card
+    assert all("FAILED: gap(accuracy,light)&gt;=0: by light" in text for text in (page, card))
 
 
 def test_splits(table: Path, tmp_path: Path) -> None:

@@ -195,9 +195,12 @@ def gate_table(outcomes: Sequence[GateResult]) -> pd.DataFrame:
 def _apply(result: Audit, gate: Gate) -> list[GateResult]:
     table = result.table
     there = list(dict.fromkeys(table["attribute"]))
-    if gate.attribute is not None and gate.attribute not in there:
-        raise _unknown(gate, "attribute", gate.attribute, there)
-    attributes = there if gate.attribute is None else [gate.attribute]
+    # a grouping may be called by the attribute that it is made of
+    titles = {k: str(v) for k, v in result.settings.get("titles", {}).items()}
+    wanted = next((k for k, v in titles.items() if v == gate.attribute and v not in there), gate.attribute)
+    if wanted is not None and wanted not in there:
+        raise _unknown(gate, "attribute", wanted, there)
+    attributes = there if wanted is None else [wanted]
     metrics = list(dict.fromkeys(table["metric"]))
     metric = gate.metric
     if metric not in metrics:
@@ -209,15 +212,16 @@ def _apply(result: Audit, gate: Gate) -> list[GateResult]:
     for attribute in attributes:
         rows = table[(table["attribute"] == attribute) & (table["metric"] == metric)]
         group = gate.group if gate.function == "value" else gate.function
+        name = titles.get(attribute, attribute)
         found = rows[rows["group"] == group]
         if found.empty and gate.function == "value":
             raise _unknown(gate, "group", str(gate.group), list(dict.fromkeys(rows["group"])))
         if found.empty:
             note = f"there is no {gate.function} of this metric"
-            outcomes.append(_outcome(gate, attribute, metric, str(group), {"note": note}))
+            outcomes.append(_outcome(gate, name, metric, str(group), {"note": note}))
         else:
             of_class = _n_of_class(result, rows, found.iloc[0])
-            outcomes.append(_outcome(gate, attribute, metric, str(group), found.iloc[0].to_dict(), of_class))
+            outcomes.append(_outcome(gate, name, metric, str(group), found.iloc[0].to_dict(), of_class))
     return outcomes
 
 
