@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from everygroup.audit._gate_text import GRAMMAR, Reader
 from everygroup.audit.partition import CONSTANT
 from everygroup.audit.result import Audit
 from everygroup.errors import SettingsError
@@ -28,20 +28,6 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
-_GRAMMAR = (
-    "write gap(METRIC)>0.10, worst(METRIC,ATTRIBUTE)<0.8, value(METRIC,ATTRIBUTE,GROUP)<0.8, or gap_low(METRIC)>0"
-)
-_TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<quoted>"[^"]*"|'[^']*')
-      | (?P<operator>>=|<=|>|<)
-      | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>[A-Za-z_]\w*)
-      | (?P<mark>[(),])
-    )""",
-    re.VERBOSE,
-)
-_BARE = re.compile(r"\s*(?P<text>[^,()\"'\[\]]*(?:\[[^\]]*\])?)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,7 @@ class Gate:
         >>> gate.metric, gate.attribute, gate.end, gate.limit
         ('recall[melanoma]', 'skin_type', 'low', 0.05)
         """
-        reader = _Reader(text)
+        reader = Reader(text)
         word = reader.take("name")
         function, end = _function(word, text)
         reader.take("mark", "(")
@@ -93,7 +79,7 @@ class Gate:
         reader.end()
         allowed = {"gap": (1, 2), "worst": (1, 2), "value": (3,)}[function]
         if len(arguments) not in allowed or not all(arguments):
-            raise SettingsError(f"{text!r} is no gate: {word} does not take {arguments}.", fix=_GRAMMAR)
+            raise SettingsError(f"{text!r} is no gate: {word} does not take {arguments}.", fix=GRAMMAR)
         metric, attribute, group = (*arguments, None, None)[:3]
         assert metric is not None
         _check_metric(metric)
@@ -287,7 +273,7 @@ def _function(word: str, text: str) -> tuple[str, str]:
     known = [f + suffix for f in FUNCTIONS for suffix in ENDS]
     near = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise SettingsError(f"{text!r} is no gate: unknown function {word!r}.", fix=f"{hint}{_GRAMMAR}")
+    raise SettingsError(f"{text!r} is no gate: unknown function {word!r}.", fix=f"{hint}{GRAMMAR}")
 
 
 def _check_metric(metric: str) -> None:
@@ -307,40 +293,3 @@ def _unknown(gate: Gate, word: str, name: str, there: Sequence[str]) -> Settings
         f"The gate {gate.text!r} asks for the {word} {name!r}, which this audit does not have.",
         fix=f"{hint}It has: {shown}",
     )
-
-
-class _Reader:
-    """Reads a gate from left to right, token by token."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
-
-    def take(self, kind: str, marks: str = "") -> str:
-        """The next token, which has to be of this kind (and one of these marks)."""
-        found = _TOKEN.match(self.text, self.at)
-        token = found.group(kind) if found else None
-        if found is None or token is None or (marks and token not in marks):
-            raise self._error(f"expected {' or '.join(map(repr, marks)) if marks else f'a {kind}'}")
-        self.at = found.end()
-        return token
-
-    def argument(self) -> str:
-        """A quoted text, or everything up to the next comma or bracket; [..] belongs to it."""
-        quoted = _TOKEN.match(self.text, self.at)
-        if quoted and quoted.group("quoted"):
-            self.at = quoted.end()
-            return quoted.group("quoted")[1:-1]
-        found = _BARE.match(self.text, self.at)
-        if not found or not found.group("text").strip():
-            raise self._error("expected a name (in quotes if it holds commas or brackets)")
-        self.at = found.end()
-        return found.group("text").strip()
-
-    def end(self) -> None:
-        """Nothing may follow."""
-        if self.text[self.at :].strip():
-            raise self._error("expected nothing more")
-
-    def _error(self, what: str) -> SettingsError:
-        rest = self.text[self.at :].strip() or "the end"
-        return SettingsError(f"{self.text!r} is no gate: {what}, found {rest!r}.", fix=_GRAMMAR)
