@@ -158,6 +158,17 @@ def test_scores_are_guessed_only_where_their_names_are_the_labels(tmp_path: Path
     assert p.has_scores and "'Probability' is taken as the probability of '1'" in said
 
 
+def test_a_label_in_another_case_does_not_drop_the_scores(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = ["benign,benign,0.9,0.1", "Benign,benign,0.8,0.2", "malignant,malignant,0.3,0.7"]
+    path.write_text("\n".join(["truth,answer,p_benign,p_malignant", *rows]))
+    with pytest.raises(PredictionsError, match=r"unknown label 'Benign' in y_true\. 'Benign' differs from 'ben"):
+        Predictions.read(path)
+    path.write_text("\n".join(["truth,answer", *(row.rsplit(",", 2)[0] for row in rows)]))
+    assert Predictions.read(path).classes == ("Benign", "benign", "malignant")
+    assert any("'Benign' and 'benign' differ only in case" in text for text in recorded_warnings())
+
+
 def test_the_positive_class_comes_last(tmp_path: Path) -> None:
     path = save(tmp_path / "t.csv", "dx,risk\nmel,0.9\nnv,0.2\n")
     p, said = read(path, y_score="risk", positive="mel")

@@ -112,7 +112,26 @@ def test_levelling_down_is_flagged(make, changed) -> None:
     result = audit(worse, baseline=baseline, n_boot=20, attributes=["group"])
     assert rows_of(result).loc[("group", "gap", "accuracy"), "note"] == "levelled down"
     assert any(f.startswith("group: levelled down. The gap in Accuracy fell from") for f in result.flags)
-    assert "levelled down" in result.summary()
+    assert "this method reduces the measured gap; levelled down: no group gained." in result.summary()
+
+
+def test_the_summary_says_no_verdict_that_the_intervals_do_not_show(make, changed) -> None:
+    baseline = make()
+    answers = baseline.table["y_pred"].to_numpy(copy=True)
+    wrong = np.flatnonzero((baseline.group == 1) & (baseline.y_true != baseline.y_pred))[:2]
+    answers[wrong] = [f"c{k}" for k in baseline.y_true[wrong]]
+    result = audit(changed(baseline, "y_pred", answers), baseline=baseline, n_boot=200, attributes=["group"])
+    gap = rows_of(result).loc[("group", "gap", "macro_f1")]
+    assert gap["note"] == "improved all" and gap["high"] >= 0
+    assert "no clear change of the gap; no group's point estimate got worse." in result.summary()
+    assert "improved all" not in result.summary()
+
+
+def test_the_worst_group_has_its_own_interval_in_the_summary(make) -> None:
+    result = audit(make(), n_boot=100, attributes=["group"])
+    own = result.table.set_index(["group", "metric"]).loc[("old", "macro_f1")]
+    shown = f"lowest in old ({own['value']:.3f}, 95 % interval {own['low']:.3f} to {own['high']:.3f}, n = {own['n']})"
+    assert shown in result.summary()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_grammar(text: str, parts: tuple[object, ...]) -> None:
         ("gap(accuracy,sex,f)>1", "does not take", ""),
         ("value(accuracy,sex)>1", "does not take", ""),
         ("gap(acuracy)>0.1", "Unknown metric 'acuracy'", "accuracy"),
+        ("gap(sensitivity)>0.1", "Unknown metric 'sensitivity'", "did you mean recall[CLASS], macro_recall? `every"),
         ("__import__('os')>1", "unknown function", ""),
     ],
 )
@@ -114,7 +115,27 @@ def test_without_an_attribute_every_one_is_looked_at_and_undefined_fails(result:
 
 def test_a_macro_average_may_be_called_by_its_short_name(result: Audit) -> None:
     assert one(result, "gap(recall,sex)>1").metric == "macro_recall"
+    assert "macro_recall (recall without a class means the average" in str(one(result, "gap(recall,sex)>1"))
+    assert "means the average" not in str(one(result, "gap(macro_recall,sex)>1"))
     assert one(result, "gap(f1,sex)>1").value == result.value("sex", "gap", "macro_f1")
+
+
+def test_the_n_of_a_rate_of_one_class_is_said() -> None:
+    y = np.arange(120) % 3
+    p = Predictions.from_arrays(
+        y, y_pred=np.where(np.arange(120) % 5 == 0, 0, y), classes=["a", "b", "c"],
+        sensitive_features={"sex": ["f"] * 60 + ["m"] * 54 + [""] * 6},
+    )  # fmt: skip
+    audited = audit(p, n_boot=20, metrics=["recall[b]", "accuracy"])
+    worst = one(audited, "worst(recall[b],sex)<0.9")
+    group = worst.note.removeprefix("worst group: ")
+    assert worst.n == {"f": 60, "m": 54}[group] and worst.n_of_class == {"f": 20, "m": 18}[group]
+    assert f"(in {group}), 95 % interval of the worst over groups" in str(worst)
+    assert f"n = {worst.n}, of them {worst.n_of_class} b." in str(worst)
+    assert one(audited, "gap(recall[b],sex)>1").n_of_class == 38
+    assert one(audited, "value(recall[b],sex,overall)>1").n_of_class == 40
+    assert one(audited, "gap(accuracy,sex)>1").n_of_class is None
+    assert gate_table([worst])["n_of_class"].tolist() == [worst.n_of_class]
 
 
 @pytest.mark.parametrize(

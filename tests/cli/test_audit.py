@@ -56,7 +56,44 @@ def test_anybodys_table(table: Path) -> None:
     assert loaded["settings"]["n_clusters"] == 40 and loaded["settings"]["n_boot"] == 20
     assert "summary.csv" in text
     made = {p.name for p in folder.iterdir()}
+    page = (folder / "report.html").read_text()
+    for asked in ("label: dx; sample id: image; patient: patient; split: part; scores: p_mel, p_nv", "age at 50"):
+        assert asked in page and asked.replace("_", "\\_") in (folder / "model-card.md").read_text()
+    assert "<dt>patients or lesions</dt><dd>40</dd>" in page and "<dt>attributes</dt><dd>sex, age</dd>" in page
     assert {"report.html", "model-card.md", "groups.tex", "gaps.md", "cells.csv", "differences.csv"} <= made
+
+
+def test_rows_without_labels_and_groups_without_rows_are_said(table: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(table)
+    rows["sex"] = rows["sex"].where(rows.index > 2, "x")  # none of them is a test row
+    rows.to_csv(table, index=False)
+    common = (table, "--y-true", "dx", "--y-score", "risk", "--group", "sex", "--n-boot", "5", "--out", tmp_path / "o")
+    assert "sex: group x has no sample here" in run(*common)
+    assert "no sample here" not in run(*common, "--split", "all")
+    rows.assign(answer=rows["dx"], dx="").to_csv(table, index=False)
+    with pytest.raises(EverygroupError, match="No row has a label: y_true is empty in all 40 rows"):
+        run(table, "--y-true", "dx", "--y-pred", "answer", "--group", "sex")
+
+
+def test_the_grouping_goes_by_the_name_of_its_attribute(tmp_path: Path) -> None:
+    y = np.arange(120) % 3
+    light = np.array(["bright"] * 60 + ["dark"] * 52 + ["dim"] * 8)
+    p = Predictions.from_arrays(
+        y, y_pred=np.where(np.arange(120) % 7 == 0, 0, y), sensitive_features={"light": light}, group=light
+    )
+    p.to_csv(tmp_path / "run" / "predictions.csv")
+    with pytest.raises(AssertionError):  # the gate fails
+        run(tmp_path / "run", "--n-boot", "20", "--fail-if", "gap(accuracy,light)>=0", report=True)
+    folder = tmp_path / "run" / "predictions-audit"
+    kept = json.loads((folder / "audit.json").read_text())
+    assert (
+        kept["summary"].startswith("By light, macro F1 is lowest in")
+        and "; among groups with n >= 10)" in kept["summary"]
+    )
+    assert "light: group dim has 8 samples (fewer than 10): n too small, left out of gaps." in kept["flags"]
+    card, page = (folder / "model-card.md").read_text(), (folder / "report.html").read_text()
+    assert "Groups of light." in card and "(light, n = " in page and "Among groups with n" not in card
+    assert all("FAILED: gap(accuracy,light)&gt;=0: by light" in text for text in (page, card))
 
 
 def test_splits(table: Path, tmp_path: Path) -> None:
@@ -80,7 +117,7 @@ def test_run_folder_with_a_baseline(tmp_path: Path) -> None:
         )
         p.to_csv(tmp_path / name / "predictions.csv")
     text = run(tmp_path / "ours", "--baseline", tmp_path / "erm", "--n-boot", "20")
-    assert "Change against the baseline, by group" in text and "improved all" in text
+    assert "Change against the baseline, by group" in text and "no clear change" in text and "improved all" not in text
     assert "95 % interval (continued)" in text and "undefined" in text and "fate_eopp1_lab: " in text
     assert "p < 0.001" in text
     assert "[red]c" in text and "n too small" in text

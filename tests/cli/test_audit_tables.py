@@ -324,13 +324,26 @@ def test_an_empty_cell_is_named_by_its_row_in_the_file(audit: Callable[..., tupl
         assert code == 2 and "row 102" in text, text
 
 
-def test_levelling_is_told_only_where_the_gap_fell() -> None:
-    from everygroup.cli.audit_show import _change_cell
+@pytest.mark.parametrize(
+    ("gap", "second", "said"),
+    [
+        ((-0.2, -0.3, -0.1), (-0.2, -0.3, -0.1), "trade"),
+        ((-0.2, -0.3, -0.1), (-0.2, -0.3, 0.1), "reduced"),
+        ((-0.2, -0.3, 0.1), (-0.2, -0.3, -0.1), "no clear change"),
+        ((0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), "increased"),
+        ((0.2, float("nan"), float("nan")), (-0.2, -0.3, -0.1), "no clear change"),
+    ],
+)
+def test_a_verdict_is_told_only_where_the_gap_and_groups_clearly_moved(
+    gap: tuple[float, ...], second: tuple[float, ...], said: str
+) -> None:
+    from everygroup.cli.audit_show import _change_cell, _judged
 
-    nan = float("nan")
-    row = {"group": "gap", "change": 0.1, "low": nan, "high": nan, "p": nan, "note": "trade"}
-    assert "trade" not in _change_cell(row)
-    assert "trade" in _change_cell(row | {"change": -0.1})
+    rows = [("a", 0.2, 0.1, 0.3, ""), ("b", *second, ""), ("gap", *gap, "trade")]
+    changes = pd.DataFrame(rows, columns=["group", "change", "low", "high", "note"])
+    changes = changes.assign(attribute="sex", metric="accuracy", p=float("nan"))
+    told = _change_cell(_judged(changes.iloc[2].to_dict(), changes))
+    assert told.splitlines()[-1] == said
 
 
 def test_measured_numbers_with_ids_on_one_side_are_not_paired(

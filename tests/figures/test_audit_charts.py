@@ -91,6 +91,12 @@ def test_calibration_says_every_point() -> None:
     assert "observed share" in text
 
 
+def test_calibration_of_many_groups_has_a_panel_for_each() -> None:
+    few, many = (drawn(calibration_by_group(curves("calibration", n_groups=g, n=5)))[1] for g in (4, 5))
+    assert few.count("| observed share") == 1 and "age · mel" in few
+    assert many.count("| observed share") == 5 and "group 4 (n = 480)" in many and "age · mel" not in many
+
+
 @pytest.mark.parametrize("kind", ["precision_recall", "risk_coverage"])
 def test_other_curves(kind: str) -> None:
     assert "group 2" in drawn(curves_by_group(curves(kind), kind))[1]
@@ -170,7 +176,7 @@ def test_utility_against_disparity(lower: bool) -> None:
     chart = utility_against_disparity(rows, utility="F1", lower_is_better=lower)
     root, text = drawn(chart)
     titles = [t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert "erm: F1 0.700 (0.600 to 0.900), gap 0.100" in titles
+    assert "erm: F1 0.700 (0.600 to 0.900), gap 0.100 (no interval)" in titles
     assert ("less is better" in text) and ("more is better" in text) != lower
 
 

@@ -102,6 +102,12 @@ def test_cells_show_value_and_count_and_say_undefined() -> None:
     assert "spare" in drawn(cell_heatmap(panels))[1]
 
 
+def test_long_names_above_cells_are_broken_into_lines() -> None:
+    names = ["Hispanic or Latino", "Native Hawaiian or Other Pacific Islander"]
+    _, text = drawn(cell_heatmap(pd.DataFrame({"label": "mel", "group": names, "value": 0.5, "n": 7})))
+    assert "Hispanic or | Latino" in text and "Native | Hawaiian or" in text
+
+
 def test_training_curves_mark_the_selected_epoch(log: pd.DataFrame) -> None:
     chart = training_curves(log)
     root, text = drawn(chart)

@@ -24,6 +24,12 @@ def test_pictures_stand_in_order() -> None:
     assert strip.getpixel((80, 30)) == (0, 0, 255)
 
 
+def test_captions_are_broken_between_words_rather_than_cut() -> None:
+    one = np.zeros((1, 8, 8, 3), dtype=np.uint8)
+    short, long = (opened(image_strip(one, [f"dark\n{words}"])) for words in ("39 lesions", "39 patients or lesions"))
+    assert long.height == short.height + 15
+
+
 def test_grey_pictures_and_captions_with_control_characters() -> None:
     assert opened(image_strip(np.full((1, 4, 4, 1), 7, np.uint8), ["\x00<b>ü"])).height > 112
 

@@ -66,7 +66,7 @@ def test_signed_number_has_a_sign_only_when_there_is_one() -> None:
 
 def test_estimate_shows_the_interval_where_defined() -> None:
     assert estimate(0.8, 0.7, 0.9) == "0.800 (0.700 to 0.900)"
-    assert estimate(0.8, float("nan"), 0.9) == "0.800"
+    assert estimate(0.8, float("nan"), 0.9) == "0.800 (no interval)"
     assert estimate(float("nan"), 0.7, 0.9) == "undefined"
 
 

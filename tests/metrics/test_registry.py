@@ -23,7 +23,7 @@ def test_kinds_and_unknown_names() -> None:
     assert set(list_metrics("gap")) | set(list_metrics("performance")) == set(list_metrics())
     with pytest.raises(SettingsError, match="eopp1_lab"):
         metric_info("eopp1_labb")
-    with pytest.raises(SettingsError, match="accuracy"):
+    with pytest.raises(SettingsError, match="everygroup list metrics"):
         metric_info("zzzz")
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from everygroup.metrics.changes import clear_direction
 from everygroup.report.answer import answer
-from everygroup.report.reading import Reading, direction, lower_is_better, title_of
+from everygroup.report.reading import Reading, lower_is_better, title_of
 
 from .conftest import FakeAudit, comparison, table
 
@@ -14,20 +15,30 @@ def said(audit: FakeAudit, **question: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("gap", "verdict", "words"),
+    ("gap", "changes", "verdict", "words"),
     [
-        (-0.1, "improved all", "this method reduces the measured gap; no group's value fell"),
-        (-0.1, "trade", "this method reduces the measured gap; some groups gained and others lost"),
-        (0.1, "trade", "this method increases the measured gap)"),
-        (0.1, "levelled down", "this method increases the measured gap)"),
-        (0.0, "levelled down", "no clear change of the gap)"),
-        (-0.1, "levelled down", "reduces the measured gap; levelled down: no group gained"),
-        (-0.1, "unchanged", "reduces the measured gap; no group's value changed"),
-        (0.01, "", "no clear change of the gap)"),
+        (-0.1, (0.05, 0.05), "improved all", "this method reduces the measured gap; every group improved)"),
+        (-0.1, (0.05, 0.01), "improved all", "reduces the measured gap; no group's point estimate got worse)"),
+        (-0.01, (0.05, 0.05), "improved all", "no clear change of the gap; no group's point estimate got worse)"),
+        (-0.1, (0.05, -0.05), "trade", "this method reduces the measured gap; some groups gained and others lost)"),
+        (-0.1, (0.01, -0.05), "trade", "reduces the measured gap; point estimates of some groups got better, of other"),
+        (0.1, (0.05, -0.05), "trade", "this method increases the measured gap)"),
+        (0.1, (-0.05, -0.05), "levelled down", "this method increases the measured gap)"),
+        (0.0, (-0.05, -0.05), "levelled down", "no clear change of the gap)"),
+        (-0.1, (-0.05, 0.0), "levelled down", "reduces the measured gap; levelled down: no group gained)"),
+        (-0.1, (-0.01, 0.0), "levelled down", "reduces the measured gap; no group's point estimate got better)"),
+        (-0.01, (-0.05, 0.0), "levelled down", "no clear change of the gap; no group's point estimate got better)"),
+        (-0.1, (0.0, 0.0), "unchanged", "reduces the measured gap; no group's value changed)"),
+        (0.01, (0.05, 0.05), "", "no clear change of the gap)"),
     ],
 )
-def test_gap_verdicts(gap: float, verdict: str, words: str) -> None:
-    assert words in said(FakeAudit(table(), comparison(gap=gap, verdict=verdict)))
+def test_gap_verdicts_claim_no_more_than_the_intervals(
+    gap: float, changes: tuple[float, float], verdict: str, words: str
+) -> None:
+    rows = comparison(gap=gap, verdict=verdict)
+    for group, change in zip(("young", "old"), changes, strict=True):
+        rows.loc[rows["group"] == group, ["change", "low", "high"]] = [change, change - 0.02, change + 0.02]
+    assert words in said(FakeAudit(table(), rows))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +61,7 @@ def test_never_claims_more_than_a_measured_gap() -> None:
 def test_groups_that_are_too_small_are_not_the_worst() -> None:
     rows = table()
     rows.loc[rows["group"] == "old", "note"] = "n too small"
-    assert "is young of age" in said(FakeAudit(rows))
+    assert "among groups with n >= 10, the group with the lowest F1 (macro) is young (age," in said(FakeAudit(rows))
 
 
 @pytest.mark.parametrize("note", ["n too small", "one patient or lesion"])
@@ -69,7 +80,7 @@ def test_nothing_defined() -> None:
 def test_unnamed_model_and_unknown_n() -> None:
     rows = table("").drop(columns="n")
     assert said(FakeAudit(rows)).startswith(
-        "With this model, the group with the lowest F1 (macro) is old of age (n unknown)"
+        "With this model, the group with the lowest F1 (macro) is old (age, n unknown)"
     )
 
 
@@ -85,8 +96,8 @@ def test_the_first_of_several_methods_is_the_baseline() -> None:
 
 
 def test_direction_and_titles() -> None:
-    assert direction(0.1, 0.2) == 1 == direction(-0.2, -0.1, lower=True)
-    assert direction(-0.1, 0.1) == 0 == direction(float("nan"), 1.0)
+    assert clear_direction(0.1, 0.2) == 1 == clear_direction(-0.2, -0.1, lower=True)
+    assert clear_direction(-0.1, 0.1) == 0 == clear_direction(float("nan"), 1.0)
     assert title_of("fate_eopp0_lab") == "FATE over EOpp0 (lab)"
     assert title_of("my_f1") == "my F1" and not lower_is_better("my_f1")
 

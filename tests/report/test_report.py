@@ -170,13 +170,13 @@ def test_undefined_values_say_so(tmp_path: Path) -> None:
     page = Page(write_report(tmp_path / "r.html", title="t", question={}, audit=FakeAudit(rows)))
     assert "undefined" in page.text
     assert not re.search(r"\bnan\b|\bNone\b|<NA>", page.text, re.IGNORECASE)
-    assert "is young of age (n = 100)" in page.text  # an undefined group is not the worst one
+    assert "is young (age, n = 100)" in page.text  # an undefined group is not the worst one
 
 
 def test_only_an_audit_is_needed(tmp_path: Path) -> None:
     page = Page(write_report(tmp_path / "r.html", title="", question={}, audit=FakeAudit(table())))
     assert [a["id"] for a in page.all("section")] == LEAST
-    assert "With spare, the group with the lowest F1 (macro) is old of age (n = 100), at 0.700 (0.650 to 0.740)." in (
+    assert "With spare, the group with the lowest F1 (macro) is old (age, n = 100), at 0.700 (0.650 to 0.740)." in (
         page.text
     )
     assert "0.100 (0.020 to 0.200) (permutation p < 0.001)." in page.text

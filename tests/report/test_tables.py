@@ -49,6 +49,12 @@ def test_markdown_of_groups_and_chosen_metrics() -> None:
         groups_table(full_audit(), form="html")  # type: ignore[arg-type]
 
 
+def test_summaries_of_several_methods_are_named() -> None:
+    card = model_card([full_audit("erm", baseline=""), full_audit()])
+    assert "erm: The audit's own two sentences." in card and "\n\nspare: The audit's own two sentences." in card
+    assert "spare: The audit's own" not in model_card(full_audit())
+
+
 def test_several_methods_get_a_column() -> None:
     both = [full_audit("erm", baseline=""), full_audit()]
     assert "| Attribute | Group | Method | n |" in groups_table(both)

@@ -10,6 +10,7 @@ import numpy as np
 
 from everygroup.audit.families import Index
 from everygroup.audit.measurement import Measurement
+from everygroup.audit.partition import CONSTANT, spread
 from everygroup.statistics import permutation_p
 from everygroup.statistics.multiple import holm
 
@@ -34,17 +35,19 @@ def attribute_rows(
 
     def add(group: str, metric: str, value: float, limits: tuple[Any, Any], slots: Sequence[int], **more: Any) -> None:
         chance = m.chance(metric) if group == "gap" else (nan, nan)
+        low, high = spread(float(limits[0]), float(limits[1]))
+        constant = np.isnan(low) and not np.isnan(limits[0])
         rows.append(
             {
                 "attribute": part.attribute,
                 "group": group,
                 "metric": metric,
                 "value": float(value),
-                "low": float(limits[0]),
-                "high": float(limits[1]),
+                "low": low,
+                "high": high,
                 "n": int(part.n[list(slots)].sum()),
                 "n_positive": None if positives is None else int(positives[list(slots)].sum()),
-                "note": more.get("note", ""),
+                "note": more.get("note", "") or (CONSTANT if constant else ""),
                 "p": more.get("p", nan),
                 "chance": chance[0],
                 "chance_high": chance[1],

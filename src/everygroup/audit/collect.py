@@ -51,6 +51,7 @@ class Collector:
         self._rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in FRAMES}
         self._overall: Overall = {}
         self._parts: dict[str, dict[str, Any]] = {}
+        self._titles: dict[str, str] = {}
 
     def add(self, m: Measurement, *, positives: Index | None = None, class_flags: Sequence[str] = ()) -> None:
         """Take the rows and flags of one attribute.
@@ -64,6 +65,8 @@ class Collector:
         self._overall = self._overall or overall_values(m)
         self.extend("table", attribute_rows(m, self._overall, shown=self.shown, positives=positives))
         self.extend("differences", difference_rows(m, shown=self.shown))
+        if m.partition.title:
+            self._titles[m.partition.attribute] = m.partition.title
         shown = m.metrics if self.shown is None else self.shown
         self.flags += [*size_flags(m), *class_flags, *undefined_flags(m, shown), *chance_flags(m, self.headline)]
         self.flags += part_flags(m, shown)
@@ -95,4 +98,13 @@ class Collector:
         }
         if self._parts:
             how["resampled_part"] = self._parts
-        return Audit(flags=tuple(dict.fromkeys(self.flags)), settings=how | dict(settings or {}), **frames)
+        flags = self.flags
+        if self._titles:
+            how["titles"] = self._titles
+            flags = [self._titled(flag) for flag in flags]
+        return Audit(flags=tuple(dict.fromkeys(flags)), settings=how | dict(settings or {}), **frames)
+
+    def _titled(self, flag: str) -> str:
+        """A flag with the name of the attribute that a grouping is made of."""
+        attribute, colon, rest = flag.partition(":")
+        return f"{self._titles.get(attribute, attribute)}{colon}{rest}"

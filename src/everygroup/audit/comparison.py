@@ -16,6 +16,7 @@ from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import MIN_CLUSTERS, Partition
 from everygroup.errors import PredictionsError
 from everygroup.metrics import fate, levelling_down, metric_info
+from everygroup.metrics.changes import NO_CLEAR_CHANGE, clear_direction, clear_verdict
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index, mcnemar, percentile_interval, sign_flip
 from everygroup.statistics.delong import delong
@@ -164,7 +165,7 @@ def comparison_rows(
             verdict = levelling_down(theirs[slots], ours[slots], higher_is_better=better)
         out.append(_row(part, "gap", metric, gaps, moved, int(part.n[slots].sum()), verdict))
         if verdict == "levelled down" and gaps[0] < gaps[1]:
-            flags.append(_levelled(part, metric, slots, gaps, (ours, theirs), (low, high), bool(better)))
+            flags.append(_levelled(part, metric, slots, gaps, moved, (ours, theirs), (low, high), bool(better)))
     if len(part.comparable) >= 2:
         at = list(part.comparable)
         count, fewest = int(part.n[at].sum()), part.clusters[at].min()
@@ -227,21 +228,35 @@ def _levelled(
     metric: str,
     slots: list[int],
     gaps: tuple[Any, ...],
+    moved: tuple[Any, Any],
     values: tuple[Array, Array],
     limits: tuple[Array, Array],
     higher_is_better: bool,
 ) -> str:
-    """Say that a gap fell while no group gained, and whether a group's loss is more than noise."""
+    """Say that a gap fell while no group gained, and whether the gap's fall and a group's loss are more than noise."""
     ours, theirs = values
     fell = f"The gap in {metric_info(metric).title} fell from {gaps[1]:.3f} to {gaps[0]:.3f}, but"
-    moved = "; ".join(f"{part.names[s]} {theirs[s]:.3f} to {ours[s]:.3f}" for s in slots)
-    lost = limits[1][slots] < 0 if higher_is_better else limits[0][slots] > 0
-    if lost.any():
-        return f"{part.attribute}: levelled down. {fell} no group gained: {moved}."
+    of_each = "; ".join(f"{part.names[s]} {theirs[s]:.3f} to {ours[s]:.3f}" for s in slots)
+    changes = [(limits[0][s], limits[1][s]) for s in slots]
+    lost = clear_verdict("levelled down", changes, higher_is_better=higher_is_better)
+    unclear = clear_direction(*moved, lower=True) != 1
+    if lost and not unclear:
+        return f"{part.attribute}: levelled down. {fell} no group gained: {of_each}."
+    if lost:
+        down = "fell" if higher_is_better else "rose"
+        names = ", ".join(
+            part.names[s]
+            for s, limit in zip(slots, changes, strict=True)
+            if clear_direction(*limit, lower=not higher_is_better) == -1
+        )
+        return (
+            f"{part.attribute}: {fell} this is {NO_CLEAR_CHANGE}, no group gained, and the value of {names} clearly "
+            f"{down}: {of_each}."
+        )
     all_fell = ((ours[slots] < theirs[slots]) if higher_is_better else (ours[slots] > theirs[slots])).all()
     verb = ("fell", "rose") if higher_is_better else ("rose", "fell")
     every = f"every group {verb[0]}" if all_fell else f"some groups {verb[0]} and none {verb[1]}"
-    return f"{part.attribute}: {fell} point estimates of {every}, within the noise: {moved}."
+    return f"{part.attribute}: {fell} point estimates of {every}, within the noise: {of_each}."
 
 
 def _auc_test(y_true: Index, scores: tuple[Array, Array], cluster: Index) -> dict[str, Any]:

@@ -26,6 +26,12 @@ def general_flags(predictions: Predictions, known: np.ndarray) -> list[str]:
         flags.append(f"The rows mix the splits {', '.join(splits)}; choose one to measure what the model has not seen.")
     elif splits and splits[0].lower() in TRAIN_WORDS:
         flags.append("These are the training samples: the numbers say nothing about new patients.")
+    answers = np.unique(predictions.y_pred[known])
+    if answers.size == 1:
+        flags.append(
+            f"Every sample is answered {predictions.classes[answers[0]]!r}: recalls and rates of answers are then the "
+            "same in every group whatever the data, so their gaps of 0 show nothing."
+        )
     if not predictions.has_scores:
         flags.append("There are no scores, so AUC is left out.")
     return flags

@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from everygroup.audit._gate_text import GRAMMAR, Reader
+from everygroup.audit.partition import CONSTANT
 from everygroup.audit.result import Audit
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
@@ -27,20 +28,6 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
-_GRAMMAR = (
-    "write gap(METRIC)>0.10, worst(METRIC,ATTRIBUTE)<0.8, value(METRIC,ATTRIBUTE,GROUP)<0.8, or gap_low(METRIC)>0"
-)
-_TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<quoted>"[^"]*"|'[^']*')
-      | (?P<operator>>=|<=|>|<)
-      | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>[A-Za-z_]\w*)
-      | (?P<mark>[(),])
-    )""",
-    re.VERBOSE,
-)
-_BARE = re.compile(r"\s*(?P<text>[^,()\"'\[\]]*(?:\[[^\]]*\])?)")
 
 
 @dataclass(frozen=True)
@@ -80,7 +67,7 @@ class Gate:
         >>> gate.metric, gate.attribute, gate.end, gate.limit
         ('recall[melanoma]', 'skin_type', 'low', 0.05)
         """
-        reader = _Reader(text)
+        reader = Reader(text)
         word = reader.take("name")
         function, end = _function(word, text)
         reader.take("mark", "(")
@@ -92,7 +79,7 @@ class Gate:
         reader.end()
         allowed = {"gap": (1, 2), "worst": (1, 2), "value": (3,)}[function]
         if len(arguments) not in allowed or not all(arguments):
-            raise SettingsError(f"{text!r} is no gate: {word} does not take {arguments}.", fix=_GRAMMAR)
+            raise SettingsError(f"{text!r} is no gate: {word} does not take {arguments}.", fix=GRAMMAR)
         metric, attribute, group = (*arguments, None, None)[:3]
         assert metric is not None
         _check_metric(metric)
@@ -114,6 +101,7 @@ class GateResult:
     attribute, metric, group : what was looked at.
     measured : the number that was compared; NaN where undefined.
     value, low, high, n : the measured value with its interval and the samples it rests on.
+    n_of_class : how many of these are of the class that a metric such as recall[melanoma] is about; None without one.
     note : the audit's note, or why there is no number.
     """
 
@@ -128,24 +116,34 @@ class GateResult:
     high: float
     n: int
     note: str
+    n_of_class: int | None = None
 
     def __str__(self) -> str:
         what = {"gap": f"the gap in {self.metric}", "worst": f"the worst {self.metric}"}.get(
             self.gate.function, f"{self.metric} of {self.group}"
         )
+        if self.metric != self.gate.metric:
+            what += f" ({self.gate.metric} without a class means the average over the classes)"
+        n = f"n = {self.n}"
+        if self.n_of_class is not None:
+            n += f", of them {self.n_of_class} {_class_of(self.metric)}"
         verdict = "FAILED" if self.failed else "passed"
         if math.isnan(self.measured):
             reason = f" ({self.note})" if self.note else ""
-            return f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is undefined{reason}; n = {self.n}."
+            return f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is undefined{reason}; {n}."
         end = "" if self.gate.end == "value" else f"; compared: its {self.gate.end} end"
+        where, whose = "", ""
+        if self.gate.function == "worst":
+            where = f" (in {self.note.removeprefix('worst group: ')})"
+            whose = " of the worst over groups"  # not that of this group
         interval = (
             ", no interval"
             if math.isnan(self.low)
-            else f", 95 % interval {_rounded(self.low)} to {_rounded(self.high)}"
+            else f", 95 % interval{whose} {_rounded(self.low)} to {_rounded(self.high)}"
         )
         return (
-            f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is {_rounded(self.value)}"
-            f"{interval}, n = {self.n}{end}."
+            f"{verdict}: {self.gate.text}: by {self.attribute}, {what} is {_rounded(self.value)}{where}"
+            f"{interval}, {n}{end}."
         )
 
 
@@ -173,18 +171,22 @@ def gates(result: Audit, wanted: Iterable[str | Gate]) -> list[GateResult]:
 
 
 def gate_table(outcomes: Sequence[GateResult]) -> pd.DataFrame:
-    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, note."""
-    columns = ["gate", "failed", "attribute", "metric", "group", "measured", "value", "low", "high", "n", "note"]
+    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, n_of_class, note."""
+    columns = ["gate", "failed", "attribute", "metric", "group", "measured", "value", "low", "high", "n"]
+    columns += ["n_of_class", "note"]
     rows: list[dict[str, Any]] = [{**{c: getattr(o, c) for c in columns[1:]}, "gate": o.gate.text} for o in outcomes]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"n_of_class": "Int64"})
 
 
 def _apply(result: Audit, gate: Gate) -> list[GateResult]:
     table = result.table
     there = list(dict.fromkeys(table["attribute"]))
-    if gate.attribute is not None and gate.attribute not in there:
-        raise _unknown(gate, "attribute", gate.attribute, there)
-    attributes = there if gate.attribute is None else [gate.attribute]
+    # a grouping may be called by the attribute that it is made of
+    titles = {k: str(v) for k, v in result.settings.get("titles", {}).items()}
+    wanted = next((k for k, v in titles.items() if v == gate.attribute and v not in there), gate.attribute)
+    if wanted is not None and wanted not in there:
+        raise _unknown(gate, "attribute", wanted, there)
+    attributes = there if wanted is None else [wanted]
     metrics = list(dict.fromkeys(table["metric"]))
     metric = gate.metric
     if metric not in metrics:
@@ -196,18 +198,43 @@ def _apply(result: Audit, gate: Gate) -> list[GateResult]:
     for attribute in attributes:
         rows = table[(table["attribute"] == attribute) & (table["metric"] == metric)]
         group = gate.group if gate.function == "value" else gate.function
+        name = titles.get(attribute, attribute)
         found = rows[rows["group"] == group]
         if found.empty and gate.function == "value":
             raise _unknown(gate, "group", str(gate.group), list(dict.fromkeys(rows["group"])))
         if found.empty:
             note = f"there is no {gate.function} of this metric"
-            outcomes.append(_outcome(gate, attribute, metric, str(group), {"note": note}))
+            outcomes.append(_outcome(gate, name, metric, str(group), {"note": note}))
         else:
-            outcomes.append(_outcome(gate, attribute, metric, str(group), found.iloc[0].to_dict()))
+            of_class = _n_of_class(result, rows, found.iloc[0])
+            outcomes.append(_outcome(gate, name, metric, str(group), found.iloc[0].to_dict(), of_class))
     return outcomes
 
 
-def _outcome(gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any]) -> GateResult:
+def _class_of(metric: str) -> str:
+    """The class that a metric of one class is about; empty for others."""
+    return metric.partition("[")[2].removesuffix("]")
+
+
+def _n_of_class(result: Audit, rows: pd.DataFrame, row: pd.Series) -> int | None:
+    """Samples of the metric's class in the groups that a row of this attribute and metric is about."""
+    cells = result.cells
+    cells = cells[(cells["attribute"] == row["attribute"]) & (cells["metric"] == "recall")]
+    cells = cells[cells["label"] == _class_of(row["metric"])]
+    if cells.empty:
+        return None
+    if row["group"] == "worst":
+        groups = [str(row["note"]).removeprefix("worst group: ")]
+    elif row["group"] == "gap":
+        groups = rows.loc[rows["note"].isin(("", CONSTANT)), "group"].tolist()
+    else:
+        groups = cells["group"].tolist() if row["group"] == "overall" else [row["group"]]
+    return int(cells.loc[cells["group"].isin(groups), "n"].sum())
+
+
+def _outcome(
+    gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any], n_of_class: int | None = None
+) -> GateResult:
     value, low, high = (_number(row.get(k)) for k in ("value", "low", "high"))
     measured = {"value": value, "low": low, "high": high}[gate.end]
     note = str(row.get("note") or "")
@@ -226,6 +253,7 @@ def _outcome(gate: Gate, attribute: str, metric: str, group: str, row: dict[Any,
         high,
         0 if n is None or pd.isna(n) else int(n),
         note,
+        n_of_class,
     )
 
 
@@ -245,7 +273,7 @@ def _function(word: str, text: str) -> tuple[str, str]:
     known = [f + suffix for f in FUNCTIONS for suffix in ENDS]
     near = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise SettingsError(f"{text!r} is no gate: unknown function {word!r}.", fix=f"{hint}{_GRAMMAR}")
+    raise SettingsError(f"{text!r} is no gate: unknown function {word!r}.", fix=f"{hint}{GRAMMAR}")
 
 
 def _check_metric(metric: str) -> None:
@@ -265,41 +293,3 @@ def _unknown(gate: Gate, word: str, name: str, there: Sequence[str]) -> Settings
         f"The gate {gate.text!r} asks for the {word} {name!r}, which this audit does not have.",
         fix=f"{hint}It has: {shown}",
     )
-
-
-class _Reader:
-    """Reads a gate from left to right, token by token."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
-
-    def take(self, kind: str, marks: str = "") -> str:
-        """The next token, which has to be of this kind (and one of these marks)."""
-        found = _TOKEN.match(self.text, self.at)
-        token = found.group(kind) if found else None
-        if found is None or token is None or (marks and token not in marks):
-            article = "an" if kind[0] in "aeiou" else "a"
-            raise self._error(f"expected {' or '.join(map(repr, marks)) if marks else f'{article} {kind}'}")
-        self.at = found.end()
-        return token
-
-    def argument(self) -> str:
-        """A quoted text, or everything up to the next comma or bracket; [..] belongs to it."""
-        quoted = _TOKEN.match(self.text, self.at)
-        if quoted and quoted.group("quoted"):
-            self.at = quoted.end()
-            return quoted.group("quoted")[1:-1]
-        found = _BARE.match(self.text, self.at)
-        if not found or not found.group("text").strip():
-            raise self._error("expected a name (in quotes if it holds commas or brackets)")
-        self.at = found.end()
-        return found.group("text").strip()
-
-    def end(self) -> None:
-        """Nothing may follow."""
-        if self.text[self.at :].strip():
-            raise self._error("expected nothing more")
-
-    def _error(self, what: str) -> SettingsError:
-        rest = self.text[self.at :].strip() or "the end"
-        return SettingsError(f"{self.text!r} is no gate: {what}, found {rest!r}.", fix=_GRAMMAR)

@@ -16,7 +16,7 @@ from scipy import sparse
 from everygroup.audit.engine import Plan
 from everygroup.audit.families import Array, Index, SumFamily, Sums
 from everygroup.audit.measurement import Measurement, measure
-from everygroup.audit.partition import Partition
+from everygroup.audit.partition import CONSTANT, Partition, spread
 from everygroup.audit.shuffles import shuffled_values
 from everygroup.errors import SettingsError
 from everygroup.metrics import metric_info
@@ -149,6 +149,9 @@ def _subgroups(
         values = m.point.performance[metric][0]
         for s, name in enumerate(part.names[: len(part.names) - (part.n_missing > 0)]):
             p = float("nan")
+            own = spread(*(float(side[s]) for side in m.limits[metric]))
+            against = spread(float(low[s]), float(high[s]))
+            constant = np.isnan(own[0]) and not np.isnan(m.limits[metric][0][s])
             if s in comparable and metric in observed:
                 at = comparable.index(s)
                 p = float(permutation_p(abs(observed[metric][at]), np.abs(null[metric][:, at])))
@@ -159,16 +162,17 @@ def _subgroups(
                     "group": name,
                     "metric": metric,
                     "value": float(values[s]),
-                    "low": float(m.limits[metric][0][s]),
-                    "high": float(m.limits[metric][1][s]),
+                    "low": own[0],
+                    "high": own[1],
                     "n": int(part.n[s]),
                     "n_positive": None if positives is None else int(positives[s]),
                     "difference": float(values[s] - values[-1]),
-                    "difference_low": float(low[s]),
-                    "difference_high": float(high[s]),
+                    "difference_low": against[0],
+                    "difference_high": against[1],
                     "p": p,
                     "violation": float(part.n[s] / part.slot.size * abs(values[s] - values[-1])),
-                    "note": part.note(s, plan.min_n) or ("undefined" if np.isnan(values[s]) else ""),
+                    "note": part.note(s, plan.min_n)
+                    or ("undefined" if np.isnan(values[s]) else CONSTANT if constant else ""),
                 }
             )
     return rows

@@ -173,7 +173,8 @@ class Measurement:
             at = np.flatnonzero(rates == rate)
             if at.size:
                 found[at] = detectable_gap(replicates[:, at], null=null[:, at], rate=rate)
-        return {m: float(found[i]) for i, m in enumerate(self.metrics) if not np.isnan(self.p[m])}
+        # where no resample moves a value nothing is known of what could be detected, and 0 would say: everything
+        return {m: float(found[i]) for i, m in enumerate(self.metrics) if not np.isnan(self.p[m]) and found[i] > 0}
 
     def worst(self, metric: str) -> tuple[int, float, float] | None:
         """The slot with the worst value, and the interval of the worst value.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ MIN_CLUSTERS = 2
 """A group needs as many patients or lesions: the bootstrap of a single one never varies."""
 TOO_SMALL = "n too small"
 ONE_CLUSTER = "one patient or lesion"
+CONSTANT = "no interval: every resample gives this value"
 RESERVED = ("overall", "gap", "worst", "missing")
 
 
@@ -36,6 +37,7 @@ class Partition:
     n : (S,) number of rows.
     clusters : (S + 1,) number of patients or lesions in every slot, then in all rows.
     comparable : slots that enter gaps: groups, not 'missing', with at least `min_n` rows and two patients or lesions.
+    title : for 'group', the attribute that it is made of, where there is one.
     """
 
     attribute: str
@@ -44,6 +46,7 @@ class Partition:
     n: NDArray[np.int64]
     clusters: NDArray[np.int64]
     comparable: tuple[int, ...]
+    title: str = ""
 
     @classmethod
     def of(
@@ -110,6 +113,16 @@ def told_apart(name: str) -> str:
     return f"'{name}'" if name in RESERVED else name
 
 
+def spread(low: float, high: float) -> tuple[float, float]:
+    """An interval; none where resampling never changed the value, since a width of 0 would read as certainty."""
+    return (float("nan"), float("nan")) if low == high else (low, high)
+
+
+def no_sample(attribute: str, group: str) -> str:
+    """What to heed where a group is known of and has no row."""
+    return f"{attribute}: group {group} has no sample here, so nothing is known of it."
+
+
 def crossable(parts: Sequence[Partition]) -> list[Partition]:
     """The partitions to form subgroups of: not the grouping used in training where the other attributes settle it."""
     others = [p for p in parts if p.attribute != "group"]
@@ -150,9 +163,12 @@ def partitions(
             notes.append(f"{attribute} has {n_groups} different values and is left out; give bins to audit it.")
             continue
         part = Partition.of(attribute, names, index, cluster, min_n=min_n)
+        absent = [name for s, name in enumerate(names) if not (index == s).any()]
+        notes += [no_sample(attribute, name) for name in absent]
         same = any(p.attribute == "group" and p.same_rows(part) for p in found)
         if attributes is None and attribute != "group" and same:
             notes.append(f"{attribute} is the grouping used in training; it is shown as 'group'.")
+            found = [replace(p, title=p.title or attribute) if p.attribute == "group" else p for p in found]
         else:
             found.append(part)
     return found, notes

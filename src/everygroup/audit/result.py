@@ -12,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from everygroup.audit.partition import TOO_SMALL
 from everygroup.files import plain, safe_csv, write_json
 from everygroup.metrics import metric_info
+from everygroup.metrics.changes import gap_changes
 
 _RUN = ("data_set", "method", "seed")
 COLUMNS = (
@@ -78,7 +80,8 @@ class Audit:
         known of distances such as EOdds). `n_positive` counts the second class of two and is empty otherwise.
     comparison : long rows of the change against the baseline; empty without one. `p` is for accuracy (McNemar's, or
         that of a sign-flip test over patients where one has several samples) and for the AUC of two classes (DeLong).
-        The note of a 'gap' row is the verdict 'improved all', 'unchanged', 'trade' or 'levelled down'.
+        The note of a 'gap' row is the verdict 'improved all', 'unchanged', 'trade' or 'levelled down' on the point
+        estimates; the sentences say no more than the intervals do.
     cells : long rows of the recall of every (label, group) cell, with interval and n.
     flags : what to heed, as plain sentences.
     settings : how it was computed.
@@ -161,7 +164,7 @@ class Audit:
         assert gap is not None
         info = metric_info(self.headline)
         what = "macro F1" if self.headline == "macro_f1" else info.title
-        by = "group" if attribute == "group" else attribute
+        by = self.settings.get("titles", {}).get(attribute, attribute)
         p = (
             ""
             if pd.isna(gap["p"])
@@ -172,7 +175,16 @@ class Audit:
             return f"By {by}, {between.replace('the gap', f'the gap in {what}', 1)}"
         place = {True: "lowest", False: "highest", None: "furthest from its best value"}[info.higher_is_better]
         name = str(worst["note"]).removeprefix("worst group: ")
-        return f"By {by}, {what} is {place} in {name} ({_number(worst)}, n = {worst['n']}), and {between}"
+        # the interval of the row 'worst' is that of the lowest of all groups, not that of this group
+        own = self._row(attribute, name, self.headline) or worst
+        among = self._among(attribute)
+        return f"By {by}, {what} is {place} in {name} ({_number(own)}, n = {own['n']}{among}), and {between}"
+
+    def _among(self, attribute: str) -> str:
+        """Which groups were looked at, where some were too small."""
+        rows = self.table[(self.table["attribute"] == attribute) & (self.table["metric"] == self.headline)]
+        min_n = self.settings.get("min_n")
+        return f"; among groups with n >= {min_n}" if min_n and (rows["note"] == TOO_SMALL).any() else ""
 
     def _second_sentence(self) -> str:
         attribute = self._headline()
@@ -181,7 +193,7 @@ class Audit:
             direction = "rose" if row["change"] > 0 else "fell" if row["change"] < 0 else "stayed, changing"
             return (
                 f"Against the baseline this gap {direction} by {abs(row['change']):.3f} (95 % interval of the change "
-                f"{row['low']:.3f} to {row['high']:.3f}): {row['note']}."
+                f"{row['low']:.3f} to {row['high']:.3f}): {gap_changes(self.comparison, row)}."
             )
         if self.flags:
             count = len(self.flags)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from everygroup.audit import Audit
-    from everygroup.audit.gates import Gate
+    from everygroup.audit.gates import Gate, GateResult
 
 _COLUMNS, _WHICH, _HOW, _RESULT = "Columns", "Rows and groups", "Statistics", "Result"
 
@@ -141,8 +141,8 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="GATE",
-            help="Exit with 1 where this holds or cannot be known: 'gap(macro_f1)>0.10', 'worst(recall,age)<0.7', "
-            "'value(accuracy,sex,f)<0.8', 'gap_low(auc)>0'; repeatable.",
+            help="Exit with 1 where this holds or cannot be known: 'gap(macro_f1)>0.10', "
+            "'worst(recall[melanoma],age)<0.7', 'value(accuracy,sex,f)<0.8', 'gap_low(auc)>0'; repeatable.",
             rich_help_panel=_RESULT,
         ),
     ] = None,
@@ -170,7 +170,7 @@ def audit(
     """
     from everygroup.audit import audit as run_audit
     from everygroup.audit.gates import Gate
-    from everygroup.cli.audit_read import Reading, named_groups, wanted_metrics
+    from everygroup.cli.audit_read import Reading, named_groups, wanted_metrics, who
     from everygroup.cli.audit_show import show
     from everygroup.cli.audit_tasks import Named, audit_numbers, guess_task
     from everygroup.console import clear_warnings
@@ -223,7 +223,7 @@ def audit(
         if other is not None and other.threshold is not None:
             how["threshold of the baseline"] = other.asked["threshold"]
             heed += [f"Baseline: {flag}" for flag in other.flags]
-        result = replace(result, flags=(*heed, *result.flags), settings=result.settings | how)
+        result = replace(result, flags=tuple(dict.fromkeys((*heed, *result.flags))), settings=result.settings | how)
     else:
         if metrics or intersections:
             raise SettingsError(
@@ -233,10 +233,15 @@ def audit(
         how = {"split": audited}
         result = replace(result, settings=result.settings | how)
     show(result)
-    asked = {"predictions": path.name, "samples": samples, **how, "baseline": baseline.name if baseline else "none"}
+    asked = {"predictions": path.name, "samples": samples, **who(result, source, reading), **how}
+    asked["baseline"] = baseline.name if baseline else "none"
+    outcomes, wrong = judged(result, limits)
+    asked |= {f"gate {i}": str(outcome) for i, outcome in enumerate(outcomes, 1)}
     for written in write(result, folder, asked, pages=report):
         say(f"Wrote {written}")
-    check(result, limits, folder)
+    if wrong is not None:
+        raise wrong
+    check(outcomes, folder)
 
 
 def write(result: Audit, folder: Path, asked: dict[str, Any], *, pages: bool = True) -> list[Path]:
@@ -254,14 +259,23 @@ def write(result: Audit, folder: Path, asked: dict[str, Any], *, pages: bool = T
     ]
 
 
-def check(result: Audit, limits: Sequence[Gate], folder: Path) -> None:
-    """Compare the audit with its limits, write gates.csv, and exit with 1 if one is broken."""
-    from everygroup.audit.gates import gate_table, gates
+def judged(result: Audit, limits: Sequence[Gate]) -> tuple[list[GateResult], SettingsError | None]:
+    """What became of the limits; or why they cannot be judged, which must not cost the results."""
+    from everygroup.audit.gates import gates
+
+    try:
+        return gates(result, limits), None
+    except SettingsError as error:
+        return [], error
+
+
+def check(outcomes: Sequence[GateResult], folder: Path) -> None:
+    """Write gates.csv, and exit with 1 if a limit is broken."""
+    from everygroup.audit.gates import gate_table
     from everygroup.files import safe_csv
 
-    if not limits:
+    if not outcomes:
         return
-    outcomes = gates(result, limits)
     say(f"Wrote {safe_csv(gate_table(outcomes), folder / 'gates.csv')}")
     for outcome in outcomes:
         console.print(f"Gate {outcome}", markup=False, style="red" if outcome.failed else "green", soft_wrap=True)

@@ -16,6 +16,7 @@ from everygroup.errors import PredictionsError, SettingsError
 from everygroup.predictions.columns import VALIDATION_WORDS
 
 if TYPE_CHECKING:
+    from everygroup.audit import Audit
     from everygroup.audit.gates import Gate
     from everygroup.metrics.thresholds import Rule, Threshold
     from everygroup.predictions import Predictions
@@ -51,7 +52,8 @@ class Reading:
 
         everything = read_predictions(source, groups=self.groups, bins=self.bins, need_groups=True, **self.columns)
         chosen = self._chosen(everything)
-        return replace(chosen, rows=usable(chosen.rows))
+        rows = usable(chosen.rows)
+        return replace(chosen, rows=rows, absent=absent_groups(everything, rows))
 
     def baseline(self, path: Path) -> Chosen:
         """Read the table it is compared with: attributes and patients come from the first."""
@@ -70,20 +72,22 @@ class Reading:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The rows that are audited, the threshold that answered them, and how many of them chose it."""
+    """The rows that are audited, the threshold that answered them, how many chose it, and who has no row there."""
 
     rows: Predictions
     threshold: Threshold | None = None
     n_chose: int = 0
+    absent: tuple[str, ...] = ()
 
     @property
     def flags(self) -> list[str]:
-        """What to heed about the threshold."""
+        """What to heed about the threshold, and which groups have no row."""
         if not self.n_chose:
-            return []
+            return list(self.absent)
         return [
+            *self.absent,
             f"The threshold was chosen on {self.n_chose} of these {len(self.rows)} rows: the numbers say nothing about "
-            "new patients."
+            "new patients.",
         ]
 
     @property
@@ -99,9 +103,47 @@ class Chosen:
         return {"split": splits_in_words(self.rows.table["split"]), "threshold": said}
 
 
+def absent_groups(everything: Predictions, rows: Predictions) -> tuple[str, ...]:
+    """Groups of the file that none of the audited rows is of, as sentences."""
+    from everygroup.audit.partition import no_sample
+
+    found = []
+    for name in rows.sensitive:
+        here = set(rows.table[name])
+        found += [no_sample(name, group) for group in everything.attribute(name)[0] if group not in here]
+    return tuple(found)
+
+
 def splits_in_words(splits: Any) -> str:
     """The splits of some rows."""
     return ", ".join(sorted({str(s) for s in pd.unique(pd.Series(splits, dtype=object)) if s})) or "none named"
+
+
+def who(result: Audit, source: Joined, reading: Reading) -> dict[str, Any]:
+    """Patients, attributes and columns, as the page says them."""
+    titles = result.settings.get("titles", {})
+    attributes = list(dict.fromkeys(titles.get(a, a) for a in result.table["attribute"]))
+    cut = [f"{column} at {rule}" for column, rule in reading.bins.items()]
+    columns = {"y_true": "label", "y_pred": "answer", "id": "sample id", "unit": "patient", "split": "split"}
+    found: dict[str, Any] = {}
+    try:
+        from everygroup.predictions.columns import find_columns
+
+        named = {k: reading.columns.get(k) for k in (*columns, "y_score")}
+        known = find_columns(source.name, source.columns, source.sample, **named, taken=reading.groups or ())
+        found = {word: getattr(known, name) for name, word in columns.items() if getattr(known, name)}
+        found |= {"scores": ", ".join(known.scores)} if known.scores else {}
+    except PredictionsError:  # not one class a sample: the columns are those that were named
+        found = {word: reading.columns[name] for name, word in columns.items() if reading.columns.get(name)}
+    patients: Any = result.settings.get("n_clusters", "")
+    if "patient" not in found:
+        patients = "not named: every sample counts as one"
+    return {
+        "patients or lesions": patients,
+        "attributes": attributes,
+        "bins": cut or None,
+        "columns": "; ".join(f"{word}: {column}" for word, column in found.items()),
+    }
 
 
 def rows_that_chose(predictions: Predictions, threshold: Threshold) -> int:
@@ -177,6 +219,11 @@ def rows_of_split(
 def usable(predictions: Predictions) -> Predictions:
     """Leave attributes out that cannot be compared, each with the reason; stop where nothing is left, or one class."""
     known = predictions.y_true >= 0
+    if not known.any():
+        raise PredictionsError(
+            f"No row has a label: y_true is empty in all {len(predictions)} rows, so nothing can be measured.",
+            fix="add the labels, or name their column with --y-true",
+        )
     labels = np.unique(predictions.y_true[known])
     if labels.size == 1:
         raise PredictionsError(

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from everygroup.audit import Audit
 
 NOT_COMPARED = ("n too small", "one patient or lesion")
-# How a gap came to fall: a question only where it fell.
-LEVELLING = ("improved all", "unchanged", "trade", "levelled down")
 
 
 def show(result: Audit) -> None:
     """Print one table per attribute, the comparison, the flags and the summary."""
+    titles = result.settings.get("titles", {})
     for attribute, rows in result.table.groupby("attribute", sort=False):
+        attribute = titles.get(attribute, attribute)
         records = [r for r in _records(rows) if r["group"] != "worst"]
         for table in _tables(f"By {attribute}: value, 95 % interval", records, _value_cell, console.width):
             console.print(table)
     for attribute, rows in result.comparison.groupby("attribute", sort=False):
+        attribute = titles.get(attribute, attribute)
         records = _records(rows)
-        changes = [r for r in records if not r["metric"].startswith("fate_")]
+        changes = [_judged(r, result.comparison) for r in records if not r["metric"].startswith("fate_")]
         for table in _tables(f"Change against the baseline, by {attribute}", changes, _change_cell, console.width):
             console.print(table)
         for r in records:
@@ -79,6 +80,13 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in record.items()} for record in rows.to_dict("records")]
 
 
+def _judged(record: dict[str, Any], comparison: pd.DataFrame) -> dict[str, Any]:
+    """The record; of a gap with what its intervals show in place of the verdict on point estimates."""
+    from everygroup.metrics.changes import gap_verdict
+
+    return record | {"note": gap_verdict(comparison, record)} if record["group"] == "gap" else record
+
+
 def _value_cell(record: dict[str, Any]) -> str:
     """Value, interval and what to know about it, line by line."""
     if math.isnan(record["value"]):
@@ -90,6 +98,8 @@ def _value_cell(record: dict[str, Any]) -> str:
         lines.append(_p(record["p"]))
     if record["note"] in NOT_COMPARED:
         lines.append(record["note"])
+    elif math.isnan(record["low"]):
+        lines.append("no interval")
     return "\n".join(lines)
 
 
@@ -102,8 +112,6 @@ def _change_cell(record: dict[str, Any]) -> str:
         lines.append(f"{record['low']:+.3f} to {record['high']:+.3f}")
     if not math.isnan(record["p"]):
         lines.append(_p(record["p"]))
-    elif record["note"] in LEVELLING:
-        lines += [record["note"]] if record["change"] < 0 else []
     elif record["note"] and (record["group"] == "gap" or record["note"] in NOT_COMPARED):
         lines.append(record["note"])
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # Below this value viridis is dark enough for white letters, above it for black ones (contrast of at least 4.5).
 _WHITE_LETTERS_BELOW = 0.52
 _AXIS = {"ticks": False, "domain": False, "labelPadding": 6, "grid": False}
+_WIDE, _LETTERS, _LINE = 80, 11, 14  # pixels of a column, letters that fit above it, pixels of a line
 _DRAWN = ["row", "column", "value", "shown", "count", "say"]
 
 
@@ -40,14 +42,16 @@ def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevel
     keys = [column for column in ("attribute", "method") if column in rows and len(in_order(rows[column])) > 1]
     rows[keys] = rows[keys].fillna("").astype(str)
     rows["row"] = rows["label"].astype(str).map(short_names(rows["label"], 28))
-    rows["column"] = rows["group"].astype(str).map(short_names(rows["group"], 20))
+    names = short_names(rows["group"], 30)
+    rows["column"] = rows["group"].astype(str).map(_wrapped(names))
     count = ["n unknown" if pd.isna(n) else f"n = {int(n):,}" for n in rows["n"]]
     value = [number(v, 2) for v in rows["value"]]
     rows["shown"] = value
     rows["count"] = count
+    said = rows["group"].astype(str).map(names)
     rows["say"] = [
         f"{label}, {group}: {metric_words(metric)} {v}, {n}"
-        for label, group, v, n in zip(rows["row"], rows["column"], value, count, strict=True)
+        for label, group, v, n in zip(rows["row"], said, value, count, strict=True)
     ]
     air = {"paddingInner": 0.03, "paddingOuter": 0}
     legend = {"orient": "bottom", "direction": "horizontal", "gradientLength": 160, "gradientThickness": 10}
@@ -63,9 +67,7 @@ def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevel
     for values, part in rows.groupby(keys, sort=False) if keys else [((), rows)]:
         columns, lines = in_order(part["column"]), in_order(part["row"])
         place = {
-            "x": field(
-                "column:N", sort=columns, scale=air, title=None, axis=_AXIS | {"orient": "top", "labelAngle": 0}
-            ),
+            "x": field("column:N", sort=columns, scale=air, title=None, axis=_AXIS | _above(columns)),
             "y": field("row:N", sort=in_order(rows["row"]), scale=air, title=None, axis=_AXIS),
         }
         known, text = part["value"].notna(), {"fontSize": 13, "fontWeight": "bold", "aria": False}
@@ -83,7 +85,7 @@ def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevel
             ),
         ]
         title = " · ".join(short_names([v])[str(v)] for v in values if v)
-        size = {"width": max(84, 80 * len(columns)), "height": 44 * len(lines)}
+        size = {"width": max(84, _WIDE * len(columns)), "height": 44 * len(lines)}
         panels.append({"layer": layers, **size, **({"title": title} if title else {})})
     return finished(
         panels,
@@ -91,3 +93,16 @@ def cell_heatmap(cells: pd.DataFrame, *, metric: str = "recall") -> alt.TopLevel
         columns=max(1, min(len(panels), int(900 // (max(panel["width"] for panel in panels) + 110)))),
         resolve={"x": "independent", "y": "independent"},
     )
+
+
+def _wrapped(names: dict[str, str]) -> dict[str, str]:
+    """Names in lines no wider than a column, so that neighbours do not lie over each other."""
+    lines = {key: "\n".join(textwrap.wrap(name, _LETTERS)) or name for key, name in names.items()}
+    return lines if len(set(lines.values())) == len(set(names.values())) else names
+
+
+def _above(columns: list[str]) -> Spec:
+    """The axis above the columns; further lines of a label go down, so that all start high enough."""
+    more = max(name.count("\n") for name in columns)
+    look = {"orient": "top", "labelAngle": 0, "labelLineHeight": _LINE, "labelPadding": 6 + _LINE * more}
+    return look | {"labelExpr": "split(datum.label, '\\n')"}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import altair as alt
 
 MAX_CURVES = 7  # as many as the palette has colours
-_SIDE = 250
+_SIDE, _SMALL = 250, 150
+_TOGETHER = 4  # lines with intervals that can be told apart in one panel
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def curves_by_group(curves: pd.DataFrame, kind: str, *, points: int = 80) -> alt
     Returns
     -------
     altair chart
-        At most seven groups, the largest, in every panel. Calibration shows its intervals as bars.
+        At most seven groups, the largest, in every panel. Calibration shows its intervals as bars, and every group in a
+        panel of its own where there are more than four.
 
     Raises
     ------
@@ -82,16 +84,28 @@ def curves_by_group(curves: pd.DataFrame, kind: str, *, points: int = 80) -> alt
     panels = []
     for keys, part in rows.groupby(["attribute", "label"], sort=False):
         words = [short_names([text])[str(text)] for text in keys if text]
-        panels.append(_panel(part, look, " · ".join(words), points))
+        title = " · ".join(words)
+        if look.points and part["group"].nunique() > _TOGETHER:
+            several = rows[["attribute", "label"]].drop_duplicates().shape[0] > 1
+            panels += [_panel(one, look, title if several else "", points, side=_SMALL) for one in _one_each(part)]
+        else:
+            panels.append(_panel(part, look, title, points))
     description = f"{look.title} of every group: {look.y} against {look.x}."
     apart = dict.fromkeys(("color", "shape", "strokeDash"), "independent")
     return finished(panels, description, columns=3, resolve=apart)
 
 
-def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Spec:
+def _largest(rows: pd.DataFrame) -> pd.DataFrame:
     size = rows.groupby("group", sort=False)["n"].max()
-    largest = size.fillna(0).nlargest(MAX_CURVES).index
-    rows = rows[rows["group"].isin(largest)]
+    return rows[rows["group"].isin(size.fillna(0).nlargest(MAX_CURVES).index)]
+
+
+def _one_each(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    return [part for _, part in _largest(rows).groupby("group", sort=False)]
+
+
+def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int, *, side: int = _SIDE) -> Spec:
+    rows = _largest(rows)
     names = short_names(rows["group"], 24)
     parts = [(str(group), part) for group, part in rows.groupby("group", sort=False)]
     # A bin holds some samples of its group, a point of another curve all of them.
@@ -104,14 +118,17 @@ def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Spec:
     series = in_order(drawn["series"])
     colours, shapes = series_style(series)
     dashes = [[1, 0] if i % 2 == 0 else [6, 3] for i in range(len(series))]
-    known = {"title": None, "legend": {"columns": 1, "symbolStrokeWidth": 2, "symbolOpacity": 1}}
+    known: Spec = {"title": None, "legend": {"columns": 1, "symbolStrokeWidth": 2, "symbolOpacity": 1}}
+    if side < _SIDE:  # one group: its name stands above it
+        known["legend"] = None
+        title = f"{title}: {series[0]}" if title else series[0]
 
     def styled(values: list[Any]) -> Spec:
         return field("series:N", scale={"domain": series, "range": values}, **known)
 
     colour = styled(colours)
     top = 1.0 if look.whole else min(1.0, 1.05 * float(np.nanmax(rows[["y", "high"]].to_numpy())) or 1.0)
-    ticks = {"tickCount": 5, "grid": True}
+    ticks = {"tickCount": 5 if side == _SIDE else 2, "grid": True}
     x = field("x:Q", title=look.x, axis=ticks, scale={"domain": [0, 1], "nice": False})
     y = field("y:Q", title=look.y, axis=ticks, scale={"domain": [0, top], "nice": False, "clamp": True})
     drawn = drawn[["series", "x", "y", "low", "high", "step", "say"]].round(4)
@@ -129,7 +146,7 @@ def _panel(rows: pd.DataFrame, look: _Kind, title: str, points: int) -> Spec:
         look_of = {"color": SOFT, "strokeDash": [2, 4], "strokeWidth": 1, "aria": False}
         layers.insert(0, layer("line", {"x": x, "y": y}, corners, **look_of))
     heading = {"title": title} if title else {}
-    return {"layer": layers, "width": _SIDE, "height": _SIDE, **heading}
+    return {"layer": layers, "width": side, "height": side, **heading}
 
 
 def thinned(rows: pd.DataFrame, points: int) -> pd.DataFrame:

@@ -11,18 +11,18 @@ from PIL import Image, ImageDraw, ImageFont
 from everygroup.errors import EverygroupError
 from everygroup.figures.theme import clean_text
 
-_SIDE, _GAP, _LINE = 112, 10, 15
+_SIDE, _GAP, _LINE, _LINES = 112, 10, 15, 4
 
 
 def image_strip(images: np.ndarray, captions: Sequence[str], *, side: int = _SIDE) -> bytes:
-    """Place pictures side by side, each with up to three lines of caption below it.
+    """Place pictures side by side, each with up to four lines of caption below it.
 
     Parameters
     ----------
     images : numpy.ndarray
         (n, H, W, 3) uint8; (n, H, W, 1) is taken as grey.
     captions : sequence of str
-        One caption per picture; newlines separate lines, long lines are cut.
+        One caption per picture; newlines separate lines, long lines are broken between words.
     side : int
         Width and height of a picture in pixels.
 
@@ -47,7 +47,11 @@ def image_strip(images: np.ndarray, captions: Sequence[str], *, side: int = _SID
             f"{len(images)} pictures came with {len(captions)} captions.", fix="give one caption per picture"
         )
     font = ImageFont.load_default(12)
-    lines = [[clean_text(line) for line in str(caption).split("\n")][:3] for caption in captions]
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    lines = [
+        [part for line in str(caption).split("\n") for part in _broken(ruler, clean_text(line), font, side)][:_LINES]
+        for caption in captions
+    ]
     below = _LINE * max(len(part) for part in lines) + 4
     width = len(images) * (side + _GAP) + _GAP
     strip = Image.new("RGB", (width, side + below + 2 * _GAP), "white")
@@ -61,6 +65,20 @@ def image_strip(images: np.ndarray, captions: Sequence[str], *, side: int = _SID
     buffer = io.BytesIO()
     strip.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _broken(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, side: int
+) -> list[str]:
+    """A text in lines that fit, broken between words."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and draw.textlength(longer, font=font) > side:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _cut(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, side: int) -> str:

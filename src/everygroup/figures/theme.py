@@ -127,11 +127,13 @@ def number(value: object, digits: int = 3, *, signed: bool = False) -> str:
 
 
 def estimate(value: object, low: object, high: object, digits: int = 3, *, signed: bool = False) -> str:
-    """Return '0.812 (0.770 to 0.850)', or the parts of it that are defined."""
+    """Return '0.812 (0.770 to 0.850)', '0.812 (no interval)' or 'undefined'."""
     centre = number(value, digits, signed=signed)
     ends = number(low, digits, signed=signed), number(high, digits, signed=signed)
-    if centre == UNDEFINED or UNDEFINED in ends:
+    if centre == UNDEFINED:
         return centre
+    if UNDEFINED in ends:
+        return f"{centre} (no interval)"
     return f"{centre} ({ends[0]} to {ends[1]})"
 
 

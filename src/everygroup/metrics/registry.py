@@ -64,6 +64,19 @@ def list_metrics(kind: Literal["performance", "gap"] | None = None) -> list[str]
     return [name for name, info in _metrics().items() if kind is None or info.kind == kind]
 
 
+OTHER_NAMES = {
+    "sensitivity": ("recall[CLASS]", "macro_recall"),
+    "specificity": ("tnr[CLASS]", "fpr[CLASS]"),
+    "auroc": ("auc",),
+    "roc_auc": ("auc",),
+    "average_precision": ("auprc",),
+    "mcc": ("matthews",),
+    "kappa": ("matthews",),
+    "jaccard": ("iou",),
+}
+"""What metrics are called elsewhere, and the names they have here."""
+
+
 def metric_info(name: str) -> MetricInfo:
     """Look up a metric.
 
@@ -95,8 +108,9 @@ def metric_info(name: str) -> MetricInfo:
         return _of_class(one_class["base"], one_class["label"], name)
     import difflib
 
-    near = difflib.get_close_matches(name, metrics, n=3) or list(metrics)
-    raise SettingsError(f"Unknown metric {name!r}.", fix=f"did you mean {', '.join(near)}?")
+    near = OTHER_NAMES.get(name.lower()) or tuple(difflib.get_close_matches(name, metrics, n=3))
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    raise SettingsError(f"Unknown metric {name!r}.", fix=f"{hint}`everygroup list metrics` names all")
 
 
 def _of_class(base: str, label: str, name: str) -> MetricInfo:

@@ -122,8 +122,11 @@ def label_index(word: str, labels: Any, names: tuple[str, ...], n: int, where: W
     index = lookup[codes]
     if (index == -2).any():
         row = int((index == -2).argmax())
+        label = str(texts[codes[row]])
+        same = [name for name in names if name.casefold() == label.casefold()]
+        why = f" {label!r} differs from {same[0]!r} only in case." if same else ""
         raise PredictionsError(
-            f"{where(row)}: unknown label {texts[codes[row]]!r} in {word}.", fix=f"the classes are: {', '.join(names)}"
+            f"{where(row)}: unknown label {label!r} in {word}.{why}", fix=f"the classes are: {', '.join(names)}"
         )
     return index
 

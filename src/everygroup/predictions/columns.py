@@ -257,7 +257,11 @@ def _guess_scores(
     labels = {v for v in map(as_category, sample[label].unique()) if v is not None}
     for prefix in SCORE_PREFIXES:
         found = {c[len(prefix) :]: c for c in columns if normal(c).startswith(prefix) and c not in used}
-        if len(found) >= 2 and labels <= {as_category(k) or k for k in found}:
+        classes = {as_category(k) or k for k in found}
+        if len(found) >= 2 and labels <= classes:
+            return list(found.values())
+        # scores of two of the labels are meant as scores: a label without one is said as an error, not passed over
+        if len({k.casefold() for k in classes} & {v.casefold() for v in labels}) >= 2:
             return list(found.values())
     single = named_like(columns, SCORE_NAMES, used)
     if single is not None and len(labels) == 2:

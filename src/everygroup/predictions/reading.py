@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort.groups import GroupRule
-from everygroup.console import say
+from everygroup.console import say, warn
 from everygroup.errors import CohortError, PredictionsError
 from everygroup.predictions._checks import LEADING, SCORE, TRAILING
 from everygroup.predictions._coding import categories, class_order
@@ -142,6 +142,9 @@ def _build(
     if classes is None:
         classes = found.score_classes or class_order({name for column in labels for name in categories(column)[1]})
     classes = _positive_last(tuple(classes), positive)
+    for name in (c for i, c in enumerate(classes) if c.casefold() in {d.casefold() for d in classes[:i]}):
+        twin = next(c for c in classes if c.casefold() == name.casefold())
+        warn(f"{joined.name}: the classes {twin!r} and {name!r} differ only in case: are they one class?")
     if found.scores and found.score_classes and set(classes) == set(found.score_classes) and scores is not None:
         scores = scores[:, [found.score_classes.index(c) for c in classes]]
     if scores is not None and scores.shape[1] == 1:

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from everygroup.figures.theme import clean_text, estimate, number
+from everygroup.metrics.changes import clear_direction, gap_changes
 from everygroup.report.blocks import p_value
 from everygroup.report.reading import (
     GAP,
-    LEVELLING,
+    TOO_SMALL,
     Reading,
     comparable,
-    direction,
     directionless,
     lower_is_better,
     title_of,
@@ -30,15 +30,18 @@ def answer(reading: Reading) -> list[str]:
 def _worst_group(reading: Reading) -> str:
     if directionless(reading.metric):
         return ""  # no group is worse off for a higher or a lower value
-    rows = comparable(_own(reading.groups(reading.metric), reading)).dropna(subset=["value"])
+    everybody = _own(reading.groups(reading.metric), reading)
+    rows = comparable(everybody).dropna(subset=["value"])
     if rows.empty:
         return f"{_name(reading.method, 'This model')}: {title_of(reading.metric)} cannot be given for any group."
     lower = lower_is_better(reading.metric)
+    few = (everybody["note"] == TOO_SMALL).any()
+    among = f"among groups with n >= {reading.min_n or 'a minimum'}, " if few else ""
     row = rows.sort_values("value", ascending=not lower, kind="stable").iloc[0]
     text = (
-        f"With {_name(reading.method, 'this model')}, the group with the {'highest' if lower else 'lowest'} "
-        f"{title_of(reading.metric)} is {clean_text(row['group'])} of {clean_text(row['attribute'])} "
-        f"({_n(row['n'])}), at {estimate(row['value'], row['low'], row['high'])}"
+        f"With {_name(reading.method, 'this model')}, {among}the group with the {'highest' if lower else 'lowest'} "
+        f"{title_of(reading.metric)} is {clean_text(row['group'])} "
+        f"({clean_text(row['attribute'])}, {_n(row['n'])}), at {estimate(row['value'], row['low'], row['high'])}"
     )
     changes = _own(reading.changes(reading.metric), reading)
     same = changes[(changes["attribute"] == row["attribute"]) & (changes["group"] == row["group"])]
@@ -68,7 +71,9 @@ def _gaps(reading: Reading) -> str:
     changes = comparable(_own(reading.changes(reading.metric), reading))
     if len(changes):
         lower = lower_is_better(reading.metric)
-        moved = [direction(low, high, lower=lower) for low, high in zip(changes["low"], changes["high"], strict=True)]
+        moved = [
+            clear_direction(low, high, lower=lower) for low, high in zip(changes["low"], changes["high"], strict=True)
+        ]
         better, worse = moved.count(1), moved.count(-1)
         up, down = ("rose", "fell") if directionless(reading.metric) else ("improved", "got worse")
         parts.append(
@@ -80,21 +85,15 @@ def _gaps(reading: Reading) -> str:
 
 
 def _gap_change(reading: Reading, attribute: str) -> str:
-    """Say what the comparison says about this gap: a fall only where its interval lies below zero."""
+    """Say what the comparison shows about this gap."""
     rows = _own(reading.comparison, reading)
     rows = rows[(rows["group"] == GAP) & (rows["metric"] == reading.metric) & (rows["attribute"] == attribute)]
     if rows.empty:
         return ""
     row = rows.iloc[0]
     shown = estimate(row["change"], row["low"], row["high"], signed=True)
-    verdict = {
-        1: "this method reduces the measured gap",
-        -1: "this method increases the measured gap",
-        0: "no clear change of the gap",
-    }[direction(row["low"], row["high"], lower=True)]
-    # Whether a gap was closed by levelling down is a question only where it fell.
-    check = f"; {LEVELLING[row['note']]}" if row["note"] in LEVELLING and row["change"] < 0 else ""
-    return f", a change of {shown} against {_name(reading.baseline)} ({verdict}{check})"
+    said = gap_changes(reading.comparison, row.to_dict())
+    return f", a change of {shown} against {_name(reading.baseline)} ({said})"
 
 
 def _own(rows: pd.DataFrame, reading: Reading) -> pd.DataFrame:

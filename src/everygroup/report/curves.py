@@ -30,7 +30,7 @@ def curves(reading: Reading, limits: Limits) -> Section | None:
             "The ROC curve shows how well scores rank patients within a group, whatever the threshold. Calibration "
             "shows whether a predicted probability means the same in every group: points below the dotted line mean "
             "that risks are overstated, points above it that they are understated. Bars are 95 % intervals. At "
-            "most seven groups, the largest, are drawn.",
+            "most seven groups, the largest, are drawn; the calibration of more than four lines in a panel each.",
         ],
     )
     found = [(kind, label) for kind in _KINDS for label in dict.fromkeys(rows[rows["kind"] == kind]["label"])]

@@ -74,11 +74,11 @@ def gaps(reading: Reading, limits: Limits) -> Section | None:
     moved = reading.comparison[reading.comparison["group"] == GAP]
     caption = f"Change of the gaps against {clean_text(reading.baseline) or 'the baseline'}"
     if len(moved):
-        few = moved[moved["metric"].isin(front["metric"])].drop(columns="group")
-        section.tables.append(changes_table(few, caption, limits, "gap-changes.csv"))
+        few = moved[moved["metric"].isin(front["metric"])]
+        section.tables.append(changes_table(reading, few, caption, limits, "gap-changes.csv"))
     rest = [_gaps(rows, "All gaps", limits, "all-gaps.csv")]
     if len(moved):
-        rest.append(changes_table(moved.drop(columns="group"), f"{caption}, all", limits, "all-gap-changes.csv"))
+        rest.append(changes_table(reading, moved, f"{caption}, all", limits, "all-gap-changes.csv"))
     section.more.append(("Gaps in all metrics and by all definitions", [], rest))
     pairs = reading.frame("differences")
     if len(pairs):

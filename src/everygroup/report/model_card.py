@@ -15,7 +15,7 @@ from everygroup.report.answer import answer
 from everygroup.report.blocks import cell
 from everygroup.report.data_set import DATA_SET
 from everygroup.report.notes import LIMITS
-from everygroup.report.reading import AuditLike, Reading, title_of
+from everygroup.report.reading import AuditLike, Reading, summaries, title_of
 from everygroup.report.tables import gaps_table, groups_table, markdown_text
 
 _ASK = "**Question for the team:** "
@@ -121,7 +121,7 @@ def model_card(
         groups_table(reading),
         gaps_table(reading),
         "#### Summary",
-        " ".join(markdown_text(a.summary()) for a in audits),
+        "\n\n".join(markdown_text(text) for text in summaries(audits)),
         "## Environmental Impact",
         _facts({k: v for k, v in (environment or {}).items() if k in ("seconds", "device")}, None)
         or f"{_ASK}how long, and on what machines, was it trained?",

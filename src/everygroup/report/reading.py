@@ -12,16 +12,10 @@ import pandas as pd
 from everygroup.errors import OutputError, SettingsError
 from everygroup.figures.theme import metric_words
 from everygroup.metrics import metric_info
+from everygroup.metrics.changes import gap_changes
 
 # What an audit notes on a group that cannot be compared.
 TOO_SMALL, ONE_CLUSTER = "n too small", "one patient or lesion"
-# In words, what an audit notes on the change of a gap, see everygroup.metrics.levelling_down.
-LEVELLING = {
-    "improved all": "no group's value fell",
-    "unchanged": "no group's value changed",
-    "trade": "some groups gained and others lost",
-    "levelled down": "levelled down: no group gained",
-}
 # Rows of an audit that are no group of patients.
 OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
 PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")
@@ -64,6 +58,7 @@ class Reading:
     methods : in the audit's order; `method` is the one in front, `baseline` what it is compared with (or empty).
     metric : the metric in front.
     metrics : all performance metrics.
+    min_n : groups with fewer samples were left out; empty where that is not known.
     frames : the audit's further tables by name (`FRAMES`), with a column `method`; those without rows are left out.
     """
 
@@ -76,6 +71,7 @@ class Reading:
     metric: str
     metrics: list[str]
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    min_n: str = ""
 
     @classmethod
     def of(cls, audits: Sequence[AuditLike], question: Mapping[str, Any]) -> Reading:
@@ -109,7 +105,14 @@ class Reading:
             cells = _side_by_side(cells, ["attribute", "method"])
         further = {name: _further(audits, name, method) for name in FRAMES}
         further = {name: rows for name, rows in further.items() if len(rows)}
-        return cls(table, comparison, cells, methods, method, baseline, metric, metrics, further)
+        settings = [getattr(audit, "settings", None) or {} for audit in audits]
+        # a grouping goes by the attribute that it is made of
+        titles = {k: v for s in settings for k, v in s.get("titles", {}).items()}
+        for rows in (table, comparison, cells, *further.values()) if titles else ():
+            if "attribute" in rows:
+                rows["attribute"] = rows["attribute"].replace(titles)
+        min_n = next((str(s["min_n"]) for s in settings if s.get("min_n")), "")
+        return cls(table, comparison, cells, methods, method, baseline, metric, metrics, further, min_n)
 
     def frame(self, name: str) -> pd.DataFrame:
         """Rows of a further table, of the method in front; no rows where there is none."""
@@ -126,10 +129,28 @@ class Reading:
         rows = self.comparison[(self.comparison["metric"] == metric) & ~self.comparison["group"].isin([GAP, WORST])]
         return _side_by_side(_everybody_once(rows), ["method", "attribute", "group"])
 
+    def words(self, rows: pd.DataFrame) -> list[str]:
+        """What rows of the comparison note; of a gap what its intervals show."""
+        gaps = (rows["group"] == GAP) & (rows["note"] != "undefined")
+        records = [{str(k): v for k, v in record.items()} for record in rows.to_dict("records")]
+        return [
+            gap_changes(self.comparison, record) if gap and not record["metric"].startswith("fate_") else record["note"]
+            for gap, record in zip(gaps, records, strict=True)
+        ]
+
     def gaps(self) -> pd.DataFrame:
         """Rows of all gaps, methods side by side, the metric in front first."""
         rows = _side_by_side(self.table[self.table["group"] == GAP], ["metric", "attribute", "method"])
         return pd.concat([rows[rows["metric"] == self.metric], rows[rows["metric"] != self.metric]])
+
+
+def summaries(audits: Sequence[AuditLike]) -> list[str]:
+    """Every audit in its own words, with the name of its method where there are several."""
+    texts = [audit.summary() for audit in audits]
+    if len(audits) < 2:
+        return texts
+    names = [" + ".join(dict.fromkeys(_regular(audit.table, "table")["method"])) for audit in audits]
+    return [f"{name}: {text}" if name else text for name, text in zip(names, texts, strict=True)]
 
 
 def title_of(metric: str) -> str:
@@ -156,13 +177,6 @@ def directionless(metric: str) -> bool:
         return metric_info(metric).higher_is_better is None
     except SettingsError:
         return False
-
-
-def direction(low: float, high: float, *, lower: bool = False) -> int:
-    """Return 1 for a clear improvement, -1 for a clear loss, 0 when the interval holds zero or is undefined."""
-    if not (np.isfinite(low) and np.isfinite(high)) or low <= 0 <= high:
-        return 0
-    return 1 if (low > 0) != lower else -1
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from everygroup.figures.theme import clean_text, estimate, number
 from everygroup.report.blocks import Limits, Table, cell, p_value, table
-from everygroup.report.reading import LEVELLING, title_of
+from everygroup.report.reading import GAP, Reading, title_of
 
 _LARGER = "Only the {shown} largest of {all} groups of {attribute} are drawn; the table and its download hold all."
 
@@ -32,19 +32,21 @@ def estimates_table(rows: pd.DataFrame, caption: str, metric: str, limits: Limit
     )
 
 
-def changes_table(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:
-    """Return paired changes with both values, interval and p."""
+def changes_table(reading: Reading, rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:
+    """Return paired changes with both values, interval and p; a table of gaps alone has no column of groups."""
     shown = {
         "estimate": texts(rows, ("change", "low", "high"), signed=True),
         "p": [p_value(p) for p in rows["p"]],
         "metric": [title_of(m) for m in rows["metric"]],
         "baseline_value": [number(v) for v in rows["baseline_value"]],
         "value": [number(v) for v in rows["value"]],
-        "note": [LEVELLING.get(note, clean_text(note)) for note in rows["note"]],
+        "note": [clean_text(note) for note in reading.words(rows)],
     }
     headings = {"attribute": "attribute", "group": "group", "metric": "metric", "method": "method"}
     headings |= {"baseline_value": "before", "value": "after", "estimate": "change (95 % interval)", "p": "p"}
     headings |= {"n": "n", "note": "note"}
+    if (rows["group"] == GAP).all():
+        rows = rows.drop(columns="group")
     return table(rows, caption, limits, headings=used(headings, rows), shown=shown, file_name=file_name)
 
 

@@ -67,7 +67,7 @@ def changes(reading: Reading, limits: Limits) -> Section | None:
     section.intro += notes
     caption = f"Paired change of {title} in every group, with 95 % intervals."
     section.figures.append(figure(chart, caption, narrow=phone))
-    section.tables.append(changes_table(rows, f"Change of {title} against {baseline}", limits, "changes.csv"))
-    everything = changes_table(reading.comparison, "All changes", limits, "comparison.csv")
+    section.tables.append(changes_table(reading, rows, f"Change of {title} against {baseline}", limits, "changes.csv"))
+    everything = changes_table(reading, reading.comparison, "All changes", limits, "comparison.csv")
     section.more.append(("All metrics and gaps, as one table", [], [everything]))
     return section

@@ -17,7 +17,7 @@ from everygroup.report.answer import answer
 from everygroup.report.blocks import FULL, LEAN, Limits, facts
 from everygroup.report.model_card import model_card
 from everygroup.report.page import render_page
-from everygroup.report.reading import AuditLike, Reading
+from everygroup.report.reading import AuditLike, Reading, summaries
 from everygroup.report.tables import gaps_table, groups_table
 
 MAX_BYTES = 2_000_000
@@ -127,7 +127,7 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         asked=facts({k: v for k, v in question.items() if k not in _COMMANDS}),
         answer=answer(reading),
         flags=list(dict.fromkeys(clean_text(flag) for audit in audits for flag in audit.flags)),
-        summaries=[clean_text(audit.summary()) for audit in audits],
+        summaries=[clean_text(text) for text in summaries(audits)],
         parts=[part for part in parts if part is not None],
         lean=limits is LEAN,
     )
