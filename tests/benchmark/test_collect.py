@@ -391,7 +391,8 @@ def test_the_answer_is_plain(seeds: int, rights: tuple[float, ...], tmp_path: Pa
     assert " in 0" not in first and ("clearly" in first)
     if rights[1] == rights[2]:
         assert first.endswith("over 2 groups. No group is clearly better or worse, over seeds or patients.")
-    assert ("cannot show anything" in first) == ("(no interval)" in page) == (seeds == 2)
+    assert ("cannot show anything" in first) == (seeds == 2)
+    assert seeds > 2 or "(no interval)" in page
     assert ("could have been shown" in text) == (seeds > 2)
 
 

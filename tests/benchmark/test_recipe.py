@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from everygroup.benchmark.chosen_part import choose_attributes, choose_cohorts
 from everygroup.benchmark.recipe import (
     Recipe,
-    choose_attributes,
-    choose_cohorts,
     drawn_of,
     hyperparameters_of,
     list_recipes,
