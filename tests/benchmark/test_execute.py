@@ -84,7 +84,7 @@ def test_methods_and_seeds_may_be_added_but_no_setting_changed(recipe: Make, tmp
     assert run_study(recipe(methods=["group_model"], settings=elsewhere), tmp_path).there == 2
     with pytest.raises(OutputError, match=r"updates: 24 there, 9 now.*see its recipe"):
         run_study(recipe(settings={"updates": 9}), tmp_path)
-    with pytest.raises(OutputError, match="group_model, hyperparameters: {} there"):
+    with pytest.raises(OutputError, match=r"group_model, hyperparameters: \{\} there"):
         run_study(recipe(methods=[{"name": "group_model", "hyperparameters": {"small_groups": "erm"}}]), tmp_path)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
