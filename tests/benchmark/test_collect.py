@@ -399,5 +399,5 @@ def test_the_answer_is_plain(seeds: int, rights: tuple[float, ...], tmp_path: Pa
 def test_epochs_or_updates_decide() -> None:
     from everygroup.benchmark.study_page import _training
 
-    assert _training({"epochs": 20, "updates": 20, "lr": 0.1, "seed": 0}) == {"updates": 20, "lr": 0.1}
-    assert _training({"epochs": 20, "updates": None, "lr": 0.1}) == {"epochs": 20, "lr": 0.1}
+    assert _training({"epochs": 20, "updates": 20, "lr": 0.1, "seed": 0}) == {"updates": 20, "lr": "0.1"}
+    assert _training({"epochs": 20, "updates": None, "lr": 0.0003}) == {"epochs": 20, "lr": "0.0003"}

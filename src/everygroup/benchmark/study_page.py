@@ -276,7 +276,7 @@ def _asked(results: Results) -> dict[str, Any]:
         "methods": list(results.names),
         "seeds": sorted({job.about["seed"] for job in results.final}),
         "finished runs": len(results.final),
-        "hyper-parameters chosen by": f"{recipe.get('choose_by', FRONT)} on validation, {recipe.get('draws', 1)} draws",
+        "hyper-parameters chosen by": f"{recipe.get('choose_by', FRONT)} on validation; draws: {recipe.get('draws', 1)}",
         "training": _training(results.final[0].config["settings"]),
     }
 
@@ -284,7 +284,8 @@ def _asked(results: Results) -> dict[str, Any]:
 def _training(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings worth showing; of epochs and updates only the one that decides."""
     idle = "updates" if settings.get("updates") is None else "epochs"
-    return {k: v for k, v in settings.items() if k in _SHOWN and k != idle}
+    # three digits would show a learning rate of 0.0003 as 0
+    return {k: f"{v:g}" if isinstance(v, float) else v for k, v in settings.items() if k in _SHOWN and k != idle}
 
 
 _SHOWN = ("epochs", "updates", "batch_size", "optimiser", "lr", "schedule", "augment", "selection")
