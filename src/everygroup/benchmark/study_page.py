@@ -276,7 +276,8 @@ def _asked(results: Results) -> dict[str, Any]:
         "methods": list(results.names),
         "seeds": sorted({job.about["seed"] for job in results.final}),
         "finished runs": len(results.final),
-        "hyper-parameters chosen by": f"{recipe.get('choose_by', FRONT)} on validation; draws: {recipe.get('draws', 1)}",
+        "hyper-parameters chosen by": f"{recipe.get('choose_by', FRONT)} on validation",
+        "draws": recipe.get("draws", 1),
         "training": _training(results.final[0].config["settings"]),
     }
 
