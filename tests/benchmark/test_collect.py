@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_score
 
 from everygroup.benchmark.collect import Results, collect
 from everygroup.benchmark.job_gaps import gap_rows
@@ -171,6 +171,20 @@ def test_what_was_never_answered_is_said(tmp_path: Path) -> None:
     test = seen.of_split("test")
     shares = [float((test.y_true[test.group == g] == 0).mean()) for g in (0, 1)]  # precision of 'no', alone and halved
     assert (found.cases, found.of) == (2, 4) and found.most == pytest.approx(max(shares) / 2)
+    # a class answered that is not there is skipped, as macro precision skips it, and adds nothing
+    y_true = ["no"] * 2 + ["yes"] * 2
+    stranger = Predictions.from_arrays(
+        np.array([0, 0, 1, 1]),
+        y_score=np.eye(3)[[0, 0, 2, 0]],
+        classes=[*CLASSES, "other"],
+        sensitive_features={"sex": np.array(["f"] * 4)},
+        group=np.zeros(4, dtype=int),
+        groups=["f"],
+        split=np.array(["test"] * 4),
+    )
+    write_job(tmp_path / "odd", "erm", 0, stranger)
+    by_hand = [precision_score(y_true, ["no", "no", "other", "no"], labels=["no"], average="macro")]
+    assert silent_classes(Results(tmp_path / "odd").final).most == pytest.approx(by_hand[0] - by_hand[0] / 2)
     collect(tmp_path)
     assert "In 2 of 4 runs and groups some class was never answered" in (tmp_path / "report.html").read_text()
 

@@ -18,7 +18,7 @@ from joblib.parallel import SequentialBackend
 from everygroup.benchmark import fan_out as room
 from everygroup.benchmark import study as study_room
 from everygroup.benchmark.collect import collect
-from everygroup.benchmark.execute import Outcome, folder_of, run_job
+from everygroup.benchmark.execute import Outcome, failures_of, folder_of, run_job
 from everygroup.benchmark.fan_out import check_cluster, fan_out, watched
 from everygroup.benchmark.plan import Job, make_plan
 from everygroup.benchmark.recipe import Recipe
@@ -93,8 +93,10 @@ def test_a_job_that_kills_its_process_takes_no_neighbour_along(
         yield run
 
     monkeypatch.setattr(room, "_backend", backend)
-    for _ in range(2):  # and not when it is run again either
+    for session in (1, 2):  # and not when it is run again either
         ended = {o.id: o.state for o in fan_out(jobs, tmp_path, n_jobs=2)}
+        # a death counts over sessions, too: a choice among draws need not wait for this one for ever
+        assert failures_of(killer, tmp_path) == session
         assert ended.pop(killer.id) == "failed" and set(ended.values()) <= {"finished", "there"} and len(ended) == 3
 
 

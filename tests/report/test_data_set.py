@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from everygroup.datasets.published._choose import LABEL
 from everygroup.report import model_card
-from everygroup.report.data_set import DATA_SET, data_set_facts
+from everygroup.report.data_set import DATA_SET, MADE_LABEL, data_set_facts
 
 from .conftest import FakeAudit, table
 
@@ -31,6 +32,10 @@ def test_facts_of_a_prepared_set() -> None:
 
 def test_a_label_map_is_told_only_of_the_label_it_made() -> None:
     assert "label map" not in data_set_facts(PREPARED, "nine_partition_label")
+
+
+def test_label_maps_make_the_column_that_is_looked_for() -> None:
+    assert MADE_LABEL == LABEL
 
 
 @pytest.mark.parametrize("provenance", [{}, {"name": "mine", "left_out": {"unlabelled": 0}}])

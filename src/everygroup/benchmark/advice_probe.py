@@ -128,9 +128,9 @@ def _folds(y: np.ndarray, unit: np.ndarray, folds: int, seed: int) -> list[np.nd
     """Cut rows into folds by patient, classes spread evenly where possible; returns positions."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    # the splitter that heeds patients is slow, and needless where each has one row
     if np.bincount(y).max() < folds:  # every class is too rare to spread, and the splitters would refuse
         y = np.zeros_like(y)
+    # the splitter that heeds patients is slow, and needless where each has one row
     splitter = StratifiedKFold if np.unique(unit).size == unit.size else StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a rare class may be absent from a fold

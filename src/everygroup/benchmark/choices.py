@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from everygroup.benchmark.execute import attempts_of, folder_of, is_done
+from everygroup.benchmark.execute import failures_of, folder_of, is_done
 from everygroup.benchmark.plan import Job
 from everygroup.errors import OutputError
 from everygroup.files import hash_json, read_json, write_json
@@ -41,7 +41,7 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
             chosen[cell] = int(before["chosen"])
             continue
         mine = [job for job in jobs if job.cell == cell]
-        if any(not is_done(j, out) and attempts_of(j, out) < ATTEMPTS for j in mine):
+        if any(not is_done(j, out) and failures_of(j, out) < ATTEMPTS for j in mine):
             continue
         by_draw = {d: [j for j in mine if j.draw == d] for d in sorted({j.draw for j in mine})}
         judged = {

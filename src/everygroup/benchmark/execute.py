@@ -66,14 +66,13 @@ def run_job(job: Job, out: Path) -> Outcome:
     with _calm(), only_one(out / "store" / "locks" / f"job-{job.id}.lock"):
         if is_done(job, out):
             return Outcome(job.id, "there", 0.0)
-        attempts = attempts_of(job, out)
         try:
             (folder / "failed.json").unlink(missing_ok=True)
             write_json(folder / "running.json", {"process": os.getpid(), "machine": socket.gethostname()})
             _run(job, folder, out)
             outcome = Outcome(job.id, "finished", time.perf_counter() - started)
         except Exception as error:
-            record_failure(job, out, error, attempts=attempts + 1)
+            record_failure(job, out, error)
             outcome = Outcome(job.id, "failed", time.perf_counter() - started, _first_line(error))
         (folder / "running.json").unlink(missing_ok=True)
     return outcome
@@ -113,18 +112,21 @@ def _run(job: Job, folder: Path, out: Path) -> None:
     write_text(folder / "done", f"{job.id}\n")
 
 
-def attempts_of(job: Job, out: Path) -> int:
-    """Return how often a job has failed."""
-    path = folder_of(job, out) / "failed.json"
-    return int(read_json(path).get("attempts", 1)) if path.exists() else 0
+def failures_of(job: Job, out: Path) -> int:
+    """Return how often a job has failed or lost its process, over all sessions."""
+    path = folder_of(job, out) / "failures.json"
+    return int(read_json(path)["failures"]) if path.exists() else 0
 
 
-def record_failure(job: Job, out: Path, error: BaseException, *, attempts: int = 1) -> None:
-    """Write failed.json: the message, what to do about it where that is known, and the traceback's text."""
+def record_failure(job: Job, out: Path, error: BaseException) -> None:
+    """Write failed.json: the message, what to do about it where that is known, and the traceback's text.
+
+    The next attempt removes it; the number of failures stays in failures.json.
+    """
+    write_json(folder_of(job, out) / "failures.json", {"failures": failures_of(job, out) + 1})
     record: dict[str, Any] = {
         "job": str(job),
         "id": job.id,
-        "attempts": attempts,
         "error": type(error).__name__,
         "message": _first_line(error),
         "fix": error.fix if isinstance(error, EverygroupError) else "",

@@ -28,11 +28,16 @@ class _Test:
     cohort: str
 
 
-def _read(job: FinishedJob) -> _Test:
+def answers_on_test(job: FinishedJob) -> pd.DataFrame:
+    """Return id, unit, y_true, y_pred, group and split of a job's labelled test samples, as texts; no group is ''."""
     wanted = ["id", "unit", "y_true", "y_pred", "group", "split"]
     table = pd.read_csv(job.folder / "predictions.csv", usecols=wanted, dtype=str, keep_default_na=False)
     table = table[(table["split"] == "test") & (table["y_true"] != "")].sort_values("id", ignore_index=True)
-    table = table.apply(lambda column: column.map(unguard))
+    return table.apply(lambda column: column.map(unguard))
+
+
+def _read(job: FinishedJob) -> _Test:
+    table = answers_on_test(job)
     return _Test(table, str(read_json(job.folder / "environment.json").get("cohort_hash", "")))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from everygroup.benchmark.collect import FinishedJob
+from everygroup.benchmark.patients import answers_on_test
+from everygroup.metrics import macro_precision
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,12 @@ def silent_classes(jobs: Sequence[FinishedJob]) -> Silent:
     """Look for classes without an answer in the test predictions of final runs."""
     cases, of, most = 0, 0, 0.0
     for job in jobs:
-        columns = ["y_true", "y_pred", "group", "split"]
-        table = pd.read_csv(job.folder / "predictions.csv", usecols=columns, dtype=str, keep_default_na=False)
-        table = table[(table["split"] == "test") & (table["y_true"] != "") & (table["group"] != "")]
-        for _, part in table.groupby("group", sort=False):
-            answered = set(part["y_pred"])
-            lacking = len(set(part["y_true"]) - answered)
-            right = (part["y_true"] == part["y_pred"]).groupby(part["y_pred"]).mean()
+        table = answers_on_test(job)
+        for _, part in table[table["group"] != ""].groupby("group", sort=False):
+            y_true, y_pred = part["y_true"].to_numpy(), part["y_pred"].to_numpy()
             of += 1
-            cases += lacking > 0
-            if lacking:
-                most = max(most, float(right.mean() - right.sum() / (len(answered) + lacking)))
+            if set(y_true) - set(y_pred):
+                cases += 1
+                counted = macro_precision(y_true, y_pred, zero_division=0.0)
+                most = max(most, float(macro_precision(y_true, y_pred)) - float(counted))
     return Silent(cases, of, most)

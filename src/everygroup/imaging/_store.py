@@ -16,6 +16,7 @@ import numpy as np
 
 from everygroup.console import say
 from everygroup.errors import OutputError
+from everygroup.files import write_text
 
 PART = ".images.part"
 PROGRESS = ".progress.jsonl"
@@ -128,7 +129,7 @@ class GrowingArray:
                 self.done, self.kept = entry["done"], entry["kept"]
                 self.notes += entry["notes"]
             good.append(line + "\n")
-        log.write_text("".join(good), encoding="utf-8")  # what is appended must not follow what is not believed
+        write_text(log, "".join(good))  # what is appended must not follow what is not believed
         with part.open("rb") as handle:
             _skip_header(handle)
             whole = part.stat().st_size - handle.tell() >= self.kept * self._bytes

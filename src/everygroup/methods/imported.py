@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+from everygroup.console import say
 from everygroup.errors import SettingsError
 from everygroup.files import hash_file, hash_json
 from everygroup.methods.base import Method
@@ -61,6 +62,7 @@ def _import(path: Path) -> tuple[str, str]:
     # The content in the name reaches the store's keys of networks trained with an objective of the file.
     name = f"{_PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{content[:12]}"
     if name not in _done:
+        say(f"Importing {path}, which runs its code.")
         before = dict(METHODS)
         try:
             _run(path, name)
