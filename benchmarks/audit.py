@@ -45,9 +45,9 @@ def run_ours(n: int) -> dict[str, object]:
     """Time the engine and the whole call."""
     from everygroup.audit import audit_arrays
     from everygroup.audit.engine import Plan, Resampler
-    from everygroup.audit.families import Classification
     from everygroup.audit.measurement import measure
     from everygroup.audit.partition import Partition
+    from everygroup.metrics.classification import Classification
 
     y, pred, group = sample(n)
     names = [f"c{k}" for k in range(N_CLASSES)]

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Classification
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition
 from everygroup.metrics import lineage_gap, one_vs_rest
+from everygroup.metrics.classification import Classification
 from everygroup.metrics.lineage import Name, Variant
 
 N_BOOT, SKILL = 200, 0.75

@@ -5,8 +5,8 @@ import pytest
 
 from everygroup.audit import audit_arrays
 from everygroup.audit.engine import Plan, Resampler
-from everygroup.audit.families import Classification
 from everygroup.audit.partition import Partition
+from everygroup.metrics.classification import Classification
 
 sk = pytest.importorskip("sklearn.metrics")
 fairlearn = pytest.importorskip("fairlearn.metrics")

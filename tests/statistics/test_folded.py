@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Classification
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition
+from everygroup.metrics.classification import Classification
 from everygroup.statistics.folded import lowest_interval, moved_interval, widening
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from everygroup.audit.families import Index
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import CONSTANT, spread
+from everygroup.metrics.families import Index
 from everygroup.statistics import permutation_p
 from everygroup.statistics.multiple import holm
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from everygroup.audit.families import Array, Classification, Convention, Family, Index, wanted_metrics
 from everygroup.audit.score_families import LOSSES, RANKED, Losses, Ranks
 from everygroup.errors import SettingsError
+from everygroup.metrics.classification import Classification, Convention, wanted_metrics
+from everygroup.metrics.families import Array, Family, Index
 
 Metrics = Literal["standard", "all"] | Sequence[str]
 STANDARD_RANKED: tuple[str, ...] = ("auc", "auprc")

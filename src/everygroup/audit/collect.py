@@ -7,10 +7,10 @@ from typing import Any
 
 from everygroup.audit.attribute import Overall, attribute_rows, difference_rows, overall_values
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Index
 from everygroup.audit.flags import chance_flags, part_flags, size_flags, undefined_flags
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.result import FRAMES, Audit, frame_of
+from everygroup.metrics.families import Index
 
 
 class Collector:

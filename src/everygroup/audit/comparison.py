@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from everygroup.audit.choice import Answers
 from everygroup.audit.engine import Plan, Resampler, Values
-from everygroup.audit.families import Array, Family, Index
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import MIN_CLUSTERS, Partition
 from everygroup.errors import PredictionsError
 from everygroup.metrics import fate, levelling_down, metric_info
 from everygroup.metrics.changes import NO_CLEAR_CHANGE, clear_direction, clear_verdict
+from everygroup.metrics.families import Array, Family, Index
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index, mcnemar, percentile_interval, sign_flip
 from everygroup.statistics.delong import delong

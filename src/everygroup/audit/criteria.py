@@ -11,9 +11,10 @@ import numpy as np
 from scipy import sparse
 
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Array, Classification, Family, Index, SumFamily, Sums
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition
+from everygroup.metrics.classification import Classification
+from everygroup.metrics.families import Array, Family, Index, SumFamily, Sums
 from everygroup.metrics.rates import ratio_of
 from everygroup.statistics import permutation_p
 

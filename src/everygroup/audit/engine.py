@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
-from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
 from everygroup.errors import SettingsError
 from everygroup.metrics import difference
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.statistics import cluster_strata, replicate_blocks
 from everygroup.statistics.tables import (
     cluster_types,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from everygroup.audit.families import Convention, Index
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import ONE_CLUSTER, TOO_SMALL
 from everygroup.metrics import metric_info
+from everygroup.metrics.classification import Convention
+from everygroup.metrics.families import Index
 from everygroup.predictions import Predictions
 from everygroup.predictions.columns import TRAIN_WORDS
 

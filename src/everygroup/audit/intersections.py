@@ -14,12 +14,12 @@ import numpy as np
 from scipy import sparse
 
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Array, Index, SumFamily, Sums
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import CONSTANT, Partition, spread
 from everygroup.audit.shuffles import shuffled_values
 from everygroup.errors import SettingsError
 from everygroup.metrics import metric_info
+from everygroup.metrics.families import Array, Index, SumFamily, Sums
 from everygroup.statistics import permutation_p
 from everygroup.statistics.multiple import benjamini_hochberg
 from everygroup.statistics.proportions import difference_of_limits

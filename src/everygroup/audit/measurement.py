@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everygroup.audit.engine import Jackknife, Plan, Resampler, Values
-from everygroup.audit.families import Array, Family, Index, SumFamily
 from everygroup.audit.partition import MIN_CLUSTERS, Partition
 from everygroup.audit.shuffles import shuffled_values
 from everygroup.audit.thinning import Thinned, is_large, weighted
 from everygroup.metrics import difference, metric_info
+from everygroup.metrics.families import Array, Family, Index, SumFamily
 from everygroup.statistics import percentile_interval, permutation_p
 from everygroup.statistics.detectable import detectable_gap
 from everygroup.statistics.folded import lowest_interval, moved_interval, widening

@@ -16,7 +16,6 @@ from everygroup.audit.comparison import compare, pair
 from everygroup.audit.criteria import Judged, expectation
 from everygroup.audit.curves import curve_rows
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Classification, Convention, Family
 from everygroup.audit.flags import class_flags, general_flags
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import measure
@@ -25,6 +24,8 @@ from everygroup.audit.result import Audit
 from everygroup.audit.score_families import LOSSES
 from everygroup.audit.sources import source_rows
 from everygroup.errors import PredictionsError, SettingsError
+from everygroup.metrics.classification import Classification, Convention
+from everygroup.metrics.families import Family
 from everygroup.predictions import Predictions
 
 

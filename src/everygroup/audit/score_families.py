@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from scipy import sparse
 
-from everygroup.audit.families import Array, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.errors import SettingsError
 from everygroup.metrics.calibration import N_BINS, confidence, log_losses, squared_errors, width_bins
+from everygroup.metrics.families import Array, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import mean_defined, ratio_of
 from everygroup.metrics.selective import Selective

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from everygroup.audit.engine import Plan, Values, dense, joint_codes
-from everygroup.audit.families import Family, Index, RankFamily, SumFamily
 from everygroup.audit.partition import Partition
+from everygroup.metrics.families import Family, Index, RankFamily, SumFamily
 from everygroup.statistics import majority, permutation_units, permuted_blocks
 from everygroup.statistics.tables import cluster_types, shuffled_weights
 

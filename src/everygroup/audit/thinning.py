@@ -20,9 +20,9 @@ import numpy as np
 from scipy import sparse
 
 from everygroup.audit.engine import Jackknife, Plan, Resampler, Values, strata_of
-from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
 from everygroup.audit.shuffles import shuffled_values
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.statistics import cluster_index
 
 MOST_CLUSTERS = 10_000

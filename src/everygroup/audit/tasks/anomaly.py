@@ -8,7 +8,6 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.audit.tasks.common import (
@@ -31,6 +30,7 @@ from everygroup.metrics.anomaly import (
     threshold_at_tpr,
     threshold_of_normals,
 )
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import ratio_of
 

@@ -13,12 +13,12 @@ from scipy import sparse
 from everygroup.audit.collect import Collector
 from everygroup.audit.comparison import compare_families, comparison_rows
 from everygroup.audit.engine import Plan
-from everygroup.audit.families import Array, Family, Index, SumFamily, Sums
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition, crossable, partitions
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError, SettingsError
+from everygroup.metrics.families import Array, Family, Index, SumFamily, Sums
 from everygroup.metrics.rates import ratio_of
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index

@@ -8,11 +8,11 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.audit.tasks.common import Features, Options, Shares, audit_task, rows_of
 from everygroup.errors import PredictionsError
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.multilabel import (
     BINARY,
     KnownCounts,

@@ -8,11 +8,11 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.audit.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.audit.tasks.common import EXACT_LEVELS, Distances, Features, Means, Options, audit_task, rows_of
 from everygroup.metrics._grouped import numbers
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.rates import ratio_of
 from everygroup.metrics.regression import error_sums, from_sums, outcome_bins, outcomes, weighted_spearman
 

@@ -9,12 +9,12 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.audit.families import Array, Family, Index, SumFamily, Sums
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.audit.tasks.common import Features, MakeFamilies, Means, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics._grouped import numbers
+from everygroup.metrics.families import Array, Family, Index, SumFamily, Sums
 from everygroup.metrics.location import dice_by_location
 from everygroup.metrics.masks import MaskPairs, Masks, mask_pairs, overlap_counts
 from everygroup.metrics.rates import mean_defined
