@@ -10,7 +10,7 @@ from pathlib import Path
 import everygroup
 
 FLOORS = (
-    ("errors", "console", "files", "settings", "cohort", "predictions"),
+    ("errors", "console", "files", "settings", "tables", "cohort", "predictions"),
     ("datasets", "imaging", "statistics", "figures"),
     ("boundary", "networks", "metrics"),
     ("spare", "training", "audit"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from everygroup.errors import EverygroupError
 from everygroup.predictions import Predictions
-from everygroup.predictions._guard import guard, unguard
+from everygroup.tables.guard import guard, unguard
 
 RELAXED = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 NAMES = [

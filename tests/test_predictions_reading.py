@@ -14,7 +14,7 @@ from everygroup.console import console, recorded_warnings
 from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions
 from everygroup.predictions.numbers import NumberTable, zero_one
-from everygroup.predictions.sources import open_table
+from everygroup.tables.source import open_table
 
 TABLE = """Bild,Patient,truth,p_gut,p_böse,sex,age,fold
 a,1,gut,0.9,0.1,w,40,1
@@ -351,7 +351,7 @@ def test_short_rows_are_named(tmp_path: Path, text: str, row: int, fields: str) 
 
 
 def test_short_rows_beyond_the_first_chunk_and_in_utf_16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everygroup.predictions._lines._CHUNK", 16)
+    monkeypatch.setattr("everygroup.tables.lines._CHUNK", 16)
     with pytest.raises(PredictionsError, match=r"row 42: 1 field,"):
         open_table(save(tmp_path / "p.csv", "a,b\n" + "1,2\n" * 40 + "7\n1,2\n"))
     with pytest.raises(PredictionsError, match=r"row 3: 1 field,"):

@@ -41,6 +41,10 @@ class PredictionsError(EverygroupError):
     """A table of predictions cannot be used."""
 
 
+class TableError(CohortError, PredictionsError):
+    """A file cannot be read as a table, be it for a cohort or for predictions."""
+
+
 class OutputError(EverygroupError):
     """A folder or file cannot be written, or holds something else."""
 

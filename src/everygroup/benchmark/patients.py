@@ -13,8 +13,8 @@ from everygroup.benchmark.collect import SETTING, FinishedJob
 from everygroup.benchmark.standings import ERM
 from everygroup.files import read_json
 from everygroup.metrics import OneVsRest, average_rate
-from everygroup.predictions._guard import unguard
 from everygroup.statistics import detectable_difference, mcnemar_counts, sign_flip
+from everygroup.tables.guard import unguard
 
 N_BOOT = 1000
 BY_PATIENTS = ("se_patients", "low_patients", "high_patients", "detectable_patients")

@@ -15,7 +15,7 @@ from everygroup.console import say, warn
 from everygroup.errors import PredictionsError
 from everygroup.predictions._coding import coded
 from everygroup.predictions.columns import ID_NAMES, UNIT_NAMES, columns_are, normal, require
-from everygroup.predictions.sources import Source, open_table
+from everygroup.tables.source import Source, open_table
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from everygroup.predictions.columns import (
 )
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.reading import attribute_values
-from everygroup.predictions.sources import open_table
+from everygroup.tables.source import open_table
 
 
 @dataclass(frozen=True)

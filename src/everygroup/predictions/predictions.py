@@ -33,7 +33,7 @@ from everygroup.predictions._coding import (
     text_column,
     unit_column,
 )
-from everygroup.predictions._guard import guarded
+from everygroup.tables.guard import guarded
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from everygroup.console import say, warn
 from everygroup.errors import CohortError, PredictionsError
 from everygroup.predictions._checks import LEADING, SCORE, TRAILING
 from everygroup.predictions._coding import categories, class_order
-from everygroup.predictions._guard import unguard
 from everygroup.predictions.columns import Columns, columns_are, find_columns, group_candidates, require
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.predictions import Predictions
-from everygroup.predictions.sources import open_table
+from everygroup.tables.guard import unguard
+from everygroup.tables.source import open_table
 
 _COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 

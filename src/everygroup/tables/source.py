@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from everygroup.console import say
-from everygroup.errors import PredictionsError
-from everygroup.predictions._checks import LEADING, TRAILING
-from everygroup.predictions._guard import unguard
-from everygroup.predictions._lines import line_of, short_line
+from everygroup.errors import TableError
+from everygroup.tables.guard import unguard
+from everygroup.tables.lines import line_of, short_line
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _HEAD = 1 << 20
@@ -68,7 +67,7 @@ class Source:
 
         Raises
         ------
-        PredictionsError
+        TableError
             For ragged rows, or text in a column of numbers, naming the row.
         """
         wanted = [c for c in self.columns if c in set(columns)]
@@ -77,7 +76,7 @@ class Source:
         else:
             table = self._parquet(wanted, {*numbers, *texts})
         if not len(table):
-            raise PredictionsError(f"{self.name} has no rows.", fix="check that it holds a header and data")
+            raise TableError(f"{self.name} has no rows.", fix="check that it holds a header and data")
         for column in wanted:
             if column in numbers and not pd.api.types.is_float_dtype(table[column].dtype):
                 table[column] = self._as_numbers(table[column], column)
@@ -108,7 +107,7 @@ class Source:
             texts = [f.name for f in table.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
             return table.to_pandas(categories=[c for c in texts if c not in uncoded], ignore_metadata=True)
         except (pa.ArrowException, OSError) as error:
-            raise PredictionsError(f"Cannot read {self.name}: {error}", fix="give an intact parquet file") from error
+            raise TableError(f"Cannot read {self.name}: {error}", fix="give an intact parquet file") from error
 
     def _as_numbers(self, column: pd.Series, name: str) -> np.ndarray:
         """Turn texts into numbers, with a decimal comma where commas do not separate columns."""
@@ -125,7 +124,7 @@ class Source:
         wrong = np.isnan(values) & ~texts.str.strip().str.lower().isin(["", "nan", "na"]).to_numpy(dtype=bool)
         if wrong.any():
             row = int(np.isin(codes, np.flatnonzero(wrong)).argmax())
-            raise PredictionsError(
+            raise TableError(
                 f"{self.place(row)}: {texts[int(codes[row])]!r} in column {name!r} is no score.",
                 fix="give a number in every row",
             )
@@ -141,7 +140,7 @@ def open_table(path: Path | str) -> Source:
 
     Raises
     ------
-    PredictionsError
+    TableError
         If there is no such file, it may not be read, holds no text, no header, or names a column twice.
     """
     path = file_of(Path(path))
@@ -149,30 +148,28 @@ def open_table(path: Path | str) -> Source:
         with path.open("rb") as handle:
             head = handle.read(_HEAD)
     except OSError as error:
-        raise PredictionsError(f"{path}: cannot be read ({error.strerror}).", fix="check the file's rights") from error
+        raise TableError(f"{path}: cannot be read ({error.strerror}).", fix="check the file's rights") from error
     if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
         return _open_parquet(path)
     if head.startswith(b"PK\x03\x04") or path.suffix.lower() in (".xlsx", ".xls", ".ods"):
-        raise PredictionsError(f"{path.name} is a spreadsheet or an archive.", fix="save it as CSV (UTF-8)")
+        raise TableError(f"{path.name} is a spreadsheet or an archive.", fix="save it as CSV (UTF-8)")
     if not head.strip(b"\xef\xbb\xbf \r\n\t"):
-        raise PredictionsError(f"Cannot read {path.name}: it is empty.", fix="give a table with a header and rows")
+        raise TableError(f"Cannot read {path.name}: it is empty.", fix="give a table with a header and rows")
     encoding = _encoding(path, head)
     first = re.split(r"[\r\n]", head.decode(encoding, errors="ignore").lstrip("\ufeff").lstrip("\r\n"))[0]
     if not first.strip():
-        raise PredictionsError(f"Cannot read {path.name}: it has no header.", fix="give a header in the first line")
+        raise TableError(f"Cannot read {path.name}: it has no header.", fix="give a header in the first line")
     separator = max(_SEPARATORS, key=first.count)
     if separator != ",":
         say(f"{path.name}: columns are separated by {_SEPARATORS[separator]}.")
     _check_header(path, first, separator)
     sample = _parse(path, separator, encoding, nrows=_SAMPLE_ROWS, dtype=str)
-    names = [str(c).strip() for c in sample.columns]
-    if {*LEADING, *TRAILING} <= set(names):
-        names = [unguard(c) for c in names]
+    names = [unguard(str(c).strip()) for c in sample.columns]
     if twice := sorted({c for c in names if names.count(c) > 1}):
         raise _twice(path, twice[0])
     sample.columns = pd.Index(names)
     if short := short_line(path, separator, encoding, len(names)):
-        raise PredictionsError(
+        raise TableError(
             f"{path.name}, row {short[0]}: {short[1]} field{'s' if short[1] > 1 else ''}, where the header has "
             f"{len(names)}.",
             fix="give every row as many fields as the header has; quote fields that hold the separator",
@@ -186,12 +183,12 @@ def file_of(path: Path) -> Path:
         for name in ("predictions.csv", "predictions.parquet"):
             if (path / name).is_file():
                 return path / name
-        raise PredictionsError(
+        raise TableError(
             f"No file {path}; it is a folder, and it holds no predictions.csv.",
             fix="give a table of predictions, or the folder of a finished run",
         )
     if not path.is_file():
-        raise PredictionsError(f"No file {path}.", fix="give a CSV or parquet file of predictions, or a run folder")
+        raise TableError(f"No file {path}.", fix="give a CSV or parquet file of predictions, or a run folder")
     return path
 
 
@@ -207,7 +204,7 @@ def _encoding(path: Path, head: bytes) -> str:
                 say(f"{path.name}: read as UTF-16 without a mark.")
                 return name
     if b"\0" in head or len(head) - len(head.translate(None, _CONTROL)) > 0.05 * len(head):
-        raise PredictionsError(f"{path.name} holds binary data, not a table.", fix="give a CSV or parquet file")
+        raise TableError(f"{path.name} holds binary data, not a table.", fix="give a CSV or parquet file")
     try:
         head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -229,8 +226,8 @@ def _check_header(path: Path, first: str, separator: str) -> None:
         raise _twice(path, twice[0])
 
 
-def _twice(path: Path, name: str) -> PredictionsError:
-    return PredictionsError(
+def _twice(path: Path, name: str) -> TableError:
+    return TableError(
         f"{path.name}: the column {name!r} stands in the header twice.", fix="rename or remove one of them"
     )
 
@@ -252,7 +249,7 @@ def _parse(path: Path, separator: str, encoding: str, **options: Any) -> pd.Data
                 **options,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as error:
-        raise PredictionsError(
+        raise TableError(
             f"Cannot read {path.name}: {str(error).strip()}",
             fix="give a table with a header, and in every row as many fields as the header has",
         ) from error
@@ -260,7 +257,7 @@ def _parse(path: Path, separator: str, encoding: str, **options: Any) -> pd.Data
         if encoding == "utf-8-sig":  # its first megabyte was UTF-8
             say(f"{path.name}: is not UTF-8 throughout; read as Windows-1252.")
             return _parse(path, separator, "cp1252", **options)
-        raise PredictionsError(f"Cannot read {path.name}: {error}", fix="save it as CSV (UTF-8)") from error
+        raise TableError(f"Cannot read {path.name}: {error}", fix="save it as CSV (UTF-8)") from error
     return table
 
 
@@ -269,7 +266,7 @@ def _open_parquet(path: Path) -> Source:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise PredictionsError(
+        raise TableError(
             f"Reading {path.name} needs pyarrow.", fix="pip install 'everygroup[parquet]', or save the table as CSV"
         ) from None
     try:
@@ -279,7 +276,7 @@ def _open_parquet(path: Path) -> Source:
         sample = file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
         frame = sample.to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
-        raise PredictionsError(f"Cannot read {path.name}: {error}", fix="give an intact parquet file") from error
+        raise TableError(f"Cannot read {path.name}: {error}", fix="give an intact parquet file") from error
     if twice := sorted({c for c in columns if columns.count(c) > 1}):
         raise _twice(path, twice[0])
     return Source(path, columns, "", "", frame.astype(object).where(frame.notna(), "").astype(str))
