@@ -18,7 +18,7 @@ from common import ROOT, describe_machine, write_result
 from data_quality_sets import CASES, Case
 from PIL import Image
 
-from everygroup.cohort import Cohort, Fingerprint
+from everygroup.cohort import Cohort, Fingerprint, fingerprint, split_cohort
 from everygroup.cohort.fingerprint import as_shown, missing_shown
 from everygroup.figures import age_pyramid, boxes_by_category, cell_heatmap, count_heatmap, save
 from everygroup.imaging import Look, look_at_images, units_with_duplicates
@@ -42,11 +42,11 @@ def main() -> None:
         cohort = case.read()
         if wrong := case.check(cohort):
             raise SystemExit(f"{case.title} is not as published: {'; '.join(wrong)}")
-        split = cohort.split(seed=0)
+        split = split_cohort(cohort, seed=0)
         started = time.perf_counter()
         look = look_at_images(cohort, split)
         seconds = time.perf_counter() - started
-        found = look.added_to(cohort.fingerprint(split))
+        found = look.added_to(fingerprint(cohort, split))
         copies.append(copies_row(case, cohort, look, seconds))
         found_planted.append({"set": case.title, **planted(cohort)})
         if case.name in _TONED:

@@ -21,6 +21,7 @@ from scipy.stats import spearmanr
 
 from everygroup import __version__
 from everygroup.audit import audit
+from everygroup.cohort import split_cohort
 from everygroup.datasets import simulated
 from everygroup.files import atomic_path, hash_json, read_json, write_json
 from everygroup.methods import Store, create_method
@@ -53,7 +54,7 @@ def one_seed(seed: int, options: argparse.Namespace, epochs: int) -> dict[str, A
     if path.exists():
         return dict(read_json(path))
     world = simulated.dermatology(options.n, image_size=options.image_size, seed=seed)
-    split = world.cohort.split(seed=seed)
+    split = split_cohort(world.cohort, seed=seed)
     truth = world.truth_of(split.train)
     store = Store(Path(options.out) / f"store-{seed}-{tag}")
     settings = TrainSettings.make(values)

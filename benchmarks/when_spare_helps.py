@@ -29,7 +29,7 @@ from toy import BATCH, N_OUT, STEPS, closed_form, train_group_predictor, train_l
 from when_spare_helps_page import write_page
 
 from everygroup.boundary import minimal_perturbation
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.datasets.simulated import dermatology
 from everygroup.datasets.toy import CLASSES, N_FEATURES, Toy, rotating_sectors
 from everygroup.files import atomic_path
@@ -172,7 +172,7 @@ def image_split(n_in: int, shift: float, noise: float, seed: int) -> Split:
     n = round((IMAGE_OUT + n_in) / 0.6)
     options: dict[str, Any] = {"image_size": IMAGE_SIDE, "presentation_shift": shift}
     world = dermatology(n, seed=seed, tone_fractions=(IMAGE_OUT, n_in), label_noise=noise, **options)
-    split = world.cohort.split(seed=seed)
+    split = split_cohort(world.cohort, seed=seed)
     wanted = IMAGE_CURVE + IMAGE_TEST
     fresh = dermatology(round(wanted / 0.9), seed=10_000 + seed, tone_fractions=(0.1, 0.9), **options)
     test = fresh.cohort.in_group("dark").where(np.arange(wanted))

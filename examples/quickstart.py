@@ -5,7 +5,7 @@ import everygroup as eg
 from everygroup.datasets import simulated
 
 cohort = simulated.dermatology(n=2400, image_size=32, seed=0).cohort  # images, labels, groups 'light' and 'dark'
-split = cohort.split(seed=0)  # 6:2:2, no patient in two parts
+split = eg.split_cohort(cohort, seed=0)  # 6:2:2, no patient in two parts
 settings = eg.TrainSettings.make({"epochs": 20})  # the same budget for both methods
 store = eg.Store()  # nothing is trained or measured twice
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import everygroup
 
 FLOORS = (
-    ("errors", "console", "files", "settings", "tables", "cohort", "predictions"),
-    ("datasets", "imaging", "statistics", "figures"),
-    ("boundary", "networks", "metrics"),
-    ("spare", "training", "audit"),
+    ("statistics", "errors", "console", "files"),
+    ("cohort", "tables", "settings"),
+    ("datasets", "imaging", "predictions", "figures"),
+    ("boundary", "networks", "metrics", "spare"),
+    ("training", "audit"),
     ("methods",),
     ("benchmark", "report", "deploy"),
     ("cli",),

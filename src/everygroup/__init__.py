@@ -17,7 +17,9 @@ _HOME = {
     "Store": "everygroup.methods",
     "TrainSettings": "everygroup.settings",
     "advise": "everygroup.benchmark.advice",
+    "fingerprint": "everygroup.cohort",
     "read_cohort": "everygroup.datasets.reader",
+    "split_cohort": "everygroup.cohort",
 }
 _ROOMS = ("audit", "boundary", "datasets", "methods", "metrics", "spare")
 
@@ -32,16 +34,18 @@ __all__ = [
     "audit",
     "boundary",
     "datasets",
+    "fingerprint",
     "methods",
     "metrics",
     "read_cohort",
     "spare",
+    "split_cohort",
 ]
 
 if TYPE_CHECKING:
     from everygroup import audit, boundary, datasets, methods, metrics, spare
     from everygroup.benchmark.advice import advise
-    from everygroup.cohort import Cohort
+    from everygroup.cohort import Cohort, fingerprint, split_cohort
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import EverygroupError
     from everygroup.methods import Store

@@ -18,7 +18,7 @@ from everygroup.benchmark.advice_page import costs, overview, sentences, write_a
 from everygroup.benchmark.advice_paired import WIDENING, Contrast, Judged
 from everygroup.benchmark.advice_probe import COMPARED, CURVE, Samples, can_be_probed, cross_validated
 from everygroup.benchmark.advice_verdict import CONTRASTS, OWN, POOLED, UNKNOWN, WEIGHTING, verdict_of
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.datasets.simulated import dermatology
 from everygroup.datasets.toy import rotating_sectors
 from everygroup.errors import CohortError, SettingsError
@@ -107,7 +107,8 @@ def test_help_is_sure_only_where_the_shown_interval_says_so() -> None:
 
 
 def test_the_test_part_is_not_looked_at() -> None:
-    split = dermatology(130, image_size=16, seed=3, tone_fractions=(0.5, 0.5)).cohort.split(seed=0)
+    world = dermatology(130, image_size=16, seed=3, tone_fractions=(0.5, 0.5))
+    split = split_cohort(world.cohort, seed=0)
     rng = np.random.default_rng(0)
     n = len(split.test)
     poisoned = Cohort(

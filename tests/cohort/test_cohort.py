@@ -10,7 +10,7 @@ import numpy.testing as npt
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort
+from everygroup.cohort import Cohort, fingerprint, split_cohort
 from everygroup.cohort._build import MAX_CLASSES
 from everygroup.errors import CohortError
 
@@ -325,8 +325,8 @@ def test_a_memory_map_works_as_a_store(tmp_path: Any) -> None:
     npt.assert_array_equal(cohort.batch(np.array([2])), IMAGES[2:3])
 
 
-def test_the_shortcuts_lead_to_split_and_fingerprint(tiny_cohort: Callable[..., Cohort]) -> None:
+def test_a_cohort_is_split_and_described(tiny_cohort: Callable[..., Cohort]) -> None:
     cohort = tiny_cohort(60)
-    split = cohort.split((0.5, 0.25, 0.25), seed=3)
+    split = split_cohort(cohort, (0.5, 0.25, 0.25), seed=3)
     assert [len(part) for part in (split.train, split.validation, split.test)] == [30, 15, 15]
-    assert "60" in str(cohort.fingerprint(split))
+    assert "60" in str(fingerprint(cohort, split))

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency, fisher_exact
 
-from everygroup.cohort import Cohort
-from everygroup.cohort._missing import _holm, missing_by_label
-from everygroup.statistics import holm
+from everygroup.cohort import Cohort, fingerprint
+from everygroup.cohort.missing import missing_by_label
 
 SINGLE = np.array([str(k) for k in range(10_000)])
 
@@ -86,12 +85,6 @@ def test_under_independence_five_of_a_hundred_are_told(images_each: int) -> None
     assert abs(rejected / repeats - 0.05) < 3 * np.sqrt(0.05 * 0.95 / repeats)
 
 
-def test_holm_is_the_same_as_on_the_floor_above() -> None:
-    p = pd.Series([0.01, np.nan, 0.04, 0.03, 0.9], index=[3, 1, 0, 7, 9])
-    np.testing.assert_allclose(_holm(p), holm(p.to_numpy()))
-    assert _holm(pd.Series([], dtype=float)).empty
-
-
 def test_columns_missing_together_are_one_pattern_and_told_once() -> None:
     n = 200
     y = ["cancer", "mole"] * (n // 2)
@@ -104,7 +97,7 @@ def test_columns_missing_together_are_one_pattern_and_told_once() -> None:
     }
     skin = np.where(gone, None, "1").tolist()
     skin[0] = "2"
-    found = cohort(n, y, extra, skin=skin).fingerprint()
+    found = fingerprint(cohort(n, y, extra, skin=skin))
     missing = found.missing.set_index("attribute")
     assert len(set(missing.loc[["skin", "age", "smoke"], "pattern"])) == 1
     assert missing.loc["note", "pattern"] != missing.loc["age", "pattern"]
@@ -125,6 +118,6 @@ def test_other_columns_do_not_raise_the_alarm() -> None:
     n = 100
     y = ["a", "a", "b", "b"] * (n // 4)
     remark = [None if label == "a" else "x" for label in y]
-    found = cohort(n, y, {"remark": remark}).fingerprint()
+    found = fingerprint(cohort(n, y, {"remark": remark}))
     assert found.warnings == ()
     assert found.missing.set_index("attribute").loc["remark", "p_holm"] < 1e-6, "but the table shows it"

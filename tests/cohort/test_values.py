@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort
-from everygroup.cohort._values import spikes
+from everygroup.cohort import Cohort, fingerprint
+from everygroup.cohort.values import spikes
 
 
 def ages(n: int = 800, seed: int = 0) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_smooth_ages_have_no_spikes(seed: int) -> None:
 
 
 def test_ages_cut_off_above_are_told() -> None:
-    (warning,) = [w for w in cohort(np.minimum(ages(), 75)).fingerprint().warnings if "'age' is 75" in w]
+    (warning,) = [w for w in fingerprint(cohort(np.minimum(ages(), 75))).warnings if "'age' is 75" in w]
     assert "ages above it are written so" in warning
 
 
@@ -54,8 +54,8 @@ def test_few_distinct_or_fractional_values_say_nothing() -> None:
 def test_a_patient_with_many_images_is_no_spike_but_many_patients_are() -> None:
     values = np.concatenate([ages(), np.full(60, 20.0)])
     one = [f"p{k}" for k in range(800)] + ["same"] * 60
-    assert cohort(values, one).fingerprint().implausible.empty
-    found = cohort(values).fingerprint()
+    assert fingerprint(cohort(values, one)).implausible.empty
+    found = fingerprint(cohort(values))
     row = found.implausible.iloc[0]
     assert (row["attribute"], row["what"], row["values"]) == ("age", "spike", "20")
     assert any("'age' is 20 for" in w and "perhaps a placeholder" in w for w in found.warnings)
@@ -67,7 +67,7 @@ def test_impossible_and_placeholder_ages_are_counted_by_patient_too() -> None:
     values[20:23] = 130
     values[30:40] = 1
     units = [f"p{k // 2}" for k in range(len(values))]
-    found = cohort(values, units).fingerprint()
+    found = fingerprint(cohort(values, units))
     rows = found.implausible.set_index("what")
     assert rows.loc["0 or less", ["values", "n", "n_units"]].tolist() == ["0", 12, 6]
     assert rows.loc["above 110", ["values", "n"]].tolist() == ["130", 3]
@@ -76,7 +76,7 @@ def test_impossible_and_placeholder_ages_are_counted_by_patient_too() -> None:
 
 def test_a_text_among_the_ages_hides_no_impossible_one() -> None:
     values = np.array(["-1", "-1", "abc", *ages(200).astype(int).astype(str)], dtype=object)
-    found = cohort(values).fingerprint()
+    found = fingerprint(cohort(values))
     assert any("'age' is 0 or less in 2 rows" in w for w in found.warnings), found.warnings
     assert any("'age' is no number in 1 rows: abc" in w for w in found.warnings)
 
@@ -84,7 +84,7 @@ def test_a_text_among_the_ages_hides_no_impossible_one() -> None:
 def test_people_by_age_and_sex() -> None:
     age = np.array([5, 15, 15, 44, 49, np.nan, 300, 60], dtype=float)
     units = ["a", "b", "b", "c", "d", "e", "f", "g"]
-    found = cohort(age, units).fingerprint().ages
+    found = fingerprint(cohort(age, units)).ages
     assert list(zip(found["band"], found["sex"], found["n"], strict=True)) == [
         ("0-9", "female", 1),
         ("10-19", "female", 1),
@@ -93,4 +93,4 @@ def test_people_by_age_and_sex() -> None:
         ("40-49", "male", 1),
         ("60-69", "male", 1),
     ]
-    assert cohort(np.array([np.nan] * 8)).fingerprint().ages.empty
+    assert fingerprint(cohort(np.array([np.nan] * 8))).ages.empty

@@ -7,6 +7,7 @@ import numpy.testing as npt
 import pandas as pd
 import pytest
 
+from everygroup.cohort import split_cohort
 from everygroup.datasets import _simulated_photo, simulated
 from everygroup.datasets._simulated_paint import Streams, lab_to_srgb, skin_lab
 from everygroup.datasets._simulated_rule import LabelRule
@@ -232,7 +233,7 @@ def test_other_classes() -> None:
 
 
 def test_truth_and_masks_follow_a_part(default: simulated.SimulatedCohort) -> None:
-    part = default.cohort.split(seed=0).test
+    part = split_cohort(default.cohort, seed=0).test
     truth = default.truth_of(part)
     assert truth["image_id"].tolist() == part.ids.tolist()
     npt.assert_array_equal(default.masks_of(part)[0], default.masks[default.cohort.ids == part.ids[0]][0])

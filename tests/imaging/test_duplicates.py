@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
-from everygroup.cohort import Cohort, split_from_parts
+from everygroup.cohort import Cohort, split_cohort, split_from_parts
 from everygroup.console import recorded_warnings
 from everygroup.imaging import Duplicates, find_duplicates, likeness, units_with_duplicates
 from everygroup.imaging.near_pairs import MAX_DETAIL, MIN_DETAIL, _candidates, detail_level, near_pairs
@@ -127,7 +127,7 @@ def test_units_with_duplicates_join_patients_and_a_split_keeps_them_together() -
     assert (joined.units[untouched] == whole.units[untouched]).all()
     assert (joined.ids == whole.ids).all() and whole.units[2] == "p1"
     for seed in range(2):
-        split = joined.split(seed=seed)
+        split = split_cohort(joined, seed=seed)
         assert find_duplicates(joined, split).pairs["same_part"].all()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from everygroup.cohort import fingerprint
 from everygroup.imaging import find_duplicates
 from everygroup.imaging.tone_agreement import compare_tones
 
@@ -40,7 +41,7 @@ def test_pad_ufes_20(cases: dict[str, Any], data_folder: Path) -> None:
     pairs = {frozenset(p) for p in zip(found.pairs["id_a"], found.pairs["id_b"], strict=True)}
     assert pairs == {frozenset(pair) for pair in case.copies}, "the three known pairs and no other"
     assert found.pairs["same_unit"].all() and (~found.pairs["same_label"]).sum() == 2
-    said = cohort.fingerprint().warnings
+    said = fingerprint(cohort).warnings
     assert any("'skin_type' and 'sex'" in w and "exactly the same 332 images" in w and "SEK (110)" in w for w in said)
     tones = compare_tones(cohort, n_boot=20).agreement
     recorded = tones[tones["recorded"] == "skin_type"]

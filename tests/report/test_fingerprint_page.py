@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort
+from everygroup.cohort import Cohort, fingerprint, split_cohort
 from everygroup.imaging import look_at_images, mean_images
 from everygroup.report import write_fingerprint_page
 
@@ -31,8 +31,8 @@ def cohort() -> Cohort:
 
 
 def page_of(cohort: Cohort, path: Path, *, means: bool = False) -> str:
-    split = cohort.split(seed=0)
-    found = look_at_images(cohort, split).added_to(cohort.fingerprint(split))
+    split = split_cohort(cohort, seed=0)
+    found = look_at_images(cohort, split).added_to(fingerprint(cohort, split))
     drawn = mean_images(cohort) if means else None
     write_fingerprint_page(path, found, means=drawn, command=f"everygroup check {SCRIPT}")
     return path.read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def test_nothing_is_loaded_and_no_picture_is_shown_unless_asked(cohort: Cohort, 
 
 def test_the_tables_hold_the_fingerprints_numbers(cohort: Cohort, tmp_path: Path) -> None:
     page = page_of(cohort, tmp_path / "page.html")
-    rates = cohort.fingerprint().prevalence
+    rates = fingerprint(cohort).prevalence
     row = rates[(rates["group"] == "female") & (rates["label"] == "benign")].iloc[0]
     assert f"{row['rate']:.3f} ({row['low']:.3f} to {row['high']:.3f})" in page
 
@@ -77,7 +77,7 @@ def test_a_cohort_without_faults_says_so(tmp_path: Path) -> None:
     clean = Cohort.from_arrays(
         images, ["a", "b"] * (N // 2), sensitive_features={"sex": ["f", "f", "m", "m"] * (N // 4)}
     )
-    write_fingerprint_page(tmp_path / "page.html", clean.fingerprint())
+    write_fingerprint_page(tmp_path / "page.html", fingerprint(clean))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Nothing was found that this check looks for." in page
     assert "No column has missing values." in page and 'id="ages"' not in page

@@ -83,3 +83,12 @@ def test_wilson_with_effective_size_covers_under_clustering() -> None:
     covered, naive = np.mean((low <= 0.8) & (high >= 0.8)), np.mean((naive_low <= 0.8) & (naive_high >= 0.8))
     assert covered > 0.92
     assert naive < 0.9
+
+
+@pytest.mark.parametrize(
+    ("positive", "n", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662)],
+)
+def test_wilson_agrees_with_published_values(positive: int, n: int, low: float, high: float) -> None:
+    # 81 of 263: Newcombe 1998, Statistics in Medicine 17, table I.
+    np.testing.assert_allclose(wilson_interval(positive, n), (low, high), atol=6e-5)

@@ -18,7 +18,7 @@ from everygroup.benchmark.advice_paired import Contrast, Judged, Point
 from everygroup.benchmark.advice_probe import COMPARED, CURVE, Samples, can_be_probed, cross_validated
 from everygroup.benchmark.advice_verdict import CONTRASTS, detectable_of, verdict_of
 from everygroup.benchmark.probe import time_training
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, fingerprint, split_cohort
 from everygroup.cohort.split import linked_units
 from everygroup.errors import CohortError, PredictionsError, SettingsError
 from everygroup.files import plain
@@ -164,7 +164,7 @@ def advise(
         raise SettingsError(f"There are {len(names)} groups to compare.", fix="name an attribute by --group, or --bins")
     if unknown := [g for g in wanted if g not in names]:
         raise SettingsError(f"Unknown group {unknown[0]!r}.", fix=f"the groups are {', '.join(names)}")
-    split = data if isinstance(data, Split) else data.split(seed=seed)
+    split = data if isinstance(data, Split) else split_cohort(data, seed=seed)
     settings = (settings or TrainSettings.make()).but(seed=seed)
     seen = _seen(split)
     if (seen.y < 0).any():
@@ -211,7 +211,7 @@ def advise(
         seen.rule.name,
         tuple(found),
         costs,
-        seen.fingerprint().warnings,
+        fingerprint(seen).warnings,
         {
             "budget": budget,
             "seed": seed,

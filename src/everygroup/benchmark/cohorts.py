@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.benchmark.recipe import Attribute, CohortEntry
-from everygroup.cohort import Cohort, GroupRule, Split
+from everygroup.cohort import Cohort, GroupRule, Split, split_cohort
 from everygroup.errors import CohortError, OutputError, SettingsError
 from everygroup.files import hash_json
 
@@ -154,7 +154,7 @@ def _split(cohort: Cohort, fractions: tuple[float, ...], seed: int, path: Path |
         if not np.array_equal(table["id"].to_numpy(dtype=object), cohort.ids.astype(object)):
             raise OutputError(f"{path} is a split of other samples.", fix="choose another --out folder")
         return split_from_parts(cohort, table["part"].to_numpy())
-    split = cohort.split(fractions, seed=seed)
+    split = split_cohort(cohort, fractions, seed=seed)
     if path is not None:
         split.save(path)
     return split

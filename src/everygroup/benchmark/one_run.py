@@ -13,7 +13,7 @@ import pandas as pd
 from everygroup.audit import Audit, audit
 from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
-from everygroup.cohort import Cohort, Split, forgotten_unit, outside_sets
+from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit, outside_sets
 from everygroup.console import recorded_warnings, say, warn
 from everygroup.files import safe_csv
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
@@ -123,7 +123,7 @@ def run(
     first = [*forgotten_unit(cohort), *outside_sets(cohort)]
     for text in first:
         warn(text)
-    fingerprint = cohort.fingerprint(split)
+    found = fingerprint(cohort, split)
     split.save(folder / "split.csv")
     log = RunLog(folder.path)
     keep = Store(store or folder / "store", log)
@@ -170,7 +170,7 @@ def run(
     audits[method].write(folder.path)
     safe_csv(result.summary, folder / "summary.csv")  # of all methods, in place of the main one's alone
     environment = folder.write_environment({"seconds": seconds, "device": str(device)})
-    _report(result, folder, method, split, log, environment, fingerprint.to_dict(), settings, first)
+    _report(result, folder, method, split, log, environment, found.to_dict(), settings, first)
     folder.finish()
     say(f"Finished in {time.perf_counter() - started:.0f} s.")
     return result

@@ -79,6 +79,7 @@ def check(
 
     Example: everygroup check DATA --label dx --group age --bins age=60 --split-by lesion_id
     """
+    from everygroup.cohort import fingerprint, split_cohort
     from everygroup.console import console, say, warn
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import CohortError, SettingsError
@@ -107,11 +108,11 @@ def check(
     )
     cohort.rule.refuse_numbers(cohort.table)
     try:
-        split = cohort.split(seed=seed)
+        split = split_cohort(cohort, seed=seed)
     except CohortError as error:  # too small to split is a finding, not the end of the check
         warn(f"This cohort cannot be split 6:2:2: {error.message}")
         split = None
-    found = look_at_images(cohort, split, seed=seed).added_to(cohort.fingerprint(split))
+    found = look_at_images(cohort, split, seed=seed).added_to(fingerprint(cohort, split))
     if skin_tone:
         from everygroup.imaging.tone_agreement import compare_tones
 

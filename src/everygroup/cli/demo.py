@@ -25,6 +25,7 @@ def demo(
         everygroup demo --out runs/demo --seed 1
     """
     from everygroup.benchmark import RunFolder, run
+    from everygroup.cohort import split_cohort
     from everygroup.console import clear_warnings, say
     from everygroup.datasets import simulated
     from everygroup.settings import TrainSettings
@@ -41,7 +42,7 @@ def demo(
         **settings.model_dump(exclude={"device"}),
     }
     cohort = simulated.dermatology(samples, image_size=image_size, seed=seed).cohort
-    split = cohort.split(seed=seed)
+    split = split_cohort(cohort, seed=seed)
     folder = RunFolder(out, config, resume=resume)
     result = run(cohort, folder, method="spare", compare=DEMO_METHODS[:-1], settings=settings, split=split)
     say(result.audits["spare"].summary())

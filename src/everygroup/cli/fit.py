@@ -69,7 +69,7 @@ def fit(
     `everygroup list settings`).
     """
     from everygroup.benchmark import RunFolder, preflight, run
-    from everygroup.cohort import forgotten_unit, outside_sets
+    from everygroup.cohort import forgotten_unit, outside_sets, split_cohort
     from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
 
@@ -108,7 +108,7 @@ def fit(
     cohort.rule.refuse_numbers(cohort.table)
     for text in (*forgotten_unit(cohort), *outside_sets(cohort)):  # before what they may make fail
         warn(text)
-    split = cohort.split(seed=plan.split_seed)
+    split = split_cohort(cohort, seed=plan.split_seed)
     wanted: dict[str, Any] = {
         "split": split,
         "method": plan.method,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,12 @@ from everygroup.cohort.groups import GroupRule, missing_column
 from everygroup.errors import CohortError
 from everygroup.files import hash_array, hash_bytes, hash_json
 
-if TYPE_CHECKING:
-    from everygroup.cohort.fingerprint import Fingerprint
-    from everygroup.cohort.split import Split
-
 
 class Cohort:
     """Samples of a diagnosis task with the groups they belong to.
 
-    Build one with `from_arrays`, `from_table` or `from_dataset`, or read files with `everygroup.read_cohort`.
+    Build one with `from_arrays`, `from_table` or `from_dataset`, or read files with `everygroup.read_cohort`;
+    `everygroup.split_cohort` parts it, `everygroup.fingerprint` describes it.
 
     Attributes
     ----------
@@ -332,18 +329,6 @@ class Cohort:
         if name not in self.groups:
             raise CohortError(f"Unknown group {name!r}.", fix=f"the groups are {', '.join(self.groups)}")
         return self.where(self.group == self.groups.index(name))
-
-    def split(self, fractions: Sequence[float] = (0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
-        """Split into train, validation and test by patient or lesion; see `everygroup.cohort.split_cohort`."""
-        from everygroup.cohort.split import split_cohort
-
-        return split_cohort(self, fractions, seed=seed)
-
-    def fingerprint(self, split: Split | None = None) -> Fingerprint:
-        """Count what is in the cohort and list what could mislead; see `everygroup.cohort.Fingerprint`."""
-        from everygroup.cohort.fingerprint import fingerprint
-
-        return fingerprint(self, split)
 
     @cached_property
     def image_hashes(self) -> np.ndarray:

@@ -8,25 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from everygroup.cohort._facts import (
-    MISSING,
-    cells,
-    duplicates,
-    prevalence,
-    small_cells,
-    suspicions,
-    units,
-)
-from everygroup.cohort._missing import missing_in_labels, missing_values
-from everygroup.cohort._values import age_by_sex, implausible
+from everygroup.cohort.cohort import Cohort
+from everygroup.cohort.counts import MISSING, cells, duplicates, prevalence, units
+from everygroup.cohort.missing import missing_in_labels, missing_values
+from everygroup.cohort.split import Split
+from everygroup.cohort.suspicions import small_cells, suspicions
+from everygroup.cohort.values import age_by_sex, implausible
 from everygroup.files import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-    from everygroup.cohort.cohort import Cohort
-    from everygroup.cohort.split import Split
 
 MIN_CELL = 10
 _MAX_SHOWN_CLASSES = 12

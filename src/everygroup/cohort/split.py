@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from everygroup.cohort.cohort import Cohort
 from everygroup.console import warn
 from everygroup.errors import CohortError
 from everygroup.files import atomic_path, hash_array, hash_json
-
-if TYPE_CHECKING:
-    from everygroup.cohort.cohort import Cohort
 
 PARTS = ("train", "validation", "test")
 _MAX_FOLDS = 20

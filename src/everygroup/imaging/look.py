@@ -52,7 +52,7 @@ def look_at_images(cohort: Cohort, split: Split | None = None, *, seed: int = 0)
 
     Examples
     --------
-    >>> found = look_at_images(cohort, split).added_to(cohort.fingerprint(split))   # doctest: +SKIP
+    >>> found = look_at_images(cohort, split).added_to(fingerprint(cohort, split))   # doctest: +SKIP
     """
     duplicates = find_duplicates(cohort, split, seed=seed)
     odd, warnings = odd_images(cohort)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.groups import as_category
-
-if TYPE_CHECKING:
-    from everygroup.cohort.cohort import Cohort
 
 _UNKNOWN_CODES = frozenset({"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x"})
 _AGE_NAME = re.compile(r"(^|[^a-z])age([^a-z]|$)", re.IGNORECASE)

@@ -1,90 +1,19 @@
-"""Counts and suspicions behind a cohort's fingerprint: small pure functions on tables and arrays."""
+"""What in a cohort could mislead, in plain words."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort._missing import about_missing
+from everygroup.cohort.cohort import Cohort
+from everygroup.cohort.counts import MISSING
 from everygroup.cohort.groups import as_category
+from everygroup.cohort.missing import about_missing
 
-if TYPE_CHECKING:
-    from everygroup.cohort.cohort import Cohort
-    from everygroup.cohort.split import Split
-
-MISSING = "missing"
-_Z = 1.959963984540054
 _UNIT_NAME = re.compile(r"(patient|lesion|subject|person|case)[ _]?(id)?$", re.IGNORECASE)
-
-
-def wilson(positive: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a rate (Wilson 1927); NaN where n is 0."""
-    if n == 0:
-        return float("nan"), float("nan")
-    rate = positive / n
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * np.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n * n))
-    # At 0 and 1 the interval ends there exactly; rounding must not say otherwise.
-    return (0.0 if positive == 0 else float(centre - half)), (1.0 if positive == n else float(centre + half))
-
-
-def cells(cohort: Cohort, part: str) -> pd.DataFrame:
-    """Return n of every (label, group) cell, with the samples of no group as group 'missing'."""
-    groups = [*cohort.groups, MISSING]
-    index = np.where(cohort.group < 0, len(cohort.groups), cohort.group)
-    counts = np.zeros((len(cohort.classes), len(groups)), dtype=np.int64)
-    known = cohort.y >= 0
-    np.add.at(counts, (cohort.y[known], index[known]), 1)
-    rows = [
-        (part, label, group, int(counts[k, g]))
-        for k, label in enumerate(cohort.classes)
-        for g, group in enumerate(groups)
-    ]
-    return pd.DataFrame(rows, columns=["part", "label", "group", "n"])
-
-
-def prevalence(cohort: Cohort) -> pd.DataFrame:
-    """Return the share of each label in each group, with n and a Wilson interval."""
-    rows = []
-    for g, group in [*enumerate(cohort.groups), (-1, MISSING)]:
-        y = cohort.y[(cohort.group == g) & (cohort.y >= 0)]
-        for k, label in enumerate(cohort.classes):
-            positive = int((y == k).sum())
-            rate = positive / len(y) if len(y) else float("nan")
-            rows.append((group, label, len(y), positive, rate, *wilson(positive, len(y))))
-    return pd.DataFrame(rows, columns=["group", "label", "n", "n_positive", "rate", "low", "high"])
-
-
-def units(cohort: Cohort, split: Split | None) -> pd.DataFrame:
-    """Return images and patients (or lesions) per part."""
-    parts = [("all", cohort)]
-    if split is not None:
-        parts += [("train", split.train), ("validation", split.validation), ("test", split.test)]
-    rows = []
-    for name, part in parts:
-        counts = pd.Series(part.units).value_counts()
-        rows.append((name, len(part), len(counts), int(counts.max()) if len(counts) else 0))
-    return pd.DataFrame(rows, columns=["part", "n", "n_units", "most_per_unit"])
-
-
-def duplicates(cohort: Cohort, split: Split | None) -> dict[str, int]:
-    """Count sets of byte-identical images, and those that span units, labels or parts."""
-    table = pd.DataFrame({"image": cohort.image_hashes, "unit": cohort.units, "y": cohort.y, "id": cohort.ids})
-    table = table[table["image"].duplicated(keep=False)]
-    if split is not None:
-        table = table.merge(split.table[["id", "part"]], on="id", how="left")
-    distinct = table.groupby("image").nunique()
-    return {
-        "sets": len(distinct),
-        "images": len(table),
-        "across_units": int((distinct["unit"] > 1).sum()),
-        "conflicting_labels": int((distinct["y"] > 1).sum()),
-        "across_parts": int((distinct["part"] > 1).sum()) if split is not None else 0,
-    }
 
 
 def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: dict[str, int]) -> list[str]:

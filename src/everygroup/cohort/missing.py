@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.groups import as_category
-
-if TYPE_CHECKING:
-    from everygroup.cohort.cohort import Cohort
+from everygroup.statistics import holm
 
 LEAST_EXPECTED = 5.0
 """Below this smallest expected count chi-square's distribution is not trusted (Cochran 1954): an exact test instead."""
@@ -57,7 +55,8 @@ def missing_values(cohort: Cohort) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=names)
     # The same missing rows make the same test: it counts once.
     first = table[table["pattern"] >= 0].drop_duplicates("pattern").set_index("pattern")["p_label"]
-    table.insert(9, "p_holm", table["pattern"].map(_holm(first)).astype(float))
+    adjusted = pd.Series(holm(first), index=first.index)
+    table.insert(9, "p_holm", table["pattern"].map(adjusted).astype(float))
     return table
 
 
@@ -172,16 +171,6 @@ def _monte_carlo(counts: np.ndarray, expected: np.ndarray, chi2: float) -> float
     drawn = random_table(counts.sum(axis=1), counts.sum(axis=0)).rvs(_TABLES, random_state=0)
     drawn_chi2 = ((drawn - expected) ** 2 / expected).sum(axis=(1, 2))
     return float((1 + (drawn_chi2 >= chi2 * (1 - 1e-12)).sum()) / (1 + _TABLES))
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    """Return Holm's adjusted p-values; undefined ones stay so and do not count.
-
-    The same as `everygroup.statistics.holm`, which stands on a floor above this room.
-    """
-    ordered = p.dropna().sort_values(kind="stable")
-    steps = np.minimum(ordered.to_numpy() * np.arange(len(ordered), 0, -1), 1.0)
-    return pd.Series(np.maximum.accumulate(steps) if len(steps) else steps, index=ordered.index).reindex(p.index)
 
 
 def _and(names: list[str]) -> str:
