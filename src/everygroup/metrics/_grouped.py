@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
 from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_codes
+from everygroup.metrics.families import Family, RankFamily, SumFamily
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 
@@ -125,46 +125,66 @@ def class_position(positive: Hashable, y_true: ArrayLike, classes: Sequence[Hash
     return names.index(positive)
 
 
-def between_groups(
-    distance: Callable[[FloatArray, FloatArray], float], values: FloatArray, sensitive_features: ArrayLike
+def measure_family(
+    family: Family,
+    metric: str,
+    n: int,
+    sensitive_features: ArrayLike | None,
+    *,
+    undefined: int | Callable[[FloatArray], int] | None = None,
 ) -> Measured:
-    """Largest distance between the values of any two groups; `per_group` is that of a group to all other groups.
+    """Evaluate one metric of a family of n rows over all of them and over those of every group.
 
-    NaN with fewer than two groups.
+    Of a gap the value is that between all groups, and that of a group is the gap between it and all others together.
+
+    Parameters
+    ----------
+    undefined : what to count as undefined: a number, or a function of the sums (G, J) of the groups (of all rows
+        without groups); the undefined values by default.
+
+    Raises
+    ------
+    PredictionsError
+        For sensitive features of another length.
     """
-    group, names = groups_of(sensitive_features, values.size)
-    parts = [values[group == g] for g in range(len(names))]
-    pairs = [distance(a, b) for a, b in combinations(parts, 2)]
-    known = values[group >= 0], group[group >= 0]
-    rest = {
-        name: distance(parts[g], known[0][known[1] != g]) if len(names) > 1 else float("nan")
-        for g, name in enumerate(names)
-    }
+    group, names = groups_of(sensitive_features, n)
+    parts = [np.flatnonzero(group == g) for g in range(len(names))]
+    sums = np.zeros((0, 0))
+    if isinstance(family, SumFamily):
+        whole = _sums(family, np.arange(n))
+        sums = np.stack([_sums(family, rows) for rows in parts]) if parts else whole[None]
+        if metric in family.gaps:
+            value = float(family.gap_values(sums)[metric])
+            together = sums.sum(axis=0)
+            apart = np.stack([sums, together - sums], axis=1) if len(parts) > 1 else sums[:, None]
+            values = family.gap_values(apart)[metric]
+            missed = int(np.isnan(value))
+        else:
+            value, values = float(family.values(whole)[metric]), family.values(sums)[metric]
+            missed = int(np.isnan(values).sum())
+    elif isinstance(family, RankFamily):
+        value = _ranked(family, metric, np.arange(n))
+        values = np.array([_ranked(family, metric, rows) for rows in parts])
+        missed = int(np.isnan(values if parts else value).sum())
+    if undefined is not None:
+        missed = undefined(sums) if callable(undefined) else undefined
     return Measured(
-        value=float(max(pairs)) if pairs else float("nan"),
-        per_group=rest,
-        n_per_group={name: int(parts[g].size) for g, name in enumerate(names)},
-        n=values.size,
-        n_missing=int((group < 0).sum()),
-        n_undefined=0 if pairs else 1,
+        value=value,
+        per_group=dict(zip(names, values.tolist(), strict=False)) if names else {},
+        n_per_group={name: int(rows.size) for name, rows in zip(names, parts, strict=True)},
+        n=n,
+        n_missing=int((group < 0).sum()) if sensitive_features is not None else 0,
+        n_undefined=missed,
     )
 
 
-def ks_distance(a: FloatArray, b: FloatArray) -> float:
-    """Kolmogorov-Smirnov distance: the largest difference of the two distribution functions."""
-    a, b = np.sort(a), np.sort(b)
-    at = np.concatenate([a, b])
-    steps = np.searchsorted(a, at, side="right") / a.size - np.searchsorted(b, at, side="right") / b.size
-    return float(np.abs(steps).max())
+def _sums(family: SumFamily, rows: IntArray) -> FloatArray:
+    return np.asarray(family.take(rows).sum(axis=0), dtype=np.float64).reshape(-1)
 
 
-def wasserstein_distance(a: FloatArray, b: FloatArray) -> float:
-    """Wasserstein-1 distance: the area between the two distribution functions, in the unit of the values."""
-    a, b = np.sort(a), np.sort(b)
-    at = np.sort(np.concatenate([a, b]))
-    left = at[:-1]
-    steps = np.searchsorted(a, left, side="right") / a.size - np.searchsorted(b, left, side="right") / b.size
-    return float((np.abs(steps) * np.diff(at)).sum())
+def _ranked(family: RankFamily, metric: str, rows: IntArray) -> float:
+    evaluate = family.bind(rows, np.arange(rows.size), rows.size)
+    return float(evaluate(np.ones((rows.size, 1), dtype=np.float32))[metric][0])
 
 
 def record(

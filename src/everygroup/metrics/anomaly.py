@@ -7,6 +7,7 @@ need only the order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -14,11 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import between_groups, groups_of, ks_distance, measure_rows, numbers, record
-from everygroup.metrics._grouped import wasserstein_distance as wasserstein
+from everygroup.metrics._grouped import groups_of, measure_family, numbers, record
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.distances import EXACT_LEVELS, Distances
+from everygroup.metrics.families import Array, Index, RankFamily, Sums, Weights
 from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.means import Means, Share, Shares
 from everygroup.metrics.measured import Measured
+from everygroup.metrics.pairwise import outscored
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import ratio_of
 
@@ -42,6 +46,47 @@ def anomalies(y_true: ArrayLike, y_score: ArrayLike) -> tuple[IntArray, FloatArr
             f"Position {at} of y_true is {true[at]:g}.", fix="write 1 for an anomaly and 0 for a normal sample"
         )
     return true.astype(np.int64), score
+
+
+class AnomalyRanks(RankFamily):
+    """AUROC, average precision, and its lift over the prevalence, within groups."""
+
+    metrics = ("auc", "auprc", "auprc_lift")
+
+    def __init__(self, y_true: Index, y_score: Array) -> None:
+        self.positive, self.y_score = y_true == 1, y_score
+
+    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
+        """Rank some rows once for all weights."""
+        ranked = Ranking.of(self.y_score[rows], self.positive[rows], unit, n_units)
+        n = np.bincount(unit, minlength=n_units).astype(np.float64)
+        n_positive = np.bincount(unit, weights=self.positive[rows], minlength=n_units)
+
+        def evaluate(weights: Weights) -> Sums:
+            area, precision = ranked.areas(weights)
+            prevalence = ratio_of(n_positive @ weights, n @ weights)
+            return {"auc": area, "auprc": precision, "auprc_lift": ratio_of(precision, prevalence)}
+
+        return evaluate
+
+
+def flagged_at(y_true: Index, y_score: Array, threshold: float, fpr: str = "fpr", tpr: str = "tpr") -> dict[str, Share]:
+    """Normals and anomalies flagged at a threshold, for `Shares`, under the names of the two rates."""
+    flagged = y_score >= threshold
+    return {fpr: (flagged, y_true == 0), tpr: (flagged, y_true == 1)}
+
+
+def among_everybody(y_true: Index, y_score: Array) -> Means:
+    """AUROC of the anomalies of a group against the normals of everybody, as the mean of their placements."""
+    normal = y_score[y_true == 0]
+    place = ratio_of(outscored(y_score, normal), normal.size)
+    return Means({"sub_auroc": np.where(y_true == 1, place, np.nan)})
+
+
+def normal_distances(y_true: Index, y_score: Array, *, levels: int | None = EXACT_LEVELS) -> Distances:
+    """How far apart the scores of two groups' normals lie."""
+    names = {"ks": "normal_score_ks", "wasserstein": "normal_score_wasserstein"}
+    return Distances(y_score, y_true == 0, levels=levels, **names)
 
 
 def auprc_lift(y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -70,13 +115,7 @@ def auprc_lift(y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: Arr
     4.0
     """
     true, score = anomalies(y_true, y_score)
-
-    def one(rows: IntArray) -> float:
-        ranked = Ranking.of(score[rows], true[rows] == 1)
-        precision = ranked.average_precision(np.ones((rows.size, 1), dtype=np.float32))[0]
-        return float(ratio_of(precision, true[rows].mean()))
-
-    return measure_rows(one, true.size, sensitive_features)
+    return measure_family(AnomalyRanks(true, score), "auprc_lift", true.size, sensitive_features)
 
 
 def threshold_at_tpr(y_true: ArrayLike, y_score: ArrayLike, *, tpr: float = TPR) -> float:
@@ -144,12 +183,7 @@ def rate_at(
         raise PredictionsError(f"The threshold is {threshold:g}.", fix="give a finite number")
     if name not in ("fpr", "tpr"):
         raise PredictionsError(f"There is no rate {name!r} at a threshold.", fix="choose 'fpr' or 'tpr'")
-    of, flagged = true == (1 if name == "tpr" else 0), score >= threshold
-
-    def one(rows: IntArray) -> float:
-        return float(ratio_of((of & flagged)[rows].sum(), of[rows].sum()))
-
-    return measure_rows(one, true.size, sensitive_features)
+    return measure_family(Shares(flagged_at(true, score, threshold)), name, true.size, sensitive_features)
 
 
 def fpr_at_tpr(
@@ -211,13 +245,6 @@ def rate_at_normals(
     return rate_at(y_true, y_score, threshold=threshold, name=name, sensitive_features=sensitive_features)
 
 
-def placements(y_true: IntArray, y_score: FloatArray) -> FloatArray:
-    """Share of all normals (n,) that score lower than each sample, ties half; NaN without normals."""
-    normal = np.sort(y_score[y_true == 0])
-    below, upto = np.searchsorted(normal, y_score, side="left"), np.searchsorted(normal, y_score, side="right")
-    return ratio_of((below + upto) / 2.0, normal.size)
-
-
 def sub_auroc(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -244,24 +271,19 @@ def sub_auroc(
         raise PredictionsError(f"common is {common!r}.", fix="choose 'normals' or 'anomalies'")
     if common == "anomalies":  # the same question with the order and the labels turned round
         true, score = 1 - true, -score
-    place = placements(true, score)
-
-    def one(rows: IntArray) -> float:
-        own = rows[true[rows] == 1]
-        return float(place[own].mean()) if own.size else float("nan")
-
-    return measure_rows(one, true.size, sensitive_features)
+    return measure_family(among_everybody(true, score), "sub_auroc", true.size, sensitive_features)
 
 
-def _normals(y_true: ArrayLike, y_score: ArrayLike, sensitive_features: ArrayLike) -> tuple[FloatArray, ArrayLike]:
-    """Scores and groups of the normal samples."""
+def _between_normals(metric: str, y_true: ArrayLike, y_score: ArrayLike, sensitive_features: ArrayLike) -> Measured:
+    """A distance between the groups that have normal samples, counted over these samples."""
     true, score = anomalies(y_true, y_score)
     group, names = groups_of(sensitive_features, true.size)
     normal = true == 0
     if not normal.any():
         raise PredictionsError("There is no normal sample (y_true = 0), so their scores have no distribution.")
-    named = np.array([*names, None], dtype=object)  # index -1 is the missing one
-    return score[normal], named[group[normal]]
+    named = np.array([*names, None], dtype=object)[group[normal]]  # index -1 is the missing one
+    family = normal_distances(true[normal], score[normal], levels=None)
+    return measure_family(family, metric, int(normal.sum()), named)
 
 
 def normal_score_ks(y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
@@ -275,8 +297,7 @@ def normal_score_ks(y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features
     >>> normal_score_ks([0, 0, 0, 0, 1], [1, 2, 3, 4, 9], sensitive_features=list("aabbb")).value
     1.0
     """
-    score, group = _normals(y_true, y_score, sensitive_features)
-    return between_groups(ks_distance, score, group)
+    return _between_normals("normal_score_ks", y_true, y_score, sensitive_features)
 
 
 def normal_score_wasserstein(y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
@@ -289,8 +310,7 @@ def normal_score_wasserstein(y_true: ArrayLike, y_score: ArrayLike, *, sensitive
     >>> normal_score_wasserstein([0, 0, 0, 0, 1], [1, 2, 3, 4, 9], sensitive_features=list("aabbb")).value
     2.0
     """
-    score, group = _normals(y_true, y_score, sensitive_features)
-    return between_groups(wasserstein, score, group)
+    return _between_normals("normal_score_wasserstein", y_true, y_score, sensitive_features)
 
 
 METRICS: tuple[MetricInfo, ...] = (

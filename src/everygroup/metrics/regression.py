@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import (
-    between_groups,
-    groups_of,
-    ks_distance,
-    measure_rows,
-    numbers,
-    record,
-    wasserstein_distance,
-)
+from everygroup.metrics._grouped import measure_family, numbers, record
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.distances import EXACT_LEVELS, Distances
+from everygroup.metrics.families import Array, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
@@ -40,38 +32,110 @@ def outcomes(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[FloatArray, FloatArr
     return true, numbers("y_pred", y_pred, length=true.size)
 
 
-def error_sums(y_true: FloatArray, y_pred: FloatArray, centre: float | None = None) -> FloatArray:
-    """Sufficient numbers of every row, (n, 6): 1, e, abs(e), e^2, t, t^2 with e = y_pred - y_true, t = y_true - centre.
+class Errors(SumFamily):
+    """MAE, RMSE, bias and R^2, from the sums of 1, e, abs(e), e^2, t and t^2 over rows, with e = y_pred - y_true.
 
-    MAE, RMSE, bias and R^2 of any set of rows are functions of their sums (`from_sums`). Centring (by the mean of
-    y_true when not given) keeps t^2 accurate where outcomes are far from 0; it leaves R^2 unchanged.
+    t is y_true less its mean over all rows: that keeps t^2 accurate where outcomes are far from 0, and R^2 unchanged.
     """
-    error, t = y_pred - y_true, y_true - (y_true.mean() if centre is None else centre)
-    return np.stack([np.ones_like(error), error, np.abs(error), error**2, t, t**2], axis=1)
+
+    metrics = ("mae", "rmse", "bias", "r2")
+
+    def __init__(self, y_true: Array, y_pred: Array) -> None:
+        error, t = y_pred - y_true, y_true - y_true.mean()
+        self.features = np.stack([np.ones_like(error), error, np.abs(error), error**2, t, t**2], axis=1)
+
+    def values(self, sums: Array) -> Sums:
+        """Metrics (...) from sums (..., 6)."""
+        n, e, absolute, square, t, t2 = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
+        spread = t2 - ratio_of(t**2, n)
+        # outcomes that are all equal leave a rounding error of the sums, not a spread
+        spread = np.where(spread > 1e-12 * np.maximum(t2, 1e-300), spread, 0.0)
+        return {
+            "mae": ratio_of(absolute, n),
+            "rmse": np.asarray(np.sqrt(np.maximum(ratio_of(square, n), 0.0))),
+            "bias": ratio_of(e, n),
+            "r2": 1.0 - ratio_of(square, spread),
+        }
 
 
-def from_sums(sums: FloatArray) -> dict[str, FloatArray]:
-    """MAE, RMSE, bias and R^2 (...,) from sums (..., 6) of `error_sums`; undefined (NaN) where there are no rows."""
-    n, e, absolute, square, t, t2 = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
-    spread = t2 - ratio_of(t**2, n)
-    # outcomes that are all equal leave a rounding error of the sums, not a spread
-    spread = np.where(spread > 1e-12 * np.maximum(t2, 1e-300), spread, 0.0)
-    mean_square = np.maximum(ratio_of(square, n), 0.0)
-    return {
-        "mae": ratio_of(absolute, n),
-        "rmse": np.asarray(np.sqrt(mean_square)),
-        "bias": ratio_of(e, n),
-        "r2": 1.0 - ratio_of(square, spread),
-    }
+class Spearman(RankFamily):
+    """Spearman's correlation: Pearson's correlation of mid-ranks, of rows repeated as their weights say."""
+
+    metrics = ("spearman",)
+
+    def __init__(self, y_true: Array, y_pred: Array) -> None:
+        self.y_true, self.y_pred = y_true, y_pred
+
+    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
+        """Rank some rows under weights of their units; NaN without spread or rows."""
+        pair = self.y_true[rows], self.y_pred[rows]
+
+        def evaluate(weights: Weights) -> Sums:
+            w = weights[unit].astype(np.float64)
+            # centred by the mean rank of the replicate; rows of weight 0 take no part
+            a, b = (_mid_ranks(v, w) - (w.sum(axis=0) + 1.0) / 2.0 for v in pair)
+            products = [np.einsum("ij,ij,ij->j", w, x, y) for x, y in ((a, b), (a, a), (b, b))]
+            # sums of squared half-integers are exact here, so no spread is exactly 0
+            return {"spearman": ratio_of(products[0], np.sqrt(products[1] * products[2]))}
+
+        return evaluate
 
 
-def _of_sums(name: str, y_true: ArrayLike, y_pred: ArrayLike, sensitive_features: ArrayLike | None) -> Measured:
+def _mid_ranks(values: Array, w: Array) -> Array:
+    """Mid-ranks (n, r), from 1, of values repeated w (n, r) times."""
+    levels, at = np.unique(values, return_inverse=True)
+    order = np.argsort(at, kind="stable")
+    if not levels.size:
+        return np.zeros_like(w)
+    tied = w[order]
+    if levels.size < values.size:
+        tied = np.add.reduceat(tied, np.searchsorted(at[order], np.arange(levels.size)), axis=0)
+    return np.asarray((np.cumsum(tied, axis=0) - tied + (tied + 1.0) / 2.0)[at])
+
+
+class ResidualGap(SumFamily):
+    """Gap in the mean error within bins of the outcome, averaged over the bins.
+
+    Parameters
+    ----------
+    error : (n,) y_pred - y_true; bin_of : (n,) bin of the outcome, of `n_bins`.
+    """
+
+    gaps = ("conditional_residual_gap",)
+
+    def __init__(self, error: Array, bin_of: Index, n_bins: int) -> None:
+        self.n_bins = n_bins
+        self.features = np.zeros((error.size, 2 * n_bins))
+        rows = np.arange(error.size)
+        self.features[rows, bin_of] = error
+        self.features[rows, n_bins + bin_of] = 1.0
+
+    def values(self, sums: Array) -> Sums:
+        """No value of a single group."""
+        return {}
+
+    def by_bin(self, sums: Array) -> tuple[Array, Array]:
+        """Gap (..., B) of every bin from the sums (..., G, 2B) of the groups, NaN without one of them, and its n."""
+        n = sums[..., self.n_bins :]
+        means = ratio_of(sums[..., : self.n_bins], n)
+        gaps = means.max(axis=-2) - means.min(axis=-2) if sums.shape[-2] > 1 else np.full(n[..., 0, :].shape, np.nan)
+        return gaps, n.sum(axis=-2)
+
+    def gap_values(self, sums: Array) -> Sums:
+        """The gap (...); bins without one of the groups are left out."""
+        gaps, n = self.by_bin(sums)
+        weight = np.where(np.isnan(gaps), 0.0, n)
+        return {self.gaps[0]: ratio_of((np.nan_to_num(gaps) * weight).sum(axis=-1), weight.sum(axis=-1))}
+
+
+def prediction_distances(y_pred: Array, *, levels: int | None = EXACT_LEVELS) -> Distances:
+    """How far apart the predictions of two groups lie."""
+    return Distances(y_pred, ks="prediction_ks", wasserstein="prediction_wasserstein", levels=levels)
+
+
+def _errors(metric: str, y_true: ArrayLike, y_pred: ArrayLike, sensitive_features: ArrayLike | None) -> Measured:
     true, pred = outcomes(y_true, y_pred)
-
-    def one(rows: IntArray) -> float:
-        return float(from_sums(error_sums(true[rows], pred[rows]).sum(axis=0))[name])
-
-    return measure_rows(one, true.size, sensitive_features)
+    return measure_family(Errors(true, pred), metric, true.size, sensitive_features)
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -95,7 +159,7 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike |
     >>> measured.value, measured.per_group["a"], measured.per_group["b"], measured.gap
     (2.0, 1.0, 3.0, 2.0)
     """
-    return _of_sums("mae", y_true, y_pred, sensitive_features)
+    return _errors("mae", y_true, y_pred, sensitive_features)
 
 
 def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -106,7 +170,7 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike 
     >>> rmse([0, 0], [3, 4]).value
     3.5355339059327378
     """
-    return _of_sums("rmse", y_true, y_pred, sensitive_features)
+    return _errors("rmse", y_true, y_pred, sensitive_features)
 
 
 def bias(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -120,7 +184,7 @@ def bias(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike 
     >>> measured.per_group["a"], measured.per_group["b"]
     (1.0, 3.0)
     """
-    return _of_sums("bias", y_true, y_pred, sensitive_features)
+    return _errors("bias", y_true, y_pred, sensitive_features)
 
 
 def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -134,7 +198,7 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | 
     >>> r2([1, 2, 3], [1, 2, 4]).value
     0.5
     """
-    return _of_sums("r2", y_true, y_pred, sensitive_features)
+    return _errors("r2", y_true, y_pred, sensitive_features)
 
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
@@ -148,34 +212,7 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayL
     0.8
     """
     true, pred = outcomes(y_true, y_pred)
-
-    def one(rows: IntArray) -> float:
-        return float(weighted_spearman(true[rows], pred[rows], np.ones((rows.size, 1)))[0])
-
-    return measure_rows(one, true.size, sensitive_features)
-
-
-def weighted_spearman(y_true: FloatArray, y_pred: FloatArray, weights: NDArray[np.floating]) -> FloatArray:
-    """Spearman's correlation (r,) of rows repeated `weights` (n, r) times; NaN without spread or rows."""
-    w = np.asarray(weights, dtype=np.float64)
-    total = w.sum(axis=0)
-    # centred by the mean rank (total + 1)/2 of the replicate; rows of weight 0 take no part
-    a, b = (_mid_ranks(v, w) - (total + 1.0) / 2.0 for v in (y_true, y_pred))
-    products = [np.einsum("ij,ij,ij->j", w, x, y) for x, y in ((a, b), (a, a), (b, b))]
-    # sums of squared half-integers are exact here, so no spread is exactly 0
-    return ratio_of(products[0], np.sqrt(products[1] * products[2]))
-
-
-def _mid_ranks(values: FloatArray, w: FloatArray) -> FloatArray:
-    """Mid-ranks (n, r), from 1, of values repeated w (n, r) times."""
-    levels, at = np.unique(values, return_inverse=True)
-    order = np.argsort(at, kind="stable")
-    if not levels.size:
-        return np.zeros_like(w)
-    tied = w[order]
-    if levels.size < values.size:
-        tied = np.add.reduceat(tied, np.searchsorted(at[order], np.arange(levels.size)), axis=0)
-    return np.asarray((np.cumsum(tied, axis=0) - tied + (tied + 1.0) / 2.0)[at])
+    return measure_family(Spearman(true, pred), "spearman", true.size, sensitive_features)
 
 
 def prediction_ks(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
@@ -194,7 +231,8 @@ def prediction_ks(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: A
     >>> prediction_ks([1, 2, 3, 4], [1, 2, 2, 4], sensitive_features=["a", "a", "b", "b"]).value
     0.5
     """
-    return between_groups(ks_distance, outcomes(y_true, y_pred)[1], sensitive_features)
+    _, pred = outcomes(y_true, y_pred)
+    return measure_family(prediction_distances(pred, levels=None), "prediction_ks", pred.size, sensitive_features)
 
 
 def prediction_wasserstein(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
@@ -209,7 +247,9 @@ def prediction_wasserstein(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_fe
     >>> prediction_wasserstein([1, 2, 3, 4], [1, 2, 3, 4], sensitive_features=["a", "a", "b", "b"]).value
     2.0
     """
-    return between_groups(wasserstein_distance, outcomes(y_true, y_pred)[1], sensitive_features)
+    _, pred = outcomes(y_true, y_pred)
+    made = prediction_distances(pred, levels=None)
+    return measure_family(made, "prediction_wasserstein", pred.size, sensitive_features)
 
 
 def outcome_bins(y_true: FloatArray, bins: int | Sequence[float]) -> tuple[IntArray, list[str]]:
@@ -238,33 +278,6 @@ def outcome_bins(y_true: FloatArray, bins: int | Sequence[float]) -> tuple[IntAr
     return np.searchsorted(edges, y_true, side="left").astype(np.int64), names
 
 
-def residuals_by_outcome(
-    y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike, bins: int | Sequence[float] = 4
-) -> pd.DataFrame:
-    """Mean error of every group within bins of the true outcome: who is over- and underestimated, and where.
-
-    Returns
-    -------
-    DataFrame with the columns bin, group, bias (NaN where the group has no sample) and n, one row per bin and group.
-
-    Examples
-    --------
-    >>> table = residuals_by_outcome([1, 2, 8, 9], [2, 2, 8, 6], sensitive_features=["a", "b", "a", "b"], bins=[5])
-    >>> table["bias"].tolist()
-    [1.0, 0.0, 0.0, -3.0]
-    """
-    true, pred = outcomes(y_true, y_pred)
-    group, names = groups_of(sensitive_features, true.size)
-    which, labels = outcome_bins(true, bins)
-    rows: list[dict[str, Any]] = []
-    for b, label in enumerate(labels):
-        for g, name in enumerate(names):
-            inside = (which == b) & (group == g)
-            value = float((pred - true)[inside].mean()) if inside.any() else float("nan")
-            rows.append({"bin": label, "group": name, "bias": value, "n": int(inside.sum())})
-    return pd.DataFrame(rows, columns=["bin", "group", "bias", "n"])
-
-
 def conditional_residual_gap(
     y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike, bins: int | Sequence[float] = 4
 ) -> Measured:
@@ -273,7 +286,8 @@ def conditional_residual_gap(
     Within every bin the largest minus the smallest group mean of y_pred - y_true, then the mean over bins weighted by
     their n; range [0, inf), equal 0. Unlike the gap in bias it does not vanish where a group is overestimated at low
     and underestimated at high outcomes. Bins in which a group has no sample are left out and counted in
-    `n_undefined`; NaN when none is left. Parameters as in `mae`; `bins` as in `residuals_by_outcome`.
+    `n_undefined`; NaN when none is left. Parameters as in `mae`; `bins` as in `outcome_bins`.
+    `per_group` is the gap of a group to all others together.
 
     Source: the regression form of separation (equalized odds), by mean residuals within bins.
 
@@ -282,20 +296,14 @@ def conditional_residual_gap(
     >>> conditional_residual_gap([1, 2, 8, 9], [2, 2, 8, 6], sensitive_features=["a", "b", "a", "b"], bins=[5]).value
     2.0
     """
-    table = residuals_by_outcome(y_true, y_pred, sensitive_features=sensitive_features, bins=bins)
-    group, names = groups_of(sensitive_features, len(np.asarray(y_true)))
-    shape = (-1, max(len(names), 1))
-    values, counts = table["bias"].to_numpy().reshape(shape), table["n"].to_numpy().reshape(shape)
-    gaps = values.max(axis=1) - values.min(axis=1) if len(names) > 1 else np.full(len(values), np.nan)
-    known = ~np.isnan(gaps)
-    n_of = counts.sum(axis=1)
-    return Measured(
-        value=float(ratio_of((gaps[known] * n_of[known]).sum(), n_of[known].sum())),
-        n_per_group={name: int((group == g).sum()) for g, name in enumerate(names)},
-        n=int(group.size),
-        n_missing=int((group < 0).sum()),
-        n_undefined=int((~known).sum()),
-    )
+    true, pred = outcomes(y_true, y_pred)
+    bin_of, names = outcome_bins(true, bins)
+    family = ResidualGap(pred - true, bin_of, len(names))
+
+    def left_out(sums: FloatArray) -> int:
+        return int(np.isnan(family.by_bin(sums)[0]).sum())
+
+    return measure_family(family, family.gaps[0], true.size, sensitive_features, undefined=left_out)
 
 
 METRICS: tuple[MetricInfo, ...] = (

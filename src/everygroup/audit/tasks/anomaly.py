@@ -10,51 +10,23 @@ from numpy.typing import ArrayLike
 
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import (
-    EXACT_LEVELS,
-    Distances,
-    Features,
-    Means,
-    Options,
-    Shares,
-    audit_task,
-    rows_of,
-)
+from everygroup.audit.tasks.common import Features, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics._grouped import numbers
 from everygroup.metrics.anomaly import (
     QUANTILE,
     TPR,
+    AnomalyRanks,
+    among_everybody,
     anomalies,
-    placements,
+    flagged_at,
+    normal_distances,
     threshold_at_tpr,
     threshold_of_normals,
 )
-from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
-from everygroup.metrics.ranking import Ranking
-from everygroup.metrics.rates import ratio_of
-
-
-class Ranks(RankFamily):
-    """AUROC, average precision, and its lift over the prevalence, within groups."""
-
-    metrics = ("auc", "auprc", "auprc_lift")
-
-    def __init__(self, y_true: Index, y_score: Array) -> None:
-        self.positive, self.y_score = y_true == 1, y_score
-
-    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
-        """Rank some rows once for all weights."""
-        ranked = Ranking.of(self.y_score[rows], self.positive[rows], unit, n_units)
-        n = np.bincount(unit, minlength=n_units).astype(np.float64)
-        n_positive = np.bincount(unit, weights=self.positive[rows], minlength=n_units)
-
-        def evaluate(weights: Weights) -> Sums:
-            precision = ranked.average_precision(weights)
-            prevalence = ratio_of(n_positive @ weights, n @ weights)
-            return {"auc": ranked.auc(weights), "auprc": precision, "auprc_lift": ratio_of(precision, prevalence)}
-
-        return evaluate
+from everygroup.metrics.distances import EXACT_LEVELS
+from everygroup.metrics.families import Array, Family, SumFamily
+from everygroup.metrics.means import Shares
 
 
 def audit_anomaly(
@@ -115,7 +87,6 @@ def audit_anomaly(
             "Scores of validation normals are given for one of the two models only.",
             fix="give validation_normals and validation_normals_baseline, or neither",
         )
-    positive = true == 1
 
     def thresholds(answer: Array, normals: ArrayLike | None) -> dict[str, float]:
         found = {"tpr": threshold_at_tpr(true, answer, tpr=tpr)}
@@ -124,22 +95,19 @@ def audit_anomaly(
         return found
 
     def summed(answer: Array, limits: dict[str, float]) -> list[SumFamily]:
-        shares = {"fpr_at_tpr": (answer >= limits["tpr"], ~positive), "tpr_at_tpr": (answer >= limits["tpr"], positive)}
+        shares = flagged_at(true, answer, limits["tpr"], "fpr_at_tpr", "tpr_at_tpr")
         if "normals" in limits:
-            flagged = answer >= limits["normals"]
-            shares |= {"normals_fpr": (flagged, ~positive), "normals_tpr": (flagged, positive)}
-        place = np.where(positive, placements(true, answer), np.nan)
-        return [Means({"sub_auroc": place}), Shares(shares)]
+            shares |= flagged_at(true, answer, limits["normals"], "normals_fpr", "normals_tpr")
+        return [among_everybody(true, answer), Shares(shares)]
 
     def families(answer: Array, limits: dict[str, float]) -> Callable[[Partition], list[Family]]:
-        distances = Distances(answer, ~positive, ks="normal_score_ks", wasserstein="normal_score_wasserstein")
-        made: list[Family] = [Ranks(true, answer), *summed(answer, limits), distances]
+        made: list[Family] = [AnomalyRanks(true, answer), *summed(answer, limits), normal_distances(true, answer)]
         return lambda part: made
 
     limits = thresholds(score, validation_normals)
     theirs = None if other is None else families(other, thresholds(other, validation_normals_baseline))
     settings = {"task": "anomaly", "thresholds": limits, "tpr": tpr, "quantile": quantile}
-    if np.unique(score[~positive]).size > EXACT_LEVELS:
+    if np.unique(score[true == 0]).size > EXACT_LEVELS:
         settings["distances"] = f"from {EXACT_LEVELS} equally full bins of the normals' scores"
     return audit_task(
         samples,
@@ -147,7 +115,7 @@ def audit_anomaly(
         headline="auc",
         baseline=theirs,
         label=true,
-        positive=positive,
+        positive=true == 1,
         crossed=summed(score, limits),
         settings=settings,
         options=options,

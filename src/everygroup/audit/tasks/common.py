@@ -8,7 +8,6 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from everygroup.audit.collect import Collector
 from everygroup.audit.comparison import compare_families, comparison_rows
@@ -18,8 +17,7 @@ from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition, crossable, partitions
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics.families import Array, Family, Index, SumFamily, Sums
-from everygroup.metrics.rates import ratio_of
+from everygroup.metrics.families import Family, Index, SumFamily
 from everygroup.predictions import Predictions
 from everygroup.statistics import cluster_index
 
@@ -27,8 +25,6 @@ Features = Mapping[str, Sequence[Any]] | pd.DataFrame | ArrayLike
 MakeFamilies = Callable[[Partition], list[Family]]
 Rows = Sequence[Mapping[str, Any]]
 DEFAULTS = {"n_boot": 1000, "seed": 0, "min_n": 10, "stratify": True, "interval": "auto", "intersections": 0}
-EXACT_LEVELS = 256
-"""Distances of distributions are exact up to this many distinct values, and from as many equally full bins above."""
 
 
 class Options(TypedDict, total=False):
@@ -44,83 +40,6 @@ class Options(TypedDict, total=False):
     data_set: str
     method: str
     run_seed: int | None
-
-
-class Means(SumFamily):
-    """Means of measured values, NaN where undefined: (n,) by metric name."""
-
-    def __init__(self, values: Mapping[str, Array]) -> None:
-        self.metrics = tuple(values)
-        columns = np.stack([np.asarray(v, dtype=np.float64) for v in values.values()], axis=1)
-        known = ~np.isnan(columns)
-        self.features = np.concatenate([np.where(known, columns, 0.0), known], axis=1)
-
-    def values(self, sums: Array) -> Sums:
-        """Means (...) of the defined values."""
-        k = len(self.metrics)
-        return {m: ratio_of(sums[..., i], sums[..., k + i]) for i, m in enumerate(self.metrics)}
-
-
-class Shares(SumFamily):
-    """Proportions: by metric name, (n,) whether the sample is a success and whether it is a trial."""
-
-    counts = True
-
-    def __init__(self, shares: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> None:
-        self.metrics = tuple(shares)
-        columns = [c for success, trial in shares.values() for c in (success & trial, trial)]
-        self.features = np.stack(columns, axis=1).astype(np.float64)
-
-    def proportions(self, sums: Array) -> dict[str, tuple[Array, Array]]:
-        """Successes and trials."""
-        return {m: (sums[..., 2 * i], sums[..., 2 * i + 1]) for i, m in enumerate(self.metrics)}
-
-    def values(self, sums: Array) -> Sums:
-        """Successes over trials."""
-        return {m: ratio_of(*parts) for m, parts in self.proportions(sums).items()}
-
-
-class Distances(SumFamily):
-    """Largest Kolmogorov-Smirnov and Wasserstein-1 distance between the values of two groups.
-
-    Parameters
-    ----------
-    values : (n,) numbers; used : (n,) which of them count.
-    ks, wasserstein : names of the two gaps.
-    """
-
-    def __init__(self, values: Array, used: NDArray[np.bool_], *, ks: str, wasserstein: str) -> None:
-        self.gaps = (ks, wasserstein)
-        inside = np.flatnonzero(used)
-        levels = np.unique(values[inside])
-        self.exact = levels.size <= EXACT_LEVELS
-        if not self.exact:
-            levels = np.unique(np.quantile(values[inside], np.arange(1, EXACT_LEVELS + 1) / EXACT_LEVELS))
-        at = np.searchsorted(levels, values[inside])
-        n = np.bincount(at, minlength=levels.size)
-        # a bin stands where its values are on average
-        self._position = np.bincount(at, weights=values[inside], minlength=levels.size) / np.maximum(n, 1)
-        shape = (values.size, max(levels.size, 1))
-        self.features = sparse.csr_matrix((np.ones(inside.size), (inside, at)), shape=shape)
-
-    def values(self, sums: Array) -> Sums:
-        """No value of a single group."""
-        return {}
-
-    def gap_values(self, sums: Array) -> Sums:
-        """Distances (...) from the sums (..., G, J) of the groups; undefined where a group has no value."""
-        share = np.cumsum(ratio_of(sums, sums.sum(axis=-1, keepdims=True)), axis=-1)
-        n_groups, shape = sums.shape[-2], sums.shape[:-2]
-        ks, area = np.full(shape, -np.inf), np.full(shape, -np.inf)
-        steps = np.diff(self._position)
-        for a in range(n_groups):
-            for b in range(a + 1, n_groups):
-                apart = np.abs(share[..., a, :] - share[..., b, :])
-                # an undefined pair makes the largest undefined
-                ks = np.maximum(ks, apart.max(axis=-1))
-                area = np.maximum(area, apart[..., :-1] @ steps)
-        undefined = n_groups < 2
-        return {m: np.full(shape, np.nan) if undefined else v for m, v in zip(self.gaps, (ks, area), strict=True)}
 
 
 def rows_of(n: int, sensitive_features: Features, cluster: ArrayLike | None) -> Predictions:

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import Features, Options, Shares, audit_task, rows_of
+from everygroup.audit.tasks.common import Features, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
+from everygroup.metrics.means import Shares
 from everygroup.metrics.multilabel import (
     BINARY,
     KnownCounts,

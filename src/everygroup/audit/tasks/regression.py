@@ -10,63 +10,19 @@ from numpy.typing import ArrayLike
 
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import EXACT_LEVELS, Distances, Features, Means, Options, audit_task, rows_of
+from everygroup.audit.tasks.common import Features, Options, audit_task, rows_of
 from everygroup.metrics._grouped import numbers
-from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
-from everygroup.metrics.rates import ratio_of
-from everygroup.metrics.regression import error_sums, from_sums, outcome_bins, outcomes, weighted_spearman
-
-
-class Errors(SumFamily):
-    """MAE, RMSE, bias and R^2."""
-
-    metrics = ("mae", "rmse", "bias", "r2")
-
-    def __init__(self, y_true: Array, y_pred: Array) -> None:
-        self.features = error_sums(y_true, y_pred)
-
-    def values(self, sums: Array) -> Sums:
-        """Metrics (...) from sums (..., 6)."""
-        return from_sums(sums)
-
-
-class Spearman(RankFamily):
-    """Spearman's correlation."""
-
-    metrics = ("spearman",)
-
-    def __init__(self, y_true: Array, y_pred: Array) -> None:
-        self.y_true, self.y_pred = y_true, y_pred
-
-    def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
-        """Rank some rows under weights of their units."""
-        true, pred = self.y_true[rows], self.y_pred[rows]
-        return lambda weights: {"spearman": weighted_spearman(true, pred, weights[unit])}
-
-
-class ResidualGap(SumFamily):
-    """Gap in the mean error within bins of the outcome, averaged over the bins."""
-
-    gaps = ("conditional_residual_gap",)
-
-    def __init__(self, error: Array, bin_of: Index, n_bins: int) -> None:
-        self.n_bins = n_bins
-        self.features = np.zeros((error.size, 2 * n_bins))
-        rows = np.arange(error.size)
-        self.features[rows, bin_of] = error
-        self.features[rows, n_bins + bin_of] = 1.0
-
-    def values(self, sums: Array) -> Sums:
-        """No value of a single group."""
-        return {}
-
-    def gap_values(self, sums: Array) -> Sums:
-        """The gap (...) from the sums (..., G, 2B) of the groups; bins without one of the groups are left out."""
-        n = sums[..., self.n_bins :]
-        means = ratio_of(sums[..., : self.n_bins], n)
-        gaps = means.max(axis=-2) - means.min(axis=-2) if sums.shape[-2] > 1 else np.full(n[..., 0, :].shape, np.nan)
-        weight = np.where(np.isnan(gaps), 0.0, n.sum(axis=-2))
-        return {self.gaps[0]: ratio_of((np.nan_to_num(gaps) * weight).sum(axis=-1), weight.sum(axis=-1))}
+from everygroup.metrics.distances import EXACT_LEVELS
+from everygroup.metrics.families import Array, Family, Index
+from everygroup.metrics.means import Means
+from everygroup.metrics.regression import (
+    Errors,
+    ResidualGap,
+    Spearman,
+    outcome_bins,
+    outcomes,
+    prediction_distances,
+)
 
 
 def audit_regression(
@@ -116,7 +72,7 @@ def audit_regression(
         made: list[Family] = [
             Errors(true, answer),
             Spearman(true, answer),
-            Distances(answer, np.ones(true.size, dtype=bool), ks="prediction_ks", wasserstein="prediction_wasserstein"),
+            prediction_distances(answer),
             ResidualGap(answer - true, bin_of, len(names)),
         ]
         return lambda part: made

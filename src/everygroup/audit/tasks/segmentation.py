@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import Features, MakeFamilies, Means, Options, audit_task, rows_of
+from everygroup.audit.tasks.common import Features, MakeFamilies, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics._grouped import numbers
 from everygroup.metrics.families import Array, Family, Index, SumFamily, Sums
 from everygroup.metrics.location import dice_by_location
 from everygroup.metrics.masks import MaskPairs, Masks, mask_pairs, overlap_counts
+from everygroup.metrics.means import Means
 from everygroup.metrics.rates import mean_defined
 from everygroup.metrics.segmentation import METRICS, adjust_for_size, overlap, pixel_rate_of
 from everygroup.metrics.surface import METRICS as OUTLINES
