@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from everygroup.errors import PredictionsError
 from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_codes
 from everygroup.metrics.families import Family, RankFamily, SumFamily
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import MetricInfo, Null
 from everygroup.metrics.measured import Measured
 
 
@@ -197,10 +197,11 @@ def record(
     high: float = 1.0,
     optimum: float | None = None,
     two_sided: bool = False,
-    null: Literal["label", "none"] = "none",
+    null: Null = "none",
     source: str = "standard",
+    requires: Literal["y_pred", "y_score", "values"] = "values",
 ) -> MetricInfo:
-    """Registry record of a metric that needs values of its own, not class answers; a gap's optimum is 0."""
+    """Registry record of a metric; the best value is `high` by default, and that of a gap 0."""
     best = optimum if optimum is not None else (0.0 if kind == "gap" else high)
     better = None if two_sided else best > low
-    return MetricInfo(name, title, kind, low, high, best, better, "values", null, source, function)
+    return MetricInfo(name, title, kind, low, high, best, better, requires, null, source, function)

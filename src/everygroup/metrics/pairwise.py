@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import class_position
+from everygroup.metrics._grouped import class_position, record
 from everygroup.metrics._inputs import FloatArray, group_codes, score_codes
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
@@ -76,9 +77,9 @@ class Pairs:
             up.append([u.size for u in ups])
             down.append([d.size for d in downs])
             overall.append(ratio_of(outscored(s[hit], s[~hit]).sum(), hit.sum() * (~hit).sum()))
-        counts = (np.array(c, dtype=np.float64) for c in (won, up, down, overall))
+        pairs, positives, negatives, areas = (np.array(c, dtype=np.float64) for c in (won, up, down, overall))
         sizes = [int(i.sum()) for i in inside]
-        return cls(*counts, names, sizes, index.size, int((group < 0).sum()))
+        return cls(pairs, positives, negatives, areas, names, sizes, index.size, int((group < 0).sum()))
 
     def measured(self, values: FloatArray, overall: FloatArray) -> Measured:
         """Put values (c, G) and (c,) together over the classes in which they are defined."""
@@ -208,28 +209,14 @@ def xauc_table(
     return pd.DataFrame(mean_defined(values, axis=0), index=pairs.names, columns=pairs.names)
 
 
-_LIN, _KALLUS = "Lin et al., Nature Communications 2023", "Kallus and Zhou, NeurIPS 2019"
-METRICS: tuple[MetricInfo, ...] = tuple(
-    MetricInfo(
-        name, title, kind, 0.0, 1.0, float(kind == "performance"), kind == "performance", "y_score", "label", source, f
-    )
-    for name, title, kind, source, f in (
-        (
-            "pairwise_fairness",
-            "Pairwise fairness (positives of the group, all negatives)",
-            "performance",
-            _LIN,
-            pairwise_fairness,
-        ),
-        ("xauc", "xAUC (positives of the group, negatives of the others)", "performance", _KALLUS, xauc),
-        (
-            "pairwise_fairness_difference",
-            "Pairwise fairness difference (PFD)",
-            "gap",
-            _LIN,
-            pairwise_fairness_difference,
-        ),
-        ("xauc_difference", "xAUC disparity", "gap", _KALLUS, xauc_difference),
-    )
+_of_lin = partial(record, requires="y_score", null="label", source="Lin et al., Nature Communications 2023")
+_of_kallus = partial(record, requires="y_score", null="label", source="Kallus and Zhou, NeurIPS 2019")
+METRICS: tuple[MetricInfo, ...] = (
+    _of_lin("pairwise_fairness", "Pairwise fairness (positives of the group, all negatives)", pairwise_fairness),
+    _of_kallus("xauc", "xAUC (positives of the group, negatives of the others)", xauc),
+    _of_lin(
+        "pairwise_fairness_difference", "Pairwise fairness difference (PFD)", pairwise_fairness_difference, kind="gap"
+    ),
+    _of_kallus("xauc_difference", "xAUC disparity", xauc_difference, kind="gap"),
 )
 """Registry records of this file."""
