@@ -11,6 +11,7 @@ from everygroup.cohort import split_cohort
 from everygroup.datasets import _simulated_photo, simulated
 from everygroup.datasets._simulated_paint import Streams, lab_to_srgb, skin_lab
 from everygroup.datasets._simulated_rule import LabelRule
+from everygroup.datasets.montage import montage
 from everygroup.errors import CohortError, SettingsError
 
 SMALL = {"image_size": 16, "seed": 3}
@@ -244,12 +245,12 @@ def test_truth_and_masks_follow_a_part(default: simulated.SimulatedCohort) -> No
 def test_montage(default: simulated.SimulatedCohort, tmp_path: Path) -> None:
     from PIL import Image
 
-    path = simulated.montage(default, tmp_path / "figures" / "montage.png", tile=20, scale=1)
+    path = montage(default, tmp_path / "figures" / "montage.png", tile=20, scale=1)
     with Image.open(path) as sheet:
         assert sheet.size == (82 + 6 * 25 + 12, 46 + 4 * 25 + 12)
         assert np.asarray(sheet)[60, 90].tolist() != [255, 255, 255]
     few = simulated.dermatology(3, **SMALL)  # most cells are blank
-    assert simulated.montage(few, tmp_path / "few.png").exists()
+    assert montage(few, tmp_path / "few.png").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["few.png", "figures"]
 
 

@@ -17,7 +17,9 @@ from everygroup.console import recorded_warnings
 from everygroup.datasets.published._image_files import locate
 from everygroup.errors import CohortError, EverygroupError, ImageError
 from everygroup.imaging import open_source, store_key
-from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
+from everygroup.imaging.names import Match
+from everygroup.imaging.npz import NpzImages
+from everygroup.imaging.sources import FolderImages, ZipImages
 
 
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:
@@ -115,8 +117,8 @@ def test_dicom_without_suffix_volumes_and_parts_are_found(tmp_path: Path) -> Non
             "scan.dcm#first": None,
         }.items():
             assert opened.find(name) == member, name
-        assert opened.locate("scan#12") == ("scan.dcm", "12")
-        assert opened.locate("odd#3") == ("odd#3.png", ""), "a file may be called so"
+        assert opened.match("scan#12") == Match("scan.dcm", "12", "by name without suffix")
+        assert opened.match("odd#3") == Match("odd#3.png", how="by name without suffix"), "a file may be called so"
         opened.also_called({"x1": "scan.dcm"}, hide_names=True)
         assert opened.find("x1#4") == "scan.dcm"
 

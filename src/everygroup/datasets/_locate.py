@@ -12,7 +12,8 @@ from everygroup.console import say
 from everygroup.datasets._table import id_candidates
 from everygroup.errors import CohortError
 from everygroup.imaging import ImageSource, open_source
-from everygroup.imaging.sources import FolderImages, NpzImages
+from everygroup.imaging.npz import NpzImages
+from everygroup.imaging.sources import FolderImages
 
 DEFAULT_IMAGE_SIZE = 128
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -150,4 +151,4 @@ def choose_id_column(path: Path, table: pd.DataFrame, source: ImageSource) -> st
 
 def count_found(names: Iterable[object], source: ImageSource) -> int:
     """Return how many of these names are those of an image."""
-    return sum(source.find(str(n)) is not None for n in names)
+    return sum(bool(found.member or found.rivals) for n in names if (found := source.match(str(n))))

@@ -14,11 +14,11 @@ from everygroup.cohort import GroupRule
 from everygroup.cohort.groups import near_column
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
-from everygroup.datasets._table import check_columns, check_ids, listed_rows, read_table, unlabelled_rows
+from everygroup.datasets._pictures import Pictures
+from everygroup.datasets._table import check_columns, check_filled, check_ids, listed_rows, read_table, unlabelled_rows
 from everygroup.datasets.dicom_folder import holds_dicom, join_tags, tags_alone
 from everygroup.errors import CohortError, SettingsError
 from everygroup.imaging import OnBadImage, Resize
-from everygroup.imaging.arrays import file_of
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,13 @@ def gather(request: Request) -> Found:
     for column in {id_column, name_column}:  # a blank before an id, within quotes, would make it another one
         table[column] = table[column].map(lambda v: v.strip() if isinstance(v, str) else v)
     check_ids(path, table[id_column], id_column)
-    if name_column != id_column:
-        check_ids(path, table[name_column], name_column)
+    check_filled(path, table[name_column], name_column)
     position = limited_rows(position, request.sample_limit)
     names = [str(v) for v in table[name_column].iloc[position]]
-    _compare(path, names, position, chosen, request)
+    pictures = Pictures.of(path, table[name_column], chosen.source)
+    pictures.check(position, may_lack=request.on_bad_image == "skip")
+    if request.sample_limit is None and not request.drop_unlabelled:
+        pictures.count_unused(position)
     text_columns = [str(c) for c in table.columns if c in as_text or pd.api.types.is_string_dtype(table[c].dtype)]
     rows = [int(p) + 2 for p in position]
     return Found(
@@ -180,22 +182,3 @@ def limited_rows(position: np.ndarray, limit: int | None) -> np.ndarray:
         raise SettingsError(f"The sample limit is {limit}.", fix="give a positive number")
     say(f"Reading {limit} of {len(position)} samples, chosen at random.")
     return np.sort(np.random.default_rng(0).choice(position, limit, replace=False))
-
-
-def _compare(path: Path, names: list[str], position: np.ndarray, chosen: Images, request: Request) -> None:
-    """Tell of rows without image (an error, unless bad images may be skipped) and of images without row."""
-    found = [chosen.source.find(n) for n in names]
-    lacking = np.flatnonzero([f is None for f in found])
-    members = chosen.source.members()
-    if len(lacking) and (request.on_bad_image == "error" or len(lacking) == len(names)):
-        shown = ", ".join(f"{names[k]!r} (row {position[k] + 2})" for k in lacking[:5])
-        example = f" Images there are called like {members[0]!r}." if members and not chosen.source.hides_names else ""
-        raise CohortError(
-            f"{path}: {len(lacking)} of {len(names)} samples have no image in {chosen.source.path.name}: "
-            f"{shown}{', ...' if len(lacking) > 5 else '.'}{example}",
-            fix="add the images, name the right column with --image-column, or leave these rows out with "
-            "--on-bad-image skip",
-        )
-    unused = len(set(members) - {file_of(f) for f in found if f is not None})
-    if unused and request.sample_limit is None and not request.drop_unlabelled:
-        warn(f"{unused} of {len(members)} images in {chosen.source.path.name} have no row in {path.name}; not used.")

@@ -156,14 +156,19 @@ def id_candidates(table: pd.DataFrame) -> list[str]:
     return [c for c in named if table[c].notna().all()]
 
 
-def check_ids(path: Path, ids: pd.Series, column: str) -> None:
-    """Raise if ids are missing or stand in several rows."""
+def check_filled(path: Path, ids: pd.Series, column: str) -> None:
+    """Raise if ids are missing."""
     missing = np.flatnonzero(ids.isna())
     if len(missing):
         raise CohortError(
             f"{path}: {len(missing)} rows have no {column!r}, the first in row {missing[0] + 2} (row 1 is the header).",
             fix="fill them in or remove these rows",
         )
+
+
+def check_ids(path: Path, ids: pd.Series, column: str) -> None:
+    """Raise if ids are missing or stand in several rows."""
+    check_filled(path, ids, column)
     double = ids[ids.duplicated(keep=False)]
     if len(double):
         value, n_twice = double.iloc[0], double.nunique()

@@ -20,7 +20,8 @@ from everygroup.imaging import ImageSource, open_source
 from everygroup.imaging._guard import extra_package
 from everygroup.imaging._reference import split_reference
 from everygroup.imaging.dicom import read_tags
-from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
+from everygroup.imaging.npz import NpzImages
+from everygroup.imaging.sources import FolderImages, ZipImages
 
 DEFAULT_SALT = "everygroup"
 SALT_VARIABLE = "EVERYGROUP_DICOM_SALT"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from everygroup.datasets.simulated import SimulatedCohort
 from everygroup.files import atomic_path
-
-if TYPE_CHECKING:
-    from everygroup.datasets.simulated import SimulatedCohort
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI")
 _INK, _PALE = (38, 38, 42), (128, 128, 134)

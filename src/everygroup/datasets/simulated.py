@@ -29,10 +29,9 @@ from everygroup.datasets._simulated_dials import (
 )
 from everygroup.datasets._simulated_photo import Subjects, photograph
 from everygroup.datasets._simulated_rule import GROUP_TYPES, TYPES, LabelRule
-from everygroup.datasets.montage import montage
 from everygroup.errors import CohortError
 
-__all__ = ["CLASSES", "GROUPS", "SimulatedCohort", "dermatology", "montage"]
+__all__ = ["CLASSES", "GROUPS", "SimulatedCohort", "dermatology"]
 
 CLASSES = ("naevus", "melanoma", "keratosis", "vascular")
 _AGE_EFFECT = (-9.0, 6.0, 11.0, -8.0)  # years against the mean, by diagnosis

@@ -13,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 from everygroup.console import progress, say
-from everygroup.errors import CohortError, ImageError
+from everygroup.errors import ImageError
 from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._store import GrowingArray
+from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import Resize, read_image, resize_image
-from everygroup.imaging.sources import FolderImages, NpzImages, ZipImages
+from everygroup.imaging.sources import FolderImages, ZipImages
 
 _TASK = 16  # images a worker takes at once
 _COMMIT = 128  # images between two points from which a killed run goes on
@@ -54,13 +55,16 @@ def read_one(
     source: ZipImages | FolderImages, sample_id: str, row: int, settings: StoreSettings
 ) -> np.ndarray | BadImage:
     """Decode the image of a sample, or say why it cannot be used."""
-    member, part = source.locate(sample_id)
-    if member is None:
-        return BadImage(sample_id, row, "", f"{source.path.name} holds no image of this name")
+    found = source.match(sample_id)
+    if (member := found.member) is None:
+        several = f"several images of this name, {', '.join(found.rivals[:3])}"
+        return BadImage(
+            sample_id, row, "", f"{source.path.name} holds {several if found.rivals else 'no image of this name'}"
+        )
     file = "" if source.hides_names else member
     label = file or sample_id
     try:
-        return read_image(source.read(member), name=label, part=part, header=source.header(member), **settings)
+        return read_image(source.read(member), name=label, part=found.part, header=source.header(member), **settings)
     except ImageError as error:
         reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
         return BadImage(sample_id, row, file, reason, again=_may_pass(error))
@@ -137,16 +141,14 @@ def copy_array(
     position = [source.position(i) for i in ids]
     reason = f"{source.path.name} holds no image of this name"
     notes = [asdict(BadImage(i, r, "", reason)) for i, r, p in zip(ids, rows, position, strict=True) if p is None]
-    target = np.full(source.shape[0], -1)
-    for k, p in enumerate([p for p in position if p is not None]):
-        if target[p] >= 0:
-            raise CohortError(f"Two rows name the image {source.ids[p]!r} of {source.path}.", fix="keep one of them")
-        target[p] = k
-    for start, block in source.chunks():
-        goal = target[start : start + len(block)]
-        block, goal = block[goal >= 0], goal[goal >= 0]
+    wanted = np.array([p for p in position if p is not None], dtype=np.int64)
+    order = np.argsort(wanted, kind="stable")  # several rows may name one image
+    for start, images in source.chunks():
+        first, last = np.searchsorted(wanted[order], [start, start + len(images)])
+        goal = order[first:last]
         if len(goal) == 0:
             continue
+        block = images[wanted[goal] - start]
         if block.shape[1:3] != (image_size, image_size):
             block = np.stack([np.asarray(resize_image(Image.fromarray(b), image_size, resize)) for b in block])
         if np.array_equal(goal, np.arange(goal[0], goal[0] + len(goal))):

@@ -10,7 +10,7 @@ import numpy as np
 
 from everygroup.errors import CohortError
 from everygroup.imaging.arrays import DAMAGED
-from everygroup.imaging.sources import NpzImages, read_header
+from everygroup.imaging.npz import NpzImages, read_header
 
 PARTS = ("train", "val", "test")
 

@@ -16,8 +16,9 @@ from everygroup.errors import CohortError, ImageError, OutputError, SettingsErro
 from everygroup.files import atomic_path, hash_array, hash_json, read_json, write_json
 from everygroup.imaging._fill import BadImage, StoreSettings, copy_array, decode_files, read_one
 from everygroup.imaging._store import GrowingArray, locked, require_space, writing
+from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, Resize
-from everygroup.imaging.sources import ImageSource, NpzImages
+from everygroup.imaging.sources import ImageSource
 
 SCHEMA = 1
 RECORD = "cohort.json"

@@ -13,6 +13,7 @@ from everygroup.cohort import GroupRule
 from everygroup.console import say, warn
 from everygroup.datasets._locate import DEFAULT_IMAGE_SIZE, Images, choose_images
 from everygroup.datasets._out_folder import check_folders
+from everygroup.datasets._pictures import Pictures
 from everygroup.datasets._samples import Found, Request, limited_rows
 from everygroup.datasets._table import check_columns, check_ids
 from everygroup.datasets.published._choose import LABEL, Chosen, choose
@@ -103,6 +104,9 @@ def prepare_published(
     table = chosen.table.iloc[limited_rows(np.arange(len(chosen.table)), sample_limit)]
     absent = _absent(table, images)
     _judge(absent, len(table), images, allow_missing if on_bad_image == "error" else 1.0)
+    present = table.drop(index=absent.index)
+    pictures = Pictures.of(chosen.found.path, chosen.table["image"], images.source, [i + 2 for i in chosen.table.index])
+    pictures.check(chosen.table.index.get_indexer(present.index), may_lack=False)
     (out / MISSING_IMAGES).unlink(missing_ok=True)  # an earlier list
     if len(absent):
         path = safe_csv(absent, out / MISSING_IMAGES)
@@ -111,9 +115,7 @@ def prepare_published(
             f"{path} lists them. Check that they are not more frequent in one group."
         )
     about = {**chosen.about(), "left_out": {**chosen.left_out, "absent_images": len(absent)}}
-    return write_cohort(
-        request, _found(chosen, table.drop(index=absent.index), images), out, overwrite=overwrite, about=about
-    )
+    return write_cohort(request, _found(chosen, present, images), out, overwrite=overwrite, about=about)
 
 
 def missing_images(
