@@ -5,7 +5,7 @@ import pytest
 
 from everygroup.audit.tasks import audit_segmentation
 from everygroup.errors import PredictionsError
-from everygroup.metrics.segmentation import METRICS, image_overlap
+from everygroup.metrics.segmentation import METRICS, dice
 from everygroup.metrics.surface import METRICS as OUTLINES
 
 N = 40
@@ -54,8 +54,8 @@ def test_classes_locations_and_baseline() -> None:
         masks=(true, pred), sensitive_features={"sex": group}, blocks=6, n_boot=200, baseline=list(better)
     )
     cells = found.cells.set_index(["label", "group"])
-    only = image_overlap(true, pred, classes=[2])
-    assert cells.loc[("class 2", "b"), "value"] == pytest.approx(only[group == "b"].mean(), abs=1e-12)
+    only = dice(true, pred, classes=[2], sensitive_features=group)
+    assert cells.loc[("class 2", "b"), "value"] == pytest.approx(only.per_group["b"], abs=1e-12)
     assert cells.loc[("at 0,0", "b"), "value"] == 0 and cells.loc[("at 1,1", "b"), "value"] > 0.8
     assert cells[["low", "high"]].notna().all().all()
     located = [flag for flag in found.flags if "at location" in flag]
@@ -78,10 +78,10 @@ def test_scores_measured_before_with_size() -> None:
     rng = np.random.default_rng(4)
     group = np.repeat(["a", "b"], 100)
     size = np.exp(rng.normal(5, 1, 200) - 1.5 * (group == "b"))
-    dice = np.clip(0.3 + 0.08 * np.log(size) + rng.normal(0, 0.02, 200), 0, 1)
-    dice[0] = np.nan
+    measured = np.clip(0.3 + 0.08 * np.log(size) + rng.normal(0, 0.02, 200), 0, 1)
+    measured[0] = np.nan
     found = audit_segmentation(
-        {"dice": dice, "hd95": 30 - 20 * np.nan_to_num(dice)},
+        {"dice": measured, "hd95": 30 - 20 * np.nan_to_num(measured)},
         sensitive_features={"sex": group},
         size=size,
         n_boot=200,
@@ -91,7 +91,7 @@ def test_scores_measured_before_with_size() -> None:
     assert gaps.loc["dice", "p"] < 0.01 and gaps.loc["dice", "value"] > 0.08
     assert gaps.loc["dice_size_adjusted", "value"] < 0.02 and gaps.loc["dice_size_adjusted", "p"] > 0.01
     assert any("dice is undefined in 1 of 200" in flag for flag in found.flags)
-    assert found.value("sex", "a", "dice") == pytest.approx(np.nanmean(dice[:100]), abs=1e-12)
+    assert found.value("sex", "a", "dice") == pytest.approx(np.nanmean(measured[:100]), abs=1e-12)
     assert set(found.comparison["metric"]) == {"dice", "hd95", "dice_size_adjusted"}
     alone = audit_segmentation({"hd95": [1.0, 2.0] * 20}, sensitive_features=["a", "b"] * 20, n_boot=50)
     assert alone.settings["headline"] == "hd95" and "HD95 is highest in b" in alone.summary()

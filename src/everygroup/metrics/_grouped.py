@@ -15,8 +15,8 @@ from everygroup.metrics.info import MetricInfo, Null
 from everygroup.metrics.measured import Measured
 
 
-def numbers(word: str, values: ArrayLike, *, length: int | None = None) -> FloatArray:
-    """One finite number per sample, of a given count.
+def numbers(word: str, values: ArrayLike, *, length: int | None = None, undefined: bool = False) -> FloatArray:
+    """One finite number per sample, of a given count; with `undefined` also NaN.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def numbers(word: str, values: ArrayLike, *, length: int | None = None) -> Float
         raise PredictionsError(f"{word} has {array.size} values for {length} samples.", fix="give one per sample")
     if not array.size:
         raise PredictionsError(f"{word} is empty.", fix="give at least one sample")
-    bad = ~np.isfinite(array)
+    bad = np.isinf(array) if undefined else ~np.isfinite(array)
     if bad.any():
         at = int(bad.argmax())
         raise PredictionsError(f"Position {at} of {word} is {array[at]}.", fix="leave such samples out of all arrays")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
@@ -26,7 +25,6 @@ from everygroup.statistics import (
     replicate_blocks,
 )
 
-COLUMNS = ("location", "group", "dice", "low", "high", "n", "gap", "p", "p_corrected", "p_cluster")
 POINTWISE = 0.05
 """Locations whose gap has a smaller pointwise p form the spatial clusters."""
 
@@ -63,26 +61,6 @@ class DiceByLocation:
     p_cluster: FloatArray
     shape: tuple[int, ...]
     n_missing: int
-
-    def frame(self) -> pd.DataFrame:
-        """Long rows, one per location and group."""
-        rows: list[dict[str, Any]] = [
-            {
-                "location": place,
-                "group": str(group),
-                "dice": self.dice[g, j],
-                "low": self.low[g, j],
-                "high": self.high[g, j],
-                "n": int(self.n[g, j]),
-                "gap": self.gap[j],
-                "p": self.p[j],
-                "p_corrected": self.p_corrected[j],
-                "p_cluster": self.p_cluster[j],
-            }
-            for j, place in enumerate(self.locations)
-            for g, group in enumerate(self.groups)
-        ]
-        return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def dice_by_location(

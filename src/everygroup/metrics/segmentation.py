@@ -13,18 +13,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import groups_of, measure_rows, numbers, record
+from everygroup.metrics._grouped import groups_of, measure_family, record
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.families import Array, SumFamily, Sums
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.masks import Masks, mask_pairs, overlap_counts
+from everygroup.metrics.means import Means
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import mean_defined, ratio_of
 
 Overlap = Literal["dice", "iou"]
-PixelRate = Literal["pixel_tpr", "pixel_fpr"]
-DICE_SOURCE = "Dice 1945"
-IOU_SOURCE = "Jaccard 1912"
 
 
 def overlap(counts: ArrayLike, name: Overlap, *, empty: float = 1.0) -> FloatArray:
@@ -34,34 +32,47 @@ def overlap(counts: ArrayLike, name: Overlap, *, empty: float = 1.0) -> FloatArr
     return ratio_of(2 * inside, total, empty) if name == "dice" else ratio_of(inside, total - inside, empty)
 
 
-def pixel_rate_of(counts: ArrayLike, name: PixelRate) -> FloatArray:
-    """True or false positive rate (...,) of pixels from counts (..., 4); 0/0 is undefined."""
-    c = np.asarray(counts, dtype=np.float64)
-    if name == "pixel_tpr":
-        return ratio_of(c[..., 0], c[..., 1])
-    return ratio_of(c[..., 2] - c[..., 0], c[..., 3] - c[..., 1])
+def image_overlap(counts: ArrayLike, name: Overlap, *, empty: float = 1.0) -> FloatArray:
+    """Dice or IoU (n,) of every image from counts (n, K, 4): per class, then the mean over the defined classes."""
+    return mean_defined(overlap(counts, name, empty=empty))
 
 
-def image_overlap(
-    y_true: Masks, y_pred: Masks, *, name: Overlap = "dice", classes: Sequence[int] | None = None, empty: float = 1.0
-) -> FloatArray:
-    """Dice or IoU (n,) of every image: per class, then the mean over the defined classes.
+class Pooled(SumFamily):
+    """Dice, IoU and pixel rates with the pixels of all images of a group counted together.
 
-    Examples
-    --------
-    >>> image_overlap([[[1, 1], [0, 0]]], [[[1, 0], [0, 0]]]).round(6).tolist()
-    [0.666667]
+    Parameters
+    ----------
+    counts : (n, K, 4) of `overlap_counts`.
+    empty : Dice and IoU where a group has images and no pixel in either mask.
     """
-    return mean_defined(overlap(overlap_counts(mask_pairs(y_true, y_pred, classes=classes)), name, empty=empty))
+
+    metrics = ("dice_pooled", "iou_pooled", "pixel_tpr", "pixel_fpr")
+
+    def __init__(self, counts: Array, *, empty: float = 1.0) -> None:
+        self.n_classes, self.empty = counts.shape[1], empty
+        # shares of the largest image keep the sums small
+        self.features = counts.reshape(len(counts), -1) / counts[..., 3].max()
+
+    def values(self, sums: Array) -> Sums:
+        """Metrics (...) from sums (..., 4K): per class, then the mean over the defined ones."""
+        c = sums.reshape(*sums.shape[:-1], self.n_classes, 4)
+        none = c[..., 3] <= 0  # a group without an image
+        each = {
+            "dice_pooled": np.where(none, np.nan, overlap(c, "dice", empty=self.empty)),
+            "iou_pooled": np.where(none, np.nan, overlap(c, "iou", empty=self.empty)),
+            "pixel_tpr": ratio_of(c[..., 0], c[..., 1]),
+            "pixel_fpr": ratio_of(c[..., 2] - c[..., 0], c[..., 3] - c[..., 1]),
+        }
+        return {m: mean_defined(v) for m, v in each.items()}
 
 
-def mean_by_group(values: FloatArray, sensitive_features: ArrayLike | None) -> Measured:
+def mean_by_group(name: str, values: FloatArray, sensitive_features: ArrayLike | None) -> Measured:
     """Mean of the defined values (n,) overall and by group; `n_undefined` counts the samples left out as NaN."""
-    m = measure_rows(lambda rows: float(mean_defined(values[rows])), values.size, sensitive_features)
-    return Measured(m.value, m.per_group, m.n_per_group, m.n, m.n_missing, int(np.isnan(values).sum()))
+    undefined = int(np.isnan(values).sum())
+    return measure_family(Means({name: values}), name, values.size, sensitive_features, undefined=undefined)
 
 
-def _measure_overlap(
+def _measure(
     name: Overlap,
     y_true: Masks,
     y_pred: Masks,
@@ -71,13 +82,9 @@ def _measure_overlap(
     pooled: bool,
 ) -> Measured:
     counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
-    if not pooled:
-        return mean_by_group(mean_defined(overlap(counts, name, empty=empty)), sensitive_features)
-
-    def one(rows: IntArray) -> float:
-        return float(mean_defined(overlap(counts[rows].sum(axis=0), name, empty=empty)))
-
-    return measure_rows(one, len(counts), sensitive_features)
+    if pooled:
+        return measure_family(Pooled(counts, empty=empty), f"{name}_pooled", len(counts), sensitive_features)
+    return mean_by_group(name, image_overlap(counts, name, empty=empty), sensitive_features)
 
 
 def dice(
@@ -115,7 +122,7 @@ def dice(
     >>> round(dice(true, pred, pooled=True).value, 6)
     0.8
     """
-    return _measure_overlap("dice", y_true, y_pred, sensitive_features, classes, empty, pooled)
+    return _measure("dice", y_true, y_pred, sensitive_features, classes, empty, pooled)
 
 
 def iou(
@@ -136,22 +143,7 @@ def iou(
     >>> iou([[[1, 1], [0, 0]]], [[[1, 0], [0, 0]]]).value
     0.5
     """
-    return _measure_overlap("iou", y_true, y_pred, sensitive_features, classes, empty, pooled)
-
-
-def _pixel_rate(
-    name: PixelRate,
-    y_true: Masks,
-    y_pred: Masks,
-    sensitive_features: ArrayLike | None,
-    classes: Sequence[int] | None,
-) -> Measured:
-    counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
-
-    def one(rows: IntArray) -> float:
-        return float(mean_defined(pixel_rate_of(counts[rows].sum(axis=0), name)))
-
-    return measure_rows(one, len(counts), sensitive_features)
+    return _measure("iou", y_true, y_pred, sensitive_features, classes, empty, pooled)
 
 
 def pixel_tpr(
@@ -170,7 +162,8 @@ def pixel_tpr(
     >>> pixel_tpr([[[1, 1], [0, 0]]], [[[1, 0], [1, 0]]]).value
     0.5
     """
-    return _pixel_rate("pixel_tpr", y_true, y_pred, sensitive_features, classes)
+    counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
+    return measure_family(Pooled(counts), "pixel_tpr", len(counts), sensitive_features)
 
 
 def pixel_fpr(
@@ -190,7 +183,8 @@ def pixel_fpr(
     >>> pixel_fpr([[[1, 1], [0, 0]]], [[[1, 0], [1, 0]]]).value
     0.5
     """
-    return _pixel_rate("pixel_fpr", y_true, y_pred, sensitive_features, classes)
+    counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
+    return measure_family(Pooled(counts), "pixel_fpr", len(counts), sensitive_features)
 
 
 def adjust_for_size(values: FloatArray, size: FloatArray, group: IntArray) -> tuple[FloatArray, float]:
@@ -226,35 +220,6 @@ def adjust_for_size(values: FloatArray, size: FloatArray, group: IntArray) -> tu
     return out, slope
 
 
-def size_adjusted(values: ArrayLike, size: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
-    """Mean Dice (or another value per image) of every group at one common lesion size (analysis of covariance).
-
-    value - b (log size - mean log size), with b the slope of the value on log size within groups. Small lesions have
-    a lower Dice at the same boundary error, so a group with smaller lesions looks worse; what is left here is not
-    explained by size. Adjusted means may leave [0, 1]. `n_undefined` counts images left out: no lesion, or an
-    undefined value.
-
-    Parameters
-    ----------
-    values : (n,) Dice of every image, NaN where undefined.
-    size : (n,) size of the true lesion (pixels or mm^3), 0 where there is none.
-    sensitive_features : (n,) group of every image.
-
-    Examples
-    --------
-    >>> size = [10, 100, 100, 1000]
-    >>> measured = size_adjusted([0.5, 0.7, 0.7, 0.9], size, sensitive_features=["a", "a", "b", "b"])
-    >>> round(measured.gap, 12), round(measured.per_group["a"], 12)
-    (0.0, 0.7)
-    """
-    dice_values = _values_with_nan("values", values)
-    sizes = numbers("size", size, length=dice_values.size)
-    if (sizes < 0).any():
-        raise PredictionsError(f"Position {int((sizes < 0).argmax())} of size is negative.", fix="give pixel counts")
-    group, _ = groups_of(sensitive_features, sizes.size)
-    return mean_by_group(adjust_for_size(dice_values, sizes, group)[0], sensitive_features)
-
-
 def dice_size_adjusted(
     y_true: Masks,
     y_pred: Masks,
@@ -262,7 +227,12 @@ def dice_size_adjusted(
     sensitive_features: ArrayLike,
     classes: Sequence[int] | None = None,
 ) -> Measured:
-    """`size_adjusted` of the Dice of masks, by the number of true pixels of all `classes` together.
+    """Mean Dice of every group at one common lesion size (analysis of covariance); any number, best 1.
+
+    value - b (log size - mean log size), with b the slope of the value on log size within groups and the size that of
+    the true pixels of all `classes` together. Small lesions have a lower Dice at the same boundary error, so a group
+    with smaller lesions looks worse; what is left here is not explained by size. Adjusted means may leave [0, 1].
+    `n_undefined` counts images left out: no lesion, or an undefined value. Parameters as in `dice`.
 
     Examples
     --------
@@ -271,22 +241,16 @@ def dice_size_adjusted(
     0.0
     """
     counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
-    values = mean_defined(overlap(counts, "dice"))
-    return size_adjusted(values, counts[..., 1].sum(axis=-1), sensitive_features=sensitive_features)
-
-
-def _values_with_nan(word: str, values: ArrayLike) -> FloatArray:
-    """One number per sample, NaN where undefined."""
-    array = np.asarray(values, dtype=np.float64)
-    numbers(word, np.where(np.isnan(array), 0.0, array))
-    return array
+    group, _ = groups_of(sensitive_features, len(counts))
+    values, _ = adjust_for_size(image_overlap(counts, "dice"), counts[..., 1].sum(axis=-1), group)
+    return mean_by_group("dice_size_adjusted", values, sensitive_features)
 
 
 METRICS: tuple[MetricInfo, ...] = (
-    record("dice", "Dice", dice, source=DICE_SOURCE),
-    record("iou", "IoU", iou, source=IOU_SOURCE),
-    record("dice_pooled", "Dice (pixels pooled)", partial(dice, pooled=True), source=DICE_SOURCE),
-    record("iou_pooled", "IoU (pixels pooled)", partial(iou, pooled=True), source=IOU_SOURCE),
+    record("dice", "Dice", dice, source="Dice 1945"),
+    record("iou", "IoU", iou, source="Jaccard 1912"),
+    record("dice_pooled", "Dice (pixels pooled)", partial(dice, pooled=True), source="Dice 1945"),
+    record("iou_pooled", "IoU (pixels pooled)", partial(iou, pooled=True), source="Jaccard 1912"),
     record("pixel_tpr", "True positive rate of pixels", pixel_tpr),
     record("pixel_fpr", "False positive rate of pixels", pixel_fpr, optimum=0.0),
     record(

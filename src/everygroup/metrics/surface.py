@@ -22,61 +22,47 @@ DIAGONAL_SHARE = 0.0075
 Bool = NDArray[np.bool_]
 
 
-def image_hd95(
-    y_true: Masks,
-    y_pred: Masks,
-    *,
+def image_outlines(
+    pairs: MaskPairs,
     spacing: ArrayLike,
-    classes: Sequence[int] | None = None,
+    *,
     percentile: float = 95.0,
-    empty: float = 0.0,
     one_empty: float | None = None,
-) -> FloatArray:
-    """HD95 (n,) of every image: per class, then the mean over the defined classes; see `hd95`."""
-    pairs = mask_pairs(y_true, y_pred, classes=classes)
+    tolerance: float | None = None,
+    empty: tuple[float, float] = (0.0, 1.0),
+) -> dict[str, FloatArray]:
+    """'hd95' and 'boundary_f1' (n,) of every image: per class, then the mean over the defined classes.
+
+    The distances between two outlines are found once for both. Parameters as in `hd95` and `boundary_f1`, `empty` for
+    each of the two.
+
+    Raises
+    ------
+    PredictionsError
+        For a spacing that does not fit the masks, a percentile outside [0, 100] or a tolerance below 0.
+    """
     steps = _spacing(spacing, pairs)
     if not 0 <= percentile <= 100:
         raise PredictionsError(f"The percentile {percentile:g} is not in [0, 100].", fix="95 is usual")
-    out = np.empty((len(pairs), len(pairs.classes)))
-    for i, true in enumerate(pairs.true):
-        for k, label in enumerate(pairs.classes):
-            there = _between(true == label, pairs.pred[i] == label, steps[i])
-            if there is None:
-                any_mask = (true == label).any() or (pairs.pred[i] == label).any()
-                far = _diagonal(true.shape, steps[i]) if one_empty is None else one_empty
-                out[i, k] = far if any_mask else empty
-            else:
-                out[i, k] = max(float(np.percentile(d, percentile)) for d in there)
-    return mean_defined(out)
-
-
-def image_boundary_f1(
-    y_true: Masks,
-    y_pred: Masks,
-    *,
-    spacing: ArrayLike,
-    classes: Sequence[int] | None = None,
-    tolerance: float | None = None,
-    empty: float = 1.0,
-) -> FloatArray:
-    """Boundary F1 (n,) of every image: per class, then the mean over the defined classes; see `boundary_f1`."""
-    pairs = mask_pairs(y_true, y_pred, classes=classes)
-    steps = _spacing(spacing, pairs)
     if tolerance is not None and not (np.isfinite(tolerance) and tolerance >= 0):
         raise PredictionsError(f"The tolerance is {tolerance:g}.", fix="give a distance in the unit of the spacing")
-    out = np.empty((len(pairs), len(pairs.classes)))
-    for i, true in enumerate(pairs.true):
-        near = DIAGONAL_SHARE * _diagonal(true.shape, steps[i]) if tolerance is None else tolerance
+    found = np.empty((2, len(pairs), len(pairs.classes)))
+    for i, (true, pred) in enumerate(zip(pairs.true, pairs.pred, strict=True)):
+        diagonal = float(np.sqrt((((np.asarray(true.shape) - 1) * steps[i]) ** 2).sum()))
+        near = DIAGONAL_SHARE * diagonal if tolerance is None else tolerance
         for k, label in enumerate(pairs.classes):
-            there = _between(true == label, pairs.pred[i] == label, steps[i])
-            if there is None:
-                any_mask = (true == label).any() or (pairs.pred[i] == label).any()
-                out[i, k] = 0.0 if any_mask else empty
-                continue
-            # a distance that is the tolerance but for rounding is within it
-            recall, precision = (float((d <= near * (1 + 1e-12)).mean()) for d in there)
-            out[i, k] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return mean_defined(out)
+            a, b = true == label, pred == label
+            if not a.any() and not b.any():
+                found[:, i, k] = empty
+            elif not a.any() or not b.any():
+                found[:, i, k] = diagonal if one_empty is None else one_empty, 0.0
+            else:
+                there = _between(a, b, steps[i])
+                # a distance that is the tolerance but for rounding is within it
+                recall, precision = (float((d <= near * (1 + 1e-12)).mean()) for d in there)
+                f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+                found[:, i, k] = max(float(np.percentile(d, percentile)) for d in there), f1
+    return dict(zip(("hd95", "boundary_f1"), mean_defined(found), strict=True))
 
 
 def hd95(
@@ -115,10 +101,14 @@ def hd95(
     >>> hd95(true, pred, spacing=[1.0, 0.5]).value
     1.5
     """
-    values = image_hd95(
-        y_true, y_pred, spacing=spacing, classes=classes, percentile=percentile, empty=empty, one_empty=one_empty
+    found = image_outlines(
+        mask_pairs(y_true, y_pred, classes=classes),
+        spacing,
+        percentile=percentile,
+        one_empty=one_empty,
+        empty=(empty, 1.0),
     )
-    return mean_by_group(values, sensitive_features)
+    return mean_by_group("hd95", found["hd95"], sensitive_features)
 
 
 def boundary_f1(
@@ -152,8 +142,9 @@ def boundary_f1(
     >>> [boundary_f1(true, pred, spacing=[1, 1], tolerance=t).value for t in (0, 1)]
     [0.5, 1.0]
     """
-    values = image_boundary_f1(y_true, y_pred, spacing=spacing, classes=classes, tolerance=tolerance, empty=empty)
-    return mean_by_group(values, sensitive_features)
+    pairs = mask_pairs(y_true, y_pred, classes=classes)
+    found = image_outlines(pairs, spacing, tolerance=tolerance, empty=(0.0, empty))
+    return mean_by_group("boundary_f1", found["boundary_f1"], sensitive_features)
 
 
 def _spacing(spacing: ArrayLike, pairs: MaskPairs) -> FloatArray:
@@ -172,22 +163,16 @@ def _spacing(spacing: ArrayLike, pairs: MaskPairs) -> FloatArray:
     return np.broadcast_to(steps, (len(pairs), pairs.n_dimensions))
 
 
-def _diagonal(shape: Sequence[int], steps: FloatArray) -> float:
-    return float(np.sqrt((((np.asarray(shape) - 1) * steps) ** 2).sum()))
-
-
 def _outline(mask: Bool) -> Bool:
     from scipy import ndimage
 
     return np.asarray(mask & ~ndimage.binary_erosion(mask))
 
 
-def _between(a: Bool, b: Bool, steps: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Distances of the outline of a to that of b, and the other way; None if a mask is empty."""
+def _between(a: Bool, b: Bool, steps: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Distances of the outline of a to that of b, and the other way; neither mask is empty."""
     from scipy import ndimage
 
-    if not a.any() or not b.any():
-        return None
     # nothing outside the box around both masks matters; outside it both are empty, as erosion assumes
     box = tuple(
         slice(int(at.min()), int(at.max()) + 1)
