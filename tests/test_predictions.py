@@ -220,10 +220,15 @@ def test_only_answers(tmp_path: Path) -> None:
         ),
         (FOREIGN.replace("0.6,", "0.9,"), {"y_true": "dx", "y_score": "p_*"}, "f.csv, row 3: the scores sum", ""),
         (FOREIGN.replace("0.6,", "2,"), {"y_true": "dx", "y_score": "p_*"}, "f.csv, row 3: the score 2", ""),
-        (FOREIGN.replace("0.6,", "?,"), {"y_true": "dx", "y_score": "p_*"}, "f.csv, row 3: '?' in column 'p_mel'", ""),
-        ("", {}, "Cannot read f.csv", "header"),
+        (
+            FOREIGN.replace("0.6,", "?,"),
+            {"y_true": "dx", "y_score": "p_*"},
+            "f.csv, row 3, column 'p_mel': '?'",
+            "",
+        ),
+        ("", {}, "f.csv: the table is empty", "header"),
         ("y_true,y_pred\n", {}, "has no rows", ""),
-        ("y_true,y_pred\n1,2,3\n", {}, "Cannot read f.csv", ""),
+        ("y_true,y_pred\n1,2,3\n", {}, "f.csv, row 2: 3 fields, where the header has 2", "quote"),
     ],
 )
 def test_mistakes_in_files_are_named(tmp_path: Path, text: str, options: dict, message: str, fix: str) -> None:

@@ -14,7 +14,7 @@ from everygroup.console import console, recorded_warnings
 from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions
 from everygroup.predictions.numbers import NumberTable, zero_one
-from everygroup.tables.source import open_table
+from everygroup.tables import open_table
 
 TABLE = """Bild,Patient,truth,p_gut,p_böse,sex,age,fold
 a,1,gut,0.9,0.1,w,40,1
@@ -59,7 +59,7 @@ def test_a_late_foreign_letter(tmp_path: Path) -> None:
     path = save(tmp_path / "t.csv", f"id,y_true,y_pred,site\n{rows}", "utf-8")
     path.write_bytes(path.read_bytes() + "last,a,a,Zürich\n".encode("latin-1"))
     p, text = read(path, groups="site", classes=["a", "b"])
-    assert p.attribute("site")[0] == ("Zürich", "x") and "not UTF-8 throughout" in text
+    assert p.attribute("site")[0] == ("Zürich", "x") and "line 200002 is not UTF-8" in text
 
 
 def test_every_cell_is_taken_as_it_is_written(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_parquet_that_is_broken_or_cannot_be_read(tmp_path: Path, monkeypatch: p
 
 def test_parquet_columns_that_are_no_scores(tmp_path: Path) -> None:
     pd.DataFrame({"y_true": ["a", "b"], "p_a": ["0.5", "x"], "p_b": [0.5, 0.5]}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(PredictionsError, match="row 2: 'x' in column 'p_a'"):
+    with pytest.raises(PredictionsError, match="row 2, column 'p_a': 'x' is no number"):
         Predictions.read(tmp_path / "t.parquet", y_score="p_*")
 
 
@@ -183,17 +183,17 @@ def test_the_positive_class_comes_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "it is empty"),
-        (b"\xef\xbb\xbf\n", "it is empty"),
-        (b"\xff\xfe\n\0\n\0", "no header"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf\n", "is empty"),
+        (b"\xff\xfe\n\0\n\0", "is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9, "binary data"),
         (b"PK\x03\x04xlsx", "spreadsheet"),
         (b"y_true,y_pred,y_true\n1,1,1\n", "'y_true' stands in the header twice"),
         (b"y_true,sex,y_pred\n1,f,1\n1,f\n", "row 3: 2 fields, where the header has 3"),
-        (b'y_true,y_pred\n"1,1\n', "Cannot read"),
+        (b'y_true,y_pred\n"1,1\n', "row 2: 1 field, where"),
         (b"id,y_true,y_pred\na,0,0\na,1,1\n", r"the id 'a' stands in several rows \(2, 3\)"),
         (b"y_true,y_pred\n,\n,\n", "are empty"),
-        (b"y_true,y_pred,score_0,score_1\n0,0,inf,0\n1,1,0,1\n", "row 2: a score is missing"),
+        (b"y_true,y_pred,score_0,score_1\n0,0,inf,0\n1,1,0,1\n", "row 2, column 'score_0': inf is infinite"),
         (b"y_true,score_0,score_1\n0,0.5,\n1,0,1\n", "row 2: a score is missing"),
     ],
 )
@@ -306,8 +306,8 @@ def test_numbers_without_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("dice,sex\nx,f\n", {}, "row 2: 'x' in column 'dice'"),
-        ("dice,sex\ninf,f\n", {}, "row 2: 'dice' is infinite"),
+        ("dice,sex\nx,f\n", {}, "row 2, column 'dice': 'x' is no number"),
+        ("dice,sex\ninf,f\n", {}, "row 2, column 'dice': inf is infinite"),
         ("dice,sex\n1,f\n1,m\n", {"need_groups": True}, "no sensitive attribute"),
         ("id,dice\na,1\na,1\n", {"id": "id"}, "'a' stands in several rows"),
         ("iou\n1\n", {}, "No column 'dice'"),
@@ -361,7 +361,7 @@ def test_short_rows_beyond_the_first_chunk_and_in_utf_16(tmp_path: Path, monkeyp
 
 def test_row_numbers_count_blank_lines_and_quoted_line_breaks(tmp_path: Path) -> None:
     text = 'id,y_true,y_pred,score_a,score_b,note\n\n1,a,a,0.9,0.1,"two\nlines"\n\n2,b,b,0.2,x,\n'
-    with pytest.raises(PredictionsError, match=r"p\.csv, row 6: 'x'"):
+    with pytest.raises(PredictionsError, match=r"p\.csv, row 6, column 'score_b': 'x'"):
         read(save(tmp_path / "p.csv", text))
     with pytest.raises(PredictionsError, match=r"row 6: .*sum to"):
         read(save(tmp_path / "q.csv", text.replace(",x,", ",0.1,")))

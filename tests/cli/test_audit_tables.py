@@ -123,7 +123,11 @@ def test_skipped_attributes_are_listed(audit: Callable[..., tuple[int, str]]) ->
         (("--group", "sex"), lambda t: t.assign(label="sick"), ["class", "sick"]),
         (("--group", "sex"), lambda t: t.assign(risk=t["risk"] * 3), ["is not in [0, 1]"]),
         (("--group", "sex"), lambda t: t.assign(risk=""), ["a score is missing"]),
-        (("--group", "sex"), lambda t: t.assign(risk="-inf"), ["a score is missing or no number"]),
+        (
+            ("--group", "sex"),
+            lambda t: t.assign(risk="-inf"),
+            ["row 2, column 'risk': -inf is inf", "115 more"],
+        ),
         (("--group", "sex"), lambda t: t.iloc[:0], ["no rows"]),
         (("--group", "sex"), lambda t: t.assign(label=""), ["class names"]),
         (("--group", "sex", "--id", "patient"), None, ["stands in several rows"]),
@@ -224,7 +228,11 @@ def answers(t: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("options", "edit", "words"),
     [
-        (("--task", "regression", "--y-pred", "risk"), None, ["row 2", "in column 'label'"]),
+        (
+            ("--task", "regression", "--y-pred", "risk"),
+            None,
+            ["column 'label'", "none of its 2"],
+        ),
         (("--task", "regression"), lambda t: t.rename(columns={"label": "finding"}), ["has no outcome", "--y-true"]),
         (("--task", "segmentation"), None, ["no column of values per image"]),
         (("--task", "segmentation", "--y-score", "risk"), None, ["no column of values per image"]),

@@ -176,7 +176,7 @@ def audit(
     from everygroup.console import clear_warnings
     from everygroup.metrics.thresholds import Rule
     from everygroup.predictions.metadata import join
-    from everygroup.tables.source import file_of, open_table
+    from everygroup.tables import file_of, open_table
 
     clear_warnings()
     path = file_of(file)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from everygroup.console import say, warn
 from everygroup.errors import PredictionsError
 from everygroup.predictions._coding import coded
 from everygroup.predictions.columns import ID_NAMES, UNIT_NAMES, columns_are, normal, require
-from everygroup.tables.source import Source, open_table
+from everygroup.tables import Source, Spelling, open_table
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,31 @@ class Joined:
         if self.second is None or self.partner is None:
             return self.first.sample
         few = len(self.first.sample)
-        return pd.concat([self.first.sample, self._from_second(self.added, (), few).astype(str)], axis=1)
+        return pd.concat([self.first.sample, self._from_second(self.added, few).astype(str)], axis=1)
 
     def read(
-        self, columns: Collection[str], *, numbers: Collection[str] = (), texts: Collection[str] = ()
+        self,
+        columns: Collection[str],
+        *,
+        numbers: Collection[str] = (),
+        texts: Collection[str] = (),
+        labels: Collection[str] = (),
+        known: Mapping[str, Collection[str]] | None = None,
     ) -> pd.DataFrame:
         """Read some columns of both tables; see `Source.read`."""
-        table = self.first.read([c for c in self.first.columns if c in columns], numbers=numbers, texts=texts)
+        how: dict[str, Any] = {"numbers": numbers, "texts": texts, "labels": labels, "known": known}
+        table = self.first.read([c for c in self.first.columns if c in columns], **how)
         added = [c for c in self.added if c in columns]
-        return pd.concat([table, self._from_second(added, numbers)], axis=1) if added else table
+        return pd.concat([table, self._from_second(added, **how)], axis=1) if added else table
 
-    def _from_second(self, columns: Collection[str], numbers: Collection[str], few: int | None = None) -> pd.DataFrame:
+    def spelled(self, spelling: Spelling) -> Joined:
+        """Return the same tables, their words to be understood in another way."""
+        second = None if self.second is None else self.second.spelled(spelling)
+        return replace(self, first=self.first.spelled(spelling), second=second)
+
+    def _from_second(self, columns: Collection[str], few: int | None = None, **how: Any) -> pd.DataFrame:
         assert self.second is not None and self.partner is not None
-        table = self.second.read(columns, numbers=numbers)
+        table = self.second.read(columns, **how)
         partner = self.partner[:few]
         taken = table.take(np.maximum(partner, 0)).reset_index(drop=True)
         lost = partner < 0
@@ -103,7 +116,7 @@ def join(first: Source, metadata: Path | str | None, metadata_id: str | None, id
         if metadata_id is not None:
             raise PredictionsError("--metadata-id without --metadata.", fix="name the table too: --metadata FILE")
         return Joined(first)
-    second = open_table(Path(metadata))
+    second = open_table(metadata, first.spelling)
     theirs = metadata_id or _shared_id(first, second, id)
     require(second.name, second.columns, theirs)
     ours = theirs if theirs in first.columns and id is None else id or _id_of(first)
@@ -130,7 +143,7 @@ def _are(count: int) -> str:
 
 def _partners(first: Source, second: Source, ours: str, theirs: str) -> tuple[NDArray[np.int64], int]:
     """Row in the metadata for every row of the predictions, and the number of ids that nobody asked for."""
-    code, distinct = coded(second.read([theirs])[theirs])
+    code, distinct = coded(second.read([theirs], texts=[theirs])[theirs])
     keys = [as_category(v) for v in distinct]
     count = np.bincount(code[code >= 0], minlength=len(keys))
     known = np.array([k is not None for k in keys], dtype=bool)
@@ -143,7 +156,7 @@ def _partners(first: Source, second: Source, ours: str, theirs: str) -> tuple[ND
     row = np.empty(len(keys), dtype=np.int64)
     row[code[code >= 0]] = np.flatnonzero(code >= 0)
     place = {k: int(r) for k, r in zip(keys, row, strict=True) if k is not None}
-    own_code, own_distinct = coded(first.read([ours])[ours])
+    own_code, own_distinct = coded(first.read([ours], texts=[ours])[ours])
     own_keys = [as_category(v) for v in own_distinct]
     found = np.array([*(place.get(k, -1) if k is not None else -1 for k in own_keys), -1], dtype=np.int64)
     if (found < 0).all():

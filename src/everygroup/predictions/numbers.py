@@ -27,7 +27,7 @@ from everygroup.predictions.columns import (
 )
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.reading import attribute_values
-from everygroup.tables.source import open_table
+from everygroup.tables import Problems, open_table, settle_labels
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,15 @@ class NumberTable:
                 fix=f"name at least one with --group; columns that could be: {could}",
             )
         plain = [c for c in (id, unit) if c is not None]
-        table = joined.read({*used, *plain, *((split,) if split else ())}, numbers=list(values), texts=plain)
+        table = joined.read(
+            {*used, *plain, *((split,) if split else ())}, numbers=list(values), texts=plain, labels=texts
+        )
+        problems = Problems(joined.name)
+        for column in texts:
+            settle_labels(table, [column], (), joined.first.spelling, problems)
+        problems.raise_if_any()
         n = len(table)
         rule = GroupRule.make(names, bins) if names else GroupRule(())
-        for value in values:
-            wrong = np.isinf(table[value].to_numpy(float))
-            if wrong.any():
-                raise PredictionsError(
-                    f"{joined.place(int(wrong.argmax()))}: {value!r} is infinite.", fix="leave the cell empty"
-                )
         ids = None if id is None else text_column("id", table[id], n)
         if ids is not None and not ids.is_unique:
             double = int(ids.duplicated(keep=False).to_numpy().argmax())

@@ -18,8 +18,8 @@ from everygroup.predictions._coding import categories, class_order
 from everygroup.predictions.columns import Columns, columns_are, find_columns, group_candidates, require
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.predictions import Predictions
+from everygroup.tables import AS_WRITTEN, Problems, Spelling, open_table, settle_labels
 from everygroup.tables.guard import unguard
-from everygroup.tables.source import open_table
 
 _COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 
@@ -97,8 +97,9 @@ def read_predictions(
         raise PredictionsError(
             f"Bins for {stray[0]!r}, which is no sensitive attribute.", fix=f"add --group {stray[0]}"
         )
-    table = _needed(joined, found, names)
-    return _build(joined, table, found, GroupRule.make(names, bins), classes, positive, model)
+    rule = GroupRule.make(names, bins)
+    table = _needed(joined, found, rule, classes)
+    return _build(joined, table, found, rule, classes, positive, model)
 
 
 def _no_groups(joined: Joined, found: Columns) -> PredictionsError:
@@ -111,11 +112,23 @@ def _no_groups(joined: Joined, found: Columns) -> PredictionsError:
     )
 
 
-def _needed(joined: Joined, found: Columns, names: Sequence[str]) -> pd.DataFrame:
+def _needed(joined: Joined, found: Columns, rule: GroupRule, classes: Sequence[str] | None) -> pd.DataFrame:
     """Read the columns that are used, and no other; texts that we guarded ourselves are as they were."""
-    columns = [found.y_true, found.y_pred, found.id, found.unit, found.split, *names, *found.scores]
+    columns = [found.y_true, found.y_pred, found.id, found.unit, found.split, *rule.attributes, *found.scores]
     wanted = {c for c in columns if c is not None} | ({"group", "route", "model"} if found.own else set())
-    table = joined.read(wanted, numbers=found.scores, texts=[c for c in (found.id, found.unit) if c is not None])
+    if found.own and joined.first.spelling == Spelling():  # what is missing in our own files is empty
+        joined = joined.spelled(AS_WRITTEN)
+    labels = [c for c in (found.y_true, found.y_pred) if c is not None]
+    table = joined.read(
+        wanted,
+        numbers=found.scores,
+        texts=[c for c in (found.id, found.unit) if c is not None],
+        labels=labels,
+        known={name: [v for _, values in binning.sets for v in values] for name, binning in rule.bins.items()},
+    )
+    problems = Problems(joined.name)
+    settle_labels(table, labels, classes or found.score_classes or (), joined.first.spelling, problems)
+    problems.raise_if_any()
     if found.own:
         for name in table.columns:
             if isinstance(table[name].dtype, pd.CategoricalDtype):

@@ -1,282 +1,203 @@
-"""Open anybody's table: CSV with any usual separator and encoding, or parquet; only the columns that are needed."""
+"""A table on disk, not yet read: its columns, its first rows, and how its cells become texts and numbers."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-import warnings
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from everygroup.console import say
 from everygroup.errors import TableError
-from everygroup.tables.guard import unguard
-from everygroup.tables.lines import line_of, short_line
+from everygroup.tables.missing import Spelling, Told
+from everygroup.tables.numbers import Mark, is_either, is_infinite, looks_numeric, mark_of, marks, values
+from everygroup.tables.problems import Problems
 
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-_HEAD = 1 << 20
-_CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r")
-_SAMPLE_ROWS = 1000
+SAMPLE_ROWS = 1000
+_EACH = 5  # wrong cells of one column that are told one by one
+_Sentence = Callable[[int], str]
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(ABC):
     """A table on disk, not yet read.
 
     Attributes
     ----------
     path : the file.
     columns : its column names.
-    separator : of a CSV file; empty for parquet.
-    encoding : of a CSV file.
-    sample : the first rows, every cell as text.
+    sample : the first rows, every cell as it is written.
+    spelling : which words are missing values, and which spellings mean one thing.
     """
 
     path: Path
     columns: tuple[str, ...]
-    separator: str
-    encoding: str
     sample: pd.DataFrame
+    spelling: Spelling
 
     @property
     def name(self) -> str:
         """Name of the file, for messages."""
         return self.path.name
 
+    @property
+    def default_mark(self) -> Mark | None:
+        """The decimal mark where no cell of the file proves one; None where it cannot be known."""
+        return Mark.POINT
+
     def place(self, row: int) -> str:
         """File and row for messages, as a text editor counts: blank lines and line breaks within quotes count, too."""
-        line = line_of(self.path, self.separator, self.encoding, row) if self.separator else row + 1
-        return f"{self.name}, row {line}"
+        return f"{self.name}, row {self.line(row)}"
+
+    @abstractmethod
+    def line(self, row: int) -> int:
+        """Line of the file in which a row (from 0, without the header) begins, counted from 1."""
+
+    @abstractmethod
+    def cells(self, columns: Sequence[str], *, floats: Collection[str], plain: Collection[str]) -> pd.DataFrame:
+        """Read some columns as they are written: categories, or plain texts for those in `plain`.
+
+        Columns in `floats` may come as floats, where each of their cells is a number without doubt.
+        """
+
+    def spelled(self, spelling: Spelling) -> Self:
+        """Return the same table, its words to be understood in another way."""
+        return replace(self, spelling=spelling)
 
     def read(
-        self, columns: Collection[str], *, numbers: Collection[str] = (), texts: Collection[str] = ()
+        self,
+        columns: Collection[str],
+        *,
+        numbers: Collection[str] = (),
+        texts: Collection[str] = (),
+        labels: Collection[str] = (),
+        known: Mapping[str, Collection[str]] | None = None,
     ) -> pd.DataFrame:
-        """Read some columns: every cell as it is written.
+        """Read some columns; what counts as missing comes as '' (NaN among numbers), and is said.
 
         Parameters
         ----------
         columns : their names; they come as categories, which few different texts in many rows are kept as best.
-        numbers : those that are wanted as floats, NaN where empty.
-        texts : those that hold a different text in nearly every row, and are no categories.
+        numbers : those that are wanted as floats, NaN where missing.
+        texts : ids and patients, which are never missing because of their spelling; they come as plain texts.
+        labels : labels and answers, in which words such as 'None' stay; see `settle_labels`.
+        known : by column, texts that are values whatever they read like.
 
         Raises
         ------
         TableError
-            For ragged rows, or text in a column of numbers, naming the row.
+            For texts among numbers, infinite numbers and a decimal mark that may be either, all in one message.
         """
         wanted = [c for c in self.columns if c in set(columns)]
-        if self.separator:
-            table = self._csv(wanted, set(numbers), set(texts))
-        else:
-            table = self._parquet(wanted, {*numbers, *texts})
+        table = self.cells(wanted, floats=set(numbers), plain=set(texts))
         if not len(table):
-            raise TableError(f"{self.name} has no rows.", fix="check that it holds a header and data")
+            raise TableError(f"{self.name}: has no rows below its header.", fix="give a table with a header and rows")
+        told, problems = Told(self.name), Problems(self.name)
         for column in wanted:
-            if column in numbers and not pd.api.types.is_float_dtype(table[column].dtype):
-                table[column] = self._as_numbers(table[column], column)
+            if column in numbers:
+                table[column] = self._numbers(table[column], column, told, problems)
+            elif not _is_text(table[column]):
+                continue
+            elif column in texts:
+                table[column] = self.spelling.id(column, table[column], told)
+            elif column in labels:
+                table[column] = self.spelling.label(column, table[column], told)
+            else:
+                table[column] = self.spelling.column(column, table[column], told, known=(known or {}).get(column, ()))
+        problems.raise_if_any()
+        told.say()
         return table
 
-    def _csv(self, columns: Sequence[str], numbers: set[str], texts: set[str]) -> pd.DataFrame:
-        try:
-            table = self._parse(columns, {c: np.float64 if c in numbers else str for c in columns})
-        except ValueError:  # a cell among the numbers is none: read them as text, to name it or its decimal comma
-            table = self._parse(columns, dict.fromkeys(columns, str))
-        for column in columns:
-            if column not in numbers and column not in texts:
-                table[column] = table[column].astype("category")
-        return table
+    def mark(self, texts: Sequence[str]) -> Mark | None:
+        """Decide the decimal mark of some cells: by themselves, else by the file; None where it may be either."""
+        if self.spelling.decimal:
+            return Mark(self.spelling.decimal)
+        return mark_of(texts, self._marks if any(map(is_either, texts)) else set(), self.default_mark)
 
-    def _parse(self, columns: Sequence[str], types: dict[str, Any]) -> pd.DataFrame:
-        names = list(self.columns)
-        return _parse(
-            self.path, self.separator, self.encoding, names=names, header=0, usecols=list(columns), dtype=types
-        )
+    @cached_property
+    def _marks(self) -> set[Mark]:
+        """Decimal marks that the columns of numbers prove: by the first rows, else by all."""
+        found = self._marks_in(self.sample)
+        if found or len(self.sample) < SAMPLE_ROWS:
+            return found
+        return self._marks_in(self.cells(self.columns, floats=(), plain=()))
 
-    def _parquet(self, columns: Sequence[str], uncoded: set[str]) -> pd.DataFrame:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _marks_in(self, table: pd.DataFrame) -> set[Mark]:
+        found: set[Mark] = set()
+        for column in table.columns:
+            if _is_text(table[column]):
+                texts = [str(t) for t in table[column].unique() if not self.spelling.reads_missing(str(t))]
+                found |= marks(texts) if looks_numeric(texts) else set()
+        return found
 
-        try:
-            table = pq.read_table(self.path, columns=list(columns))
-            texts = [f.name for f in table.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
-            return table.to_pandas(categories=[c for c in texts if c not in uncoded], ignore_metadata=True)
-        except (pa.ArrowException, OSError) as error:
-            raise TableError(f"Cannot read {self.name}: {error}", fix="give an intact parquet file") from error
-
-    def _as_numbers(self, column: pd.Series, name: str) -> np.ndarray:
-        """Turn texts into numbers, with a decimal comma where commas do not separate columns."""
-        if column.dtype.kind in "iufb":
-            return column.to_numpy(np.float64, na_value=np.nan)
-        texts = pd.Series([str(v) for v in column.cat.categories] if hasattr(column, "cat") else column.astype(str))
-        codes = column.cat.codes.to_numpy() if hasattr(column, "cat") else np.arange(len(column))
-        values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
-        if self.separator != "," and np.isnan(values).any():
-            with_point = pd.to_numeric(texts.str.replace(",", ".", n=1, regex=False), errors="coerce").to_numpy(float)
-            if np.isnan(with_point).sum() < np.isnan(values).sum():
-                say(f"{self.name}: the numbers in {name!r} have a decimal comma.")
-                values = with_point
-        wrong = np.isnan(values) & ~texts.str.strip().str.lower().isin(["", "nan", "na"]).to_numpy(dtype=bool)
-        if wrong.any():
-            row = int(np.isin(codes, np.flatnonzero(wrong)).argmax())
-            raise TableError(
-                f"{self.place(row)}: {texts[int(codes[row])]!r} in column {name!r} is no score.",
-                fix="give a number in every row",
+    def _numbers(self, column: pd.Series, name: str, told: Told, problems: Problems) -> NDArray[np.float64]:
+        if not _is_text(column):
+            array = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
+            self._tell(problems, name, np.isinf(array), lambda row: f"{array[row]:g} is infinite")
+            return array
+        spelled = self.spelling.column(name, column, told)
+        codes, distinct = pd.factorize(spelled.astype(object))
+        texts = ["" if t is None or t != t else str(t) for t in distinct]
+        given = [t for t in texts if t]
+        mark = self.mark(given)
+        if mark is None:
+            example = next(t for t in given if is_either(t))
+            bare = example.lstrip("+-")
+            whole, decimal = bare.replace(".", "").replace(",", ""), bare.replace(",", ".")
+            problems.add(
+                f"{example} may be {whole} or {decimal}",
+                column=name,
+                fix="say which with --decimal , or --decimal .",
             )
-        return np.append(values, np.nan)[codes]
-
-
-def open_table(path: Path | str) -> Source:
-    """Look at a file: its kind, encoding, separator, columns and first rows.
-
-    Parameters
-    ----------
-    path : a CSV or parquet file, or a run folder that holds predictions.csv or predictions.parquet.
-
-    Raises
-    ------
-    TableError
-        If there is no such file, it may not be read, holds no text, no header, or names a column twice.
-    """
-    path = file_of(Path(path))
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(_HEAD)
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror}).", fix="check the file's rights") from error
-    if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
-        return _open_parquet(path)
-    if head.startswith(b"PK\x03\x04") or path.suffix.lower() in (".xlsx", ".xls", ".ods"):
-        raise TableError(f"{path.name} is a spreadsheet or an archive.", fix="save it as CSV (UTF-8)")
-    if not head.strip(b"\xef\xbb\xbf \r\n\t"):
-        raise TableError(f"Cannot read {path.name}: it is empty.", fix="give a table with a header and rows")
-    encoding = _encoding(path, head)
-    first = re.split(r"[\r\n]", head.decode(encoding, errors="ignore").lstrip("\ufeff").lstrip("\r\n"))[0]
-    if not first.strip():
-        raise TableError(f"Cannot read {path.name}: it has no header.", fix="give a header in the first line")
-    separator = max(_SEPARATORS, key=first.count)
-    if separator != ",":
-        say(f"{path.name}: columns are separated by {_SEPARATORS[separator]}.")
-    _check_header(path, first, separator)
-    sample = _parse(path, separator, encoding, nrows=_SAMPLE_ROWS, dtype=str)
-    names = [unguard(str(c).strip()) for c in sample.columns]
-    if twice := sorted({c for c in names if names.count(c) > 1}):
-        raise _twice(path, twice[0])
-    sample.columns = pd.Index(names)
-    if short := short_line(path, separator, encoding, len(names)):
-        raise TableError(
-            f"{path.name}, row {short[0]}: {short[1]} field{'s' if short[1] > 1 else ''}, where the header has "
-            f"{len(names)}.",
-            fix="give every row as many fields as the header has; quote fields that hold the separator",
-        )
-    return Source(path, tuple(names), separator, encoding, sample)
-
-
-def file_of(path: Path) -> Path:
-    """Return the table itself: the file, or that of a run folder."""
-    if path.is_dir():
-        for name in ("predictions.csv", "predictions.parquet"):
-            if (path / name).is_file():
-                return path / name
-        raise TableError(
-            f"No file {path}; it is a folder, and it holds no predictions.csv.",
-            fix="give a table of predictions, or the folder of a finished run",
-        )
-    if not path.is_file():
-        raise TableError(f"No file {path}.", fix="give a CSV or parquet file of predictions, or a run folder")
-    return path
-
-
-def _encoding(path: Path, head: bytes) -> str:
-    """Find the encoding; anything but UTF-8 is said aloud."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        say(f"{path.name}: read as UTF-16.")
-        return "utf-16"
-    if b"\0" in head:
-        for name, first in (("utf-16-le", 1), ("utf-16-be", 0)):
-            start = head[: len(head) // 2 * 2][:4000]
-            if start[first::2].count(0) > 0.9 * len(start[first::2]):
-                say(f"{path.name}: read as UTF-16 without a mark.")
-                return name
-    if b"\0" in head or len(head) - len(head.translate(None, _CONTROL)) > 0.05 * len(head):
-        raise TableError(f"{path.name} holds binary data, not a table.", fix="give a CSV or parquet file")
-    try:
-        head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:
-            line = head.count(b"\n", 0, error.start) + 1
-            say(f"{path.name}: line {line} is not UTF-8 (byte 0x{head[error.start]:02x}); read as Windows-1252.")
-            return "cp1252"
-    return "utf-8-sig"
-
-
-def _check_header(path: Path, first: str, separator: str) -> None:
-    """Stop where a column name stands twice: pandas would silently rename the second."""
-    try:
-        written = [h.strip() for h in next(csv.reader(io.StringIO(first), delimiter=separator, skipinitialspace=True))]
-    except (csv.Error, StopIteration):
-        return
-    named = [h for h in written if h]
-    if twice := sorted({h for h in named if named.count(h) > 1}):
-        raise _twice(path, twice[0])
-
-
-def _twice(path: Path, name: str) -> TableError:
-    return TableError(
-        f"{path.name}: the column {name!r} stands in the header twice.", fix="rename or remove one of them"
-    )
-
-
-def _parse(path: Path, separator: str, encoding: str, **options: Any) -> pd.DataFrame:
-    """Parse a CSV file; every cell is taken as it is written, and an empty cell stays empty."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            table = pd.read_csv(
-                path,
-                sep=separator,
-                encoding=encoding,
-                encoding_errors="replace" if encoding == "cp1252" else "strict",
-                keep_default_na=False,
-                skipinitialspace=True,
-                index_col=False,
-                low_memory=False,
-                **options,
+            return np.full(len(column), np.nan)
+        if mark is Mark.COMMA and any("," in t or "." in t for t in given):
+            say(f"{self.name}: the numbers in {name!r} have a decimal comma.")
+        number = values(texts, mark)
+        infinite = np.array([is_infinite(t) for t in texts], dtype=bool)
+        wrong = np.isnan(number) & np.array([bool(t) for t in texts], dtype=bool)
+        if wrong.any() and wrong.sum() == len(given) and len(given) > 1 and not infinite.any():
+            problems.add(
+                f"none of its {len(given)} different texts is a number ({', '.join(map(repr, given[:3]))})",
+                column=name,
+                fix="name another column; its numbers are wanted here",
             )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as error:
-        raise TableError(
-            f"Cannot read {path.name}: {str(error).strip()}",
-            fix="give a table with a header, and in every row as many fields as the header has",
-        ) from error
-    except UnicodeError as error:
-        if encoding == "utf-8-sig":  # its first megabyte was UTF-8
-            say(f"{path.name}: is not UTF-8 throughout; read as Windows-1252.")
-            return _parse(path, separator, "cp1252", **options)
-        raise TableError(f"Cannot read {path.name}: {error}", fix="save it as CSV (UTF-8)") from error
-    return table
+        else:
+            self._tell(
+                problems,
+                name,
+                wrong[codes] & (codes >= 0),
+                lambda row: (
+                    f"{texts[codes[row]]!r} is {'infinite' if infinite[codes[row]] else 'no number'}"
+                    f"{_other_mark(texts[codes[row]], mark)}"
+                ),
+            )
+        return np.append(number, np.nan)[codes]
+
+    def _tell(self, problems: Problems, column: str, wrong: NDArray[np.bool_], what: _Sentence) -> None:
+        rows = np.flatnonzero(wrong)
+        for row in rows[:_EACH]:
+            problems.add(
+                what(int(row)), row=self.line(int(row)), column=column, fix="give a number, or leave the cell empty"
+            )
+        if len(rows) > _EACH:
+            problems.add(f"{len(rows) - _EACH:,} more cells of this column are no numbers either", column=column)
 
 
-def _open_parquet(path: Path) -> Source:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise TableError(
-            f"Reading {path.name} needs pyarrow.", fix="pip install 'everygroup[parquet]', or save the table as CSV"
-        ) from None
-    try:
-        file = pq.ParquetFile(path)
-        columns = tuple(file.schema_arrow.names)
-        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS), None)
-        sample = file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
-        frame = sample.to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"Cannot read {path.name}: {error}", fix="give an intact parquet file") from error
-    if twice := sorted({c for c in columns if columns.count(c) > 1}):
-        raise _twice(path, twice[0])
-    return Source(path, columns, "", "", frame.astype(object).where(frame.notna(), "").astype(str))
+def _other_mark(text: str, mark: Mark) -> str:
+    other = Mark.COMMA if mark is Mark.POINT else Mark.POINT
+    if np.isnan(values([text], other)[0]):
+        return ""
+    return f" beside numbers with a decimal {'point' if mark is Mark.POINT else 'comma'}"
+
+
+def _is_text(column: pd.Series) -> bool:
+    values = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    if pd.api.types.is_object_dtype(values.dtype):  # parquet may hold lists, too
+        return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")
+    return bool(pd.api.types.is_string_dtype(values.dtype))
