@@ -144,7 +144,7 @@ def test_equal_opportunity(fairlearn, aif360) -> None:
             ("EqOpp0", "MEDFAIR, code"): (1 - abs(d["tpr"][0]), binary),
             ("EqOpp1", "MEDFAIR, code"): (
                 1 - abs(d["fpr"][0]),
-                ours("equal_opportunity_difference", harm="fpr"),
+                ours("underdiagnosis_difference", positive=None),
             ),
             ("EO", "FairMedFM, code"): (abs(d["tpr"][0]), binary),
             ("EOpp0", "FairPrune, paper"): (sum(map(abs, d["tnr"])), registered("eopp0_sum")),
