@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ import pytest
 from typer.main import get_command
 
 from everygroup.cli.main import app
+from everygroup.cli.options import shown_default
 from everygroup.methods import METHODS
+from everygroup.reading import Reading
 from everygroup.settings import PRESETS, TrainSettings
 from everygroup.training import SELECTION
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+READING = {f"--{name.replace('_', '-')}": (field, shown_default(field)) for name, field in Reading.model_fields.items()}
 COMMANDS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
@@ -68,7 +72,26 @@ def shown(value: Any) -> str:
 def test_every_option_of_a_command_is_documented_and_no_other(command: str) -> None:
     rows = table_rows(section(page("reference/command-line.md"), f"everygroup {command}"))
     documented = {name for row in rows for name in re.findall(r"`(--?[a-z][\w-]*)`", row[0])}
+    for row in rows:
+        if "#options-of-reading" in row[0]:
+            documented |= set(READING) - set(re.findall(r"`(--[\w-]+)`", row[1]))
     assert documented == options(command)
+
+
+def test_options_of_reading_are_those_of_the_model() -> None:
+    """UPDATE_DOCS=1 writes the table."""
+    path = DOCS / "reference/command-line.md"
+    text = path.read_text(encoding="utf-8")
+    body = section(text, "Options of reading")
+    cells = [[f"`{flag}`", field.description or "", default] for flag, (field, default) in READING.items()]
+    lines = [
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |".replace("|  |", "| |") for row in cells
+    ]
+    if os.environ.get("UPDATE_DOCS"):
+        kept = [line for line in body.splitlines() if not line.startswith("| `")]
+        path.write_text(text.replace(body, "\n".join([*kept, *lines]) + "\n"), encoding="utf-8")
+        return
+    assert [line for line in body.splitlines() if line.startswith("| `")] == lines
 
 
 def test_no_other_command_is_documented() -> None:
@@ -82,6 +105,8 @@ def test_no_other_command_is_documented() -> None:
 def test_documented_defaults_are_those_of_the_command(command: str) -> None:
     defaults = {name: p.default for p in COMMANDS[command].params for name in p.opts}
     for row in table_rows(section(page("reference/command-line.md"), f"everygroup {command}")):
+        if "#options-of-reading" in row[0]:
+            continue
         option = re.findall(r"`(--[\w-]+)`", row[0])[0]
         setting = TrainSettings.model_fields.get(option[2:].replace("-", "_"))
         default = setting.default if setting and command == "fit" else defaults[option]

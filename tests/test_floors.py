@@ -11,7 +11,7 @@ import everygroup
 
 FLOORS = (
     ("statistics", "errors", "console", "files"),
-    ("cohort", "tables", "settings"),
+    ("cohort", "tables", "settings", "reading"),
     ("datasets", "imaging", "predictions", "figures"),
     ("boundary", "networks", "metrics", "spare"),
     ("training", "audit"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -44,7 +44,7 @@ class TrainSettings(BaseModel):
     trained on everything, so that methods differ in their data and weights and not in their budget.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(title="Training", frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: str = Field(
         "auto", description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above"
@@ -69,8 +69,8 @@ class TrainSettings(BaseModel):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of the cross-entropy")
     augment: Literal["none", "flip", "standard", "strong"] = Field("standard", description="batched augmentation")
     selection: str = Field("macro_f1", description="rule that chooses the epoch, on validation only")
-    seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation, and of the split")
+    device: str = Field("auto", description="where networks are trained: auto, cpu, cuda, cuda:1, mps")
     amp: Literal["off", "bf16", "fp16"] = Field("off", description="mixed precision")
     channels_last: bool = Field(True, description="memory layout of the networks")
     deterministic: bool = Field(True, description="deterministic algorithms where they exist")
@@ -101,20 +101,54 @@ class TrainSettings(BaseModel):
         return build(type(self), {**self.model_dump(), **changes})
 
 
+def option(
+    default: Any, description: str, *, metavar: str = "", otherwise: str = "", flag: str = "", **limits: Any
+) -> Any:
+    """Return a field of a model that is also an option of the command line.
+
+    Parameters
+    ----------
+    default : Any
+    description : str
+        What it does, as a phrase; help texts and pages of the reference are made of it.
+    metavar : str
+        What its value is called in help texts, such as COLUMN.
+    otherwise : str
+        What holds where nothing is given, in words, if the default does not say it.
+    flag : str
+        Its name on the command line, if that is not the field's.
+    **limits
+        Of `pydantic.Field`, such as ``ge=1``.
+    """
+    shown: dict[str, Any] = {"metavar": metavar, "otherwise": otherwise, "flag": flag}
+    return Field(default, description=description, json_schema_extra=shown, **limits)
+
+
 def build(model: type[M], values: Mapping[str, Any]) -> M:
-    """Validate values into a settings model, with errors a user can act on."""
+    """Validate values into a settings model, with errors a user can act on.
+
+    Raises
+    ------
+    SettingsError
+        That names every unknown key (with the nearest name) and every impossible value.
+    """
     if unknown := [k for k in values if k not in model.model_fields]:
-        near = difflib.get_close_matches(unknown[0], model.model_fields, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SettingsError(
-            f"Unknown setting {unknown[0]!r}.", fix=f"{hint}The names are: {', '.join(model.model_fields)}"
-        )
+        raise unknown_settings(unknown, model.model_fields, fix=f"The names are: {', '.join(model.model_fields)}")
     try:
         return model(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(p) for p in first["loc"])
-        raise SettingsError(f"Setting {name} = {first['input']!r}: {first['msg']}.", fix=f"change {name}") from None
+        wrong = {".".join(str(p) for p in problem["loc"]): problem for problem in error.errors()}
+        lines = [f"Setting {name} = {problem['input']!r}: {problem['msg']}." for name, problem in wrong.items()]
+        raise SettingsError("\n".join(lines), fix=f"change {', '.join(wrong)}") from None
+
+
+def unknown_settings(unknown: Sequence[str], names: Iterable[str], *, fix: str) -> SettingsError:
+    """Return the error that names unknown keys, each with the nearest of the known ones."""
+    names = list(names)
+    near = {key: found[0] for key in unknown if (found := difflib.get_close_matches(key, names, n=1))}
+    listed = ", ".join(map(repr, unknown))
+    hint = f"did you mean {', '.join(map(repr, near.values()))}? " if near else ""
+    return SettingsError(f"Unknown setting{'s' if len(unknown) > 1 else ''} {listed}.", fix=f"{hint}{fix}")
 
 
 def parse_assignments(pairs: Sequence[str]) -> dict[str, Any]:

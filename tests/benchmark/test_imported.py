@@ -14,10 +14,12 @@ import pytest
 from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.recipe import Recipe, read_recipe
 from everygroup.benchmark.study import run_study
-from everygroup.cli.train_options import resolve
+from everygroup.cli.train_options import RunKeys, resolve
 from everygroup.errors import OutputError, SettingsError
 from everygroup.methods import METHODS, import_files
 from everygroup.methods.imported import code_hash, import_again
+from everygroup.reading import Reading
+from everygroup.settings import TrainSettings, build
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/add-a-method.md").read_text(encoding="utf-8")
 Make = Callable[..., Recipe]
@@ -108,7 +110,8 @@ def test_fit_records_the_file_and_a_config_repeats_it(file: Path, tmp_path: Path
     from everygroup.settings import write_config
 
     def plan(flags: dict[str, Any], config: Path | None = None) -> dict[str, Any]:
-        return resolve(flags, preset=None, config=config, assignments=["power=0.5"]).to_dict()
+        given = Reading(), build(RunKeys, flags), TrainSettings()
+        return resolve(*given, config=config, assignments=["power=0.5"]).to_dict()
 
     first = plan({"method": "group_balanced", "imports": [str(file)]})
     assert first["imports"] == [str(file)] and first["hyperparameters"] == {"power": 0.5}

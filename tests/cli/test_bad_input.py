@@ -126,7 +126,7 @@ def test_empty_file_wrong_encoding_and_non_images(
         (["--backbone", "resnet1"], "Unknown backbone"),
         (["--backbone", "vgg11"], "at least 32 px"),
         (["--device", "quantum"], "No device"),
-        (["--amp", "fp4"], "amp"),
+        (["--set", "amp=fp4"], "amp"),
         (["--selection", "best"], "selection rule"),
         (["--preset", "fast"], "preset"),
         (["--bins", "sex=1,2"], "Bins are given for 'sex'"),

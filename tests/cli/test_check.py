@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from everygroup.cli.check import check
-from everygroup.cli.cohort_options import parse_bins
+from everygroup.cli.options import mapping
 from everygroup.errors import CohortError, SettingsError
 
 app = typer.Typer()
@@ -129,17 +129,17 @@ def test_mistakes_are_errors_of_ours(data: Path) -> None:
 
 
 def test_bins_are_split_at_the_first_equals_sign() -> None:
-    assert parse_bins(None) == {}
-    assert parse_bins(["age=40,60", "skin type = a:x=1|b:2"]) == {"age": "40,60", "skin type": "a:x=1|b:2"}
+    assert mapping(None, "--bins") == {}
+    assert mapping(["age=40,60", "skin type = a:x=1|b:2"], "--bins") == {"age": "40,60", "skin type": "a:x=1|b:2"}
 
 
 @pytest.mark.parametrize("text", ["age", "age=", "=60", " = "])
 def test_unreadable_bins(text: str) -> None:
     with pytest.raises(SettingsError, match="Cannot read --bins") as caught:
-        parse_bins([text])
-    assert "age=40,60" in caught.value.fix
+        mapping([text], "--bins")
+    assert "--bins COLUMN=RULE" in caught.value.fix
 
 
 def test_bins_given_twice() -> None:
     with pytest.raises(SettingsError, match="'age' twice"):
-        parse_bins(["age=40", "age=60"])
+        mapping(["age=40", "age=60"], "--bins")

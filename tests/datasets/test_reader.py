@@ -291,7 +291,7 @@ def test_a_sample_limit_draws_the_same_samples(tmp_path: Path) -> None:
     assert first.ids.tolist() == second.ids.tolist()
     assert len(first) == 6
     assert len(read(path, sample_limit=999)) == N
-    with pytest.raises(SettingsError, match="sample limit"):
+    with pytest.raises(SettingsError, match="sample_limit = 0"):
         read(path, sample_limit=0)
 
 

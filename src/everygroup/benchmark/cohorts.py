@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,7 @@ def open_cohort(entry: CohortEntry, attribute: str, seed: int) -> Cohort:
     EverygroupError
         If it cannot be read, or the generator refuses its options.
     """
-    return _open(entry.model_dump_json(exclude_none=True), attribute, entry.seeds_for(seed)[0])
+    return _open(entry.model_dump_json(exclude_unset=True), attribute, entry.seeds_for(seed)[0])
 
 
 @lru_cache(maxsize=_KEPT)
@@ -107,22 +106,8 @@ def _read(entry: CohortEntry, rule: Attribute | None) -> Cohort:
             f"Cohort {entry.name!r}: there is no {entry.source}.",
             fix=f"say where it lies with --cohort {entry.name}=FOLDER, or set EVERYGROUP_DATA",
         )
-    keys: dict[str, Any] = {
-        "label": entry.label,
-        "split_by": entry.split_by,
-        "id_column": entry.id_column,
-        "image_column": entry.image_column,
-        "images": entry.images,
-        "image_size": entry.image_size,
-        "sample_limit": entry.sample_limit,
-        "resize": entry.resize,
-        "on_bad_image": entry.on_bad_image,
-        "drop_unlabelled": entry.drop_unlabelled,
-        "units_with_duplicates": entry.units_with_duplicates,
-    }
-    if rule is not None:
-        keys |= {"group": rule.group, "bins": rule.bins}
-    return read_cohort(path, **{k: v for k, v in keys.items() if v is not None})
+    grouping = {} if rule is None else rule.model_dump()
+    return read_cohort(path, **{**entry.given(), **grouping})
 
 
 def open_split(entry: CohortEntry, attribute: str, seed: int, folder: Path | None = None) -> tuple[Cohort, Split]:
@@ -139,7 +124,11 @@ def open_split(entry: CohortEntry, attribute: str, seed: int, folder: Path | Non
         If the kept split is of other samples.
     """
     cohort = open_cohort(entry, attribute, seed)
-    wanted = [entry.model_dump(exclude={"attributes", "name"}), cohort.rule.to_dict(), entry.seeds_for(seed)]
+    wanted = [
+        entry.model_dump(exclude={"attributes", "name"}, exclude_defaults=True),
+        cohort.rule.to_dict(),
+        entry.seeds_for(seed),
+    ]
     key = hash_json([wanted, cohort.content_hash])
     path = None if folder is None else folder / f"{entry.name}-{attribute}-s{seed}-{key[:10]}.csv"
     return cohort, _split(cohort, tuple(entry.split), entry.seeds_for(seed)[1], path)

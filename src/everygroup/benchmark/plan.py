@@ -77,7 +77,7 @@ class Job:
             "everygroup": __version__,
             "format": _FORMAT,
             "stage": self.stage,
-            "cohort": self.cohort.model_dump(exclude={"attributes"}, exclude_none=True),
+            "cohort": self.cohort.model_dump(exclude={"attributes"}, exclude_defaults=True),
             "attribute": self.attribute,
             "attribute_rule": self._rule(),
             "data_hash": self.data_hash,

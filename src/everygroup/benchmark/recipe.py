@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from everygroup.benchmark.search import Range
 from everygroup.errors import SettingsError
+from everygroup.reading import Reading
 from everygroup.settings import PRESETS, TrainSettings, read_config
 
 GENERATED = ("sim", "toy")
@@ -20,10 +21,7 @@ REPORTS: tuple[Report, ...] = ("values", "gaps", "differences")
 _KEYS = {
     "sim": {"n", "image_size", "options", "cohort_seed"},
     "toy": {"n", "options", "cohort_seed"},
-    "files": {
-        *("image_size", "label", "split_by", "id_column", "image_column", "images", "sample_limit", "resize"),
-        *("on_bad_image", "drop_unlabelled", "units_with_duplicates"),
-    },
+    "files": set(Reading.model_fields),
 }
 _PROTOCOL_KEYS = ("seed", "device", "backbone")  # settings that a recipe states elsewhere, or not at all
 T = TypeVar("T", bound=BaseModel)
@@ -44,7 +42,7 @@ class Attribute(_Part):
     bins: dict[str, Any] = {}
 
 
-class CohortEntry(_Part):
+class CohortEntry(Reading):
     """A cohort of the recipe.
 
     Attributes
@@ -61,27 +59,20 @@ class CohortEntry(_Part):
     split, split_seed : list of float, int or 'each'
         Shares of training, validation and test, and the seed of the split. Default: 'each' (the run's) for generated
         cohorts, and one split, 0, for files.
+
+    The options of reading files are those of `Reading`; `image_size` holds for sim, too.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
     source: str
-    attributes: dict[str, Attribute] = {}
+    attributes: dict[str, Attribute] = Field({})
     n: int | None = Field(None, ge=1)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
     cohort_seed: Seed | Literal["each"] | None = None
     split: list[float] = Field([0.6, 0.2, 0.2], min_length=3, max_length=3)
     split_seed: Seed | Literal["each"] | None = None
-    image_size: int | None = Field(None, ge=1)
-    label: str | None = None
-    split_by: str | None = None
-    id_column: str | None = None
-    image_column: str | None = None
-    images: str | None = None
-    sample_limit: int | None = Field(None, ge=1)
-    resize: Literal["crop", "pad", "stretch"] | None = None
-    on_bad_image: Literal["error", "skip"] | None = None
-    drop_unlabelled: bool | None = None
-    units_with_duplicates: bool | None = None
 
     @property
     def kind(self) -> str:
@@ -92,10 +83,12 @@ class CohortEntry(_Part):
     def _fits_its_source(self) -> CohortEntry:
         every = set().union(*_KEYS.values())
         stray = sorted((self.model_fields_set & every) - _KEYS[self.kind])
-        if stray := [key for key in stray if getattr(self, key) not in (None, {})]:
+        if stray := [key for key in stray if getattr(self, key) not in (None, {}, ())]:
             raise PydanticCustomError(
                 "cohort", "{key} means nothing for source {source}", {"key": stray[0], "source": self.source}
             )
+        if self.attributes and (self.group or self.bins):
+            raise PydanticCustomError("cohort", "group and bins stand in each of its attributes, not beside them")
         return self
 
     def seeds_for(self, seed: int) -> tuple[int, int]:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from everygroup.cli import cohort_options as c
-from everygroup.cli import train_options as t
+from everygroup.cli.options import Fields, SeedOption, SourceArgument, WorkersOption, with_options
+from everygroup.reading import Reading
+from everygroup.settings import TrainSettings
 
 
 class Budget(StrEnum):
@@ -19,22 +20,13 @@ class Budget(StrEnum):
     normal = "normal"
 
 
+@with_options
 def advise(
-    source: c.SourceArgument,
-    label: c.LabelOption = None,
-    group: c.GroupOption = None,
-    bins: c.BinsOption = None,
-    split_by: c.SplitByOption = None,
-    id_column: c.IdColumnOption = None,
-    image_column: c.ImageColumnOption = None,
-    images: c.ImagesOption = None,
-    image_size: c.ImageSizeOption = None,
-    on_bad_image: c.OnBadImageOption = None,
-    resize: c.ResizeOption = None,
-    drop_unlabelled: c.DropUnlabelledOption = None,
-    sample_limit: c.SampleLimitOption = None,
-    workers: c.WorkersOption = None,
-    seed: c.SeedOption = 0,
+    source: SourceArgument,
+    reading: Annotated[Reading, Fields()],
+    training: Annotated[TrainSettings, Fields(only=("backbone", "epochs", "batch_size", "device"))],
+    workers: WorkersOption = None,
+    seed: SeedOption = 0,
     budget: Annotated[
         Budget, typer.Option(help="quick: small-image features; normal: a short network's, trained for every fold.")
     ] = Budget.quick,
@@ -44,10 +36,6 @@ def advise(
     worthwhile: Annotated[
         float, typer.Option(help="Smallest gain in macro F1 that would be worth the further networks.")
     ] = 0.05,
-    backbone: t.BackboneOption = None,
-    epochs: t.EpochsOption = None,
-    batch_size: t.BatchSizeOption = None,
-    device: t.DeviceOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="PATH", help="JSON file of the advice.")] = Path(
         "advice.json"
     ),
@@ -65,31 +53,13 @@ def advise(
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import SettingsError
     from everygroup.files import write_json
-    from everygroup.settings import TrainSettings
 
     clear_warnings()
     if page is not None and page.suffix.lower() != ".html":
         raise SettingsError(f"--page {page} is no name of a page.", fix="end it in .html")
-    flags = {"backbone": backbone, "epochs": epochs, "batch_size": batch_size, "device": device}
-    settings = TrainSettings.make({k: v for k, v in flags.items() if v is not None})
-    cohort = read_cohort(
-        source,
-        images=images,
-        label=label,
-        group=group,
-        bins=c.parse_bins(bins),
-        id_column=id_column,
-        image_column=image_column,
-        split_by=split_by,
-        image_size=image_size,
-        on_bad_image=(on_bad_image or c.BadImages.error).value,
-        resize=resize.value if resize else None,
-        workers=workers,
-        drop_unlabelled=bool(drop_unlabelled),
-        sample_limit=sample_limit,
-    )
+    cohort = read_cohort(source, reading, workers=workers)
     cohort.rule.refuse_numbers(cohort.table)
-    found = ask(cohort, groups=only, budget=budget.value, seed=seed, settings=settings, worthwhile=worthwhile)
+    found = ask(cohort, groups=only, budget=budget.value, seed=seed, settings=training, worthwhile=worthwhile)
     show(found)
     write_json(out, found.to_dict())
     say(f"Written to {out}.")

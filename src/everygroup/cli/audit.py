@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from everygroup.cli.cohort_options import BinsOption, parse_bins
+from everygroup.cli.options import Fields, with_options
 from everygroup.console import console, say
 from everygroup.errors import OutputError, SettingsError
+from everygroup.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +45,12 @@ def _column(help: str, *names: str) -> Any:
     return typer.Option(*names, metavar="COLUMN", help=help, rich_help_panel=_COLUMNS)
 
 
+@with_options
 def audit(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV or parquet of predictions, or a run folder that holds them.")
     ],
+    grouping: Annotated[Reading, Fields(only=("bins",))],
     task: Annotated[
         Task, typer.Option(help="What was predicted; guessed from the columns, and said.", rich_help_panel=_COLUMNS)
     ] = Task.auto,
@@ -86,7 +89,6 @@ def audit(
         list[str] | None,
         typer.Option(metavar="COLUMNS", help="Several of them at once: sex,age.", rich_help_panel=_WHICH),
     ] = None,
-    bins: BinsOption = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -195,7 +197,7 @@ def audit(
             "metadata_id": metadata_id,
         },
         groups=named_groups(group, groups),
-        bins=parse_bins(bins),
+        bins=grouping.bins,
         split=split,
         threshold=None if threshold is None else Rule.parse(threshold),
     )

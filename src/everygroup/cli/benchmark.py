@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from everygroup.cli import train_options as t
-
 
 class Cluster(StrEnum):
     """Where jobs run."""
@@ -55,7 +53,14 @@ def benchmark(
             help="A training setting, draws, n, image_size or sample_limit; or METHOD.KEY for a hyper-parameter.",
         ),
     ] = None,
-    import_: t.ImportOption = None,
+    import_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Python file of a method of your own; importing it runs its code. Repeatable.",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at the same time, one thread each.")] = 1,
     cluster: Annotated[Cluster, typer.Option(help="Where they run; all but local need an extra.")] = Cluster.local,
     cluster_set: Annotated[

@@ -8,26 +8,8 @@ from typing import Annotated
 
 import typer
 
-from everygroup.cli.cohort_options import (
-    BadImages,
-    BinsOption,
-    DropUnlabelledOption,
-    GroupOption,
-    IdColumnOption,
-    ImageColumnOption,
-    ImageSizeOption,
-    ImagesOption,
-    LabelOption,
-    OnBadImageOption,
-    ResizeOption,
-    SampleLimitOption,
-    SeedOption,
-    SourceArgument,
-    SplitByOption,
-    UnitsWithDuplicatesOption,
-    WorkersOption,
-    parse_bins,
-)
+from everygroup.cli.options import Fields, SeedOption, SourceArgument, WorkersOption, with_options
+from everygroup.reading import Reading
 
 JsonOption = Annotated[
     Path | None,
@@ -51,21 +33,10 @@ SkinToneOption = Annotated[
 ]
 
 
+@with_options
 def check(
     source: SourceArgument,
-    label: LabelOption = None,
-    group: GroupOption = None,
-    bins: BinsOption = None,
-    split_by: SplitByOption = None,
-    id_column: IdColumnOption = None,
-    image_column: ImageColumnOption = None,
-    images: ImagesOption = None,
-    image_size: ImageSizeOption = None,
-    on_bad_image: OnBadImageOption = None,
-    resize: ResizeOption = None,
-    drop_unlabelled: DropUnlabelledOption = None,
-    sample_limit: SampleLimitOption = None,
-    units_with_duplicates: UnitsWithDuplicatesOption = None,
+    reading: Annotated[Reading, Fields()],
     workers: WorkersOption = None,
     seed: SeedOption = 0,
     json_path: JsonOption = None,
@@ -89,23 +60,7 @@ def check(
     if mean_images and page is None:
         raise SettingsError("--mean-images are shown on the page only.", fix="add --page fingerprint.html")
 
-    cohort = read_cohort(
-        source,
-        images=images,
-        label=label,
-        group=group,
-        bins=parse_bins(bins),
-        id_column=id_column,
-        image_column=image_column,
-        split_by=split_by,
-        image_size=image_size,
-        on_bad_image=(on_bad_image or BadImages.error).value,
-        resize=resize.value if resize else None,
-        workers=workers,
-        drop_unlabelled=bool(drop_unlabelled),
-        sample_limit=sample_limit,
-        units_with_duplicates=bool(units_with_duplicates),
-    )
+    cohort = read_cohort(source, reading, workers=workers)
     cohort.rule.refuse_numbers(cohort.table)
     try:
         split = split_cohort(cohort, seed=seed)

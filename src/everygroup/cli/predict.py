@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from everygroup.cli import cohort_options as c
+from everygroup.cli.options import Fields, SourceArgument, WorkersOption, with_options
+from everygroup.reading import Reading
+from everygroup.settings import TrainSettings
 
 
 class Route(StrEnum):
@@ -27,9 +29,12 @@ class WhenMissing(StrEnum):
     pooled = "pooled"
 
 
+@with_options
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `everygroup fit` wrote.")],
-    source: c.SourceArgument,
+    source: SourceArgument,
+    reading: Annotated[Reading, Fields(only=("images", "on_bad_image"))],
+    training: Annotated[TrainSettings, Fields(only=("device",))],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file. Default: SOURCE-predictions.csv.")] = None,
     routing: Annotated[
         Route, typer.Option(help="By recorded group, predicted group, or a soft mixture.")
@@ -37,10 +42,7 @@ def predict(
     when_missing: Annotated[
         WhenMissing, typer.Option(help="What answers where no group is recorded.")
     ] = WhenMissing.predicted,
-    images: c.ImagesOption = None,
-    on_bad_image: c.OnBadImageOption = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    workers: c.WorkersOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Predict new images with the networks of a run; the route each sample took stands beside its prediction.
 
@@ -55,7 +57,7 @@ def predict(
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import CohortError, OutputError, SettingsError
     from everygroup.methods import RoutedModel
-    from everygroup.settings import read_config
+    from everygroup.settings import build, read_config
     from everygroup.training import resolve_device
 
     clear_warnings()
@@ -68,20 +70,18 @@ def predict(
         )
     model = RoutedModel.load(run / "model")
     config: dict[str, Any] = read_config(run / "config.yaml")
-    columns = {k: config[k] for k in ("label", "id_column", "image_column", "split_by", "resize") if k in config}
+    kept: dict[str, Any] = {
+        k: config[k] for k in ("label", "id_column", "image_column", "split_by", "resize") if k in config
+    }
+    of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": model.sample_shape[0]}
     try:
         cohort = read_cohort(
             source,
-            images=images,
-            group=model.rule.attributes,
-            bins=dict(model.rule.bins),
+            build(Reading, {**kept, **of_model, **reading.given()}),
             classes=model.classes,
             groups=model.groups,
             allow_unlabelled=True,
-            image_size=model.sample_shape[0],
-            on_bad_image=(on_bad_image or c.BadImages.error).value,
             workers=workers,
-            **columns,
         )
     except CohortError as error:
         if "--bins" not in error.fix:
@@ -89,7 +89,7 @@ def predict(
         fix = "correct the cell or leave it empty; the model makes groups of this column as at training"
         raise CohortError(error.message, fix=fix) from None
     predictions = model.predict(
-        cohort, routing=routing.value, when_missing=when_missing.value, device=resolve_device(device)
+        cohort, routing=routing.value, when_missing=when_missing.value, device=resolve_device(training.device)
     )
     predictions.to_csv(target)
     routes = predictions.table["route"].value_counts()

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from everygroup.cli.cohort_options import (
-    BadImages,
-    BinsOption,
-    DropUnlabelledOption,
-    GroupOption,
-    IdColumnOption,
-    ImageColumnOption,
-    ImageSizeOption,
-    ImagesOption,
-    LabelOption,
-    OnBadImageOption,
-    ResizeOption,
-    ResizePolicy,
-    SampleLimitOption,
-    SplitByOption,
-    WorkersOption,
-    parse_bins,
-)
+from everygroup.cli.options import Fields, WorkersOption, pairs, with_options
 from everygroup.errors import SettingsError
+from everygroup.reading import Reading
 
 _PANEL = "Published data sets"
 GENERIC = "csv"
@@ -104,23 +88,13 @@ DicomTagOption = Annotated[
 ]
 
 
+@with_options
 def prepare(
     source: SourceArgument,
     raw: RawArgument = None,
     *,
     out: OutOption,
-    label: LabelOption = None,
-    group: GroupOption = None,
-    bins: BinsOption = None,
-    split_by: SplitByOption = None,
-    id_column: IdColumnOption = None,
-    image_column: ImageColumnOption = None,
-    images: ImagesOption = None,
-    image_size: ImageSizeOption = None,
-    on_bad_image: OnBadImageOption = None,
-    resize: ResizeOption = None,
-    drop_unlabelled: DropUnlabelledOption = None,
-    sample_limit: SampleLimitOption = None,
+    reading: Annotated[Reading, Fields(without=("units_with_duplicates",))],
     workers: WorkersOption = None,
     label_map: LabelMapOption = None,
     column_map: ColumnMapOption = None,
@@ -138,69 +112,46 @@ def prepare(
     `everygroup prepare ham10000 RAW -o cohorts/ham --label-map malignant`
     """
     from everygroup.console import say
+    from everygroup.datasets import prepare_cohort, prepare_published
     from everygroup.imaging import open_prepared
 
-    shared: dict[str, Any] = {
-        "group": group,
-        "bins": parse_bins(bins),
-        "split_by": split_by,
-        "image_size": image_size,
-        "on_bad_image": (on_bad_image or BadImages.error).value,
-        "resize": (resize or ResizePolicy.crop).value,
-        "workers": workers,
-        "sample_limit": sample_limit,
-        "overwrite": overwrite,
-    }
-    own: dict[str, Any] = {
-        "label": label,
-        "id_column": id_column,
-        "image_column": image_column,
-        "images": images,
-        "drop_unlabelled": drop_unlabelled,
-        "dicom_tag": dicom_tag,
-    }
     published: dict[str, Any] = {
         "label_map": label_map,
-        "column_map": _pairs(column_map, "--column-map", "OLD=NEW", last=True),
-        "leave_out": _pairs(leave_out, "--leave-out", "COLUMN=VALUE"),
+        "column_map": pairs(column_map, "--column-map", "OLD=NEW", last=True),
+        "leave_out": pairs(leave_out, "--leave-out", "COLUMN=VALUE"),
         "list_missing": list_missing,
         "allow_missing": allow_missing,
     }
+    how: dict[str, Any] = {"workers": workers, "overwrite": overwrite}
     if raw is None or source == GENERIC:
         _refuse(published, "only holds for published data sets: everygroup prepare NAME RAW_FOLDER")
-        folder = _own_data(source if raw is None else str(raw), named=raw is not None, out=out, **shared, **own)
+        path = _own_data(source, raw)
+        folder = prepare_cohort(path, out, reading, dicom_tags=dicom_tag or (), **how)
     else:
-        _refuse(own, "is for your own data; a published set knows its columns (choose the label with --label-map)")
-        if published.pop("list_missing"):
+        _refuse({"dicom_tag": dicom_tag}, "is for your own data")
+        published["column_map"] = dict(published["column_map"])
+        listed, allowed = published.pop("list_missing"), published.pop("allow_missing")
+        if listed:
             _list_missing(source, raw, out, published)
             return
-        folder = _published(source, raw, out, shared, published)
+        if allowed is not None:
+            published["allow_missing"] = allowed
+        folder = prepare_published(source, raw, out, reading, **published, **how)
     prepared = open_prepared(folder)
     say(f"{len(prepared.images)} images are ready in {folder}. Next: everygroup check {folder}")
 
 
-def _own_data(source: str, *, named: bool, out: Path, **options: Any) -> Path:
+def _own_data(source: str, raw: Path | None) -> Path:
+    """Return the folder or file of a cohort that is no published set."""
     from everygroup.datasets.published import ADAPTERS
-    from everygroup.datasets.reader import prepare_cohort
 
-    path = Path(source)
-    if not named and not path.exists() and (source in ADAPTERS or source == GENERIC):
+    path = Path(source) if raw is None else raw
+    if raw is None and not path.exists() and (source in ADAPTERS or source == GENERIC):
         raise SettingsError(
             f"{source} needs a second word: the folder of its files.",
             fix=f"everygroup prepare {source} FOLDER --out COHORT",
         )
-    dicom_tags = options.pop("dicom_tag") or ()
-    options["drop_unlabelled"] = bool(options["drop_unlabelled"])
-    return prepare_cohort(path, out, dicom_tags=dicom_tags, **options)
-
-
-def _published(name: str, raw: Path, out: Path, shared: Mapping[str, Any], published: Mapping[str, Any]) -> Path:
-    from everygroup.datasets import prepare_published
-
-    chosen = {**published, "column_map": dict(published["column_map"])}
-    if chosen["allow_missing"] is None:
-        del chosen["allow_missing"]
-    return prepare_published(name, raw, out, **shared, **chosen)
+    return path
 
 
 def _list_missing(name: str, raw: Path, out: Path, published: Mapping[str, Any]) -> None:
@@ -209,13 +160,7 @@ def _list_missing(name: str, raw: Path, out: Path, published: Mapping[str, Any])
     from everygroup.datasets.published import MISSING_IMAGES
     from everygroup.files import safe_csv
 
-    absent, n = missing_images(
-        name,
-        raw,
-        label_map=published["label_map"],
-        column_map=dict(published["column_map"]),
-        leave_out=published["leave_out"],
-    )
+    absent, n = missing_images(name, raw, **published)
     path = safe_csv(absent, out / MISSING_IMAGES)
     shown = ", ".join(absent["image"].iloc[:5]) + (", ..." if len(absent) > 5 else "")
     say(f"{len(absent)} of {n} images are absent{f' ({shown})' if len(absent) else ''}; {path} lists them.")
@@ -227,14 +172,3 @@ def _refuse(options: Mapping[str, Any], why: str) -> None:
             raise SettingsError(
                 f"--{name.replace('_', '-')} {why}.", fix="leave it out, or see everygroup prepare --help"
             )
-
-
-def _pairs(texts: Sequence[str] | None, option: str, form: str, *, last: bool = False) -> list[tuple[str, str]]:
-    """Split each text at its first '=' (or last: names of columns such as 'malignancy(malig=1)' hold one)."""
-    pairs = []
-    for text in texts or ():
-        before, equals, after = text.rpartition("=") if last else text.partition("=")
-        if not (equals and before.strip() and after.strip()):
-            raise SettingsError(f"Cannot read {option} {text!r}.", fix=f"write {form}")
-        pairs.append((before.strip(), after.strip()))
-    return pairs

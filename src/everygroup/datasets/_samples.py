@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +17,42 @@ from everygroup.datasets._locate import Images, choose_id_column, choose_images,
 from everygroup.datasets._pictures import Pictures
 from everygroup.datasets._table import check_columns, check_filled, check_ids, listed_rows, read_table, unlabelled_rows
 from everygroup.datasets.dicom_folder import holds_dicom, join_tags, tags_alone
-from everygroup.errors import CohortError, SettingsError
-from everygroup.imaging import OnBadImage, Resize
+from everygroup.errors import CohortError
+from everygroup.reading import Reading, Resize
+from everygroup.settings import build
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for; names as in `read_cohort`."""
+class Request(Reading):
+    """What a user asks for, of which files, and what a trained model knows already."""
 
     source: Path
-    images: Path | None = None
-    label: str | None = None
-    group: tuple[str, ...] = ()
-    bins: Mapping[str, Any] = field(default_factory=dict)
-    id_column: str | None = None
-    image_column: str | None = None
-    split_by: str | None = None
-    image_size: int | None = None
-    on_bad_image: OnBadImage = "error"
-    resize: Resize = "crop"
-    workers: int | None = None
-    drop_unlabelled: bool = False
-    sample_limit: int | None = None
     classes: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     allow_unlabelled: bool = False
     dicom_tags: tuple[str, ...] = ()
+    workers: int | None = None
+
+    @classmethod
+    def of(cls, source: Path | str, reading: Reading | None, options: Mapping[str, Any], **more: Any) -> Request:
+        """Return the request of a reading and of keywords that win over it.
+
+        Raises
+        ------
+        SettingsError
+            For unknown options or impossible values.
+        """
+        asked = build(Reading, {**(reading.given() if reading else {}), **options})
+        return cls(source=Path(source), **asked.given(), **more)
+
+    @property
+    def image_place(self) -> Path | None:
+        """Where the images lie, if not beside the table."""
+        return None if self.images is None else Path(self.images)
+
+    @property
+    def shape(self) -> Resize:
+        """How a rectangle becomes a square."""
+        return self.resize or "crop"
 
     @property
     def for_prediction(self) -> bool:
@@ -72,11 +82,8 @@ def without_absent_columns(request: Request) -> Request:
     absent = [c for c in (request.label, request.split_by) if c is not None and c not in names]
     if absent:
         say(f"No column {', '.join(map(repr, absent))}: predicting without it.")
-    return replace(
-        request,
-        label=None if request.label in absent else request.label,
-        split_by=None if request.split_by in absent else request.split_by,
-    )
+    dropped = {k: None for k in ("label", "split_by") if getattr(request, k) in absent}
+    return request.model_copy(update=dropped)
 
 
 def gather(request: Request) -> Found:
@@ -84,14 +91,14 @@ def gather(request: Request) -> Found:
     as_text = [c for c in (request.id_column, request.image_column, request.split_by) if c]
     if request.source.is_dir() and not has_table(request.source) and holds_dicom(request.source):
         path = request.source / "metadata.csv"
-        chosen = choose_images(path, request.images, request.image_size, request.resize)
+        chosen = choose_images(path, request.image_place, request.image_size, request.shape)
         table = tags_alone(chosen.source, request.dicom_tags)
     elif request.for_prediction and request.source.is_dir() and not has_table(request.source):
         return _images_alone(request)
     else:
         path = find_table(request.source)
         table = read_table(path, text_columns=as_text)
-        chosen = choose_images(path, request.images, request.image_size, request.resize)
+        chosen = choose_images(path, request.image_place, request.image_size, request.shape)
         table = join_tags(
             table,
             chosen.source,
@@ -134,7 +141,7 @@ def gather(request: Request) -> Found:
 def _images_alone(request: Request) -> Found:
     """Take a folder of images without a table: enough to predict, nothing known of labels or groups."""
     path = request.source / "metadata.csv"
-    chosen = choose_images(path, request.images, request.image_size, request.resize)
+    chosen = choose_images(path, request.image_place, request.image_size, request.shape)
     names = sorted(chosen.source.members())
     if odd := [n for n in names if n != n.encode("utf-8", "replace").decode()]:
         raise CohortError(f"{chosen.source.path}: the name of the file {odd[0]!r} is not UTF-8.", fix="rename the file")
@@ -178,7 +185,5 @@ def limited_rows(position: np.ndarray, limit: int | None) -> np.ndarray:
     """Draw at most `limit` positions, the same ones every time."""
     if limit is None or limit >= len(position):
         return position
-    if limit < 1:
-        raise SettingsError(f"The sample limit is {limit}.", fix="give a positive number")
     say(f"Reading {limit} of {len(position)} samples, chosen at random.")
     return np.sort(np.random.default_rng(0).choice(position, limit, replace=False))

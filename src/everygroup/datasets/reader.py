@@ -23,35 +23,25 @@ from everygroup.datasets._samples import (
     without_absent_columns,
 )
 from everygroup.datasets._table import check_columns, read_table, write_table
-from everygroup.errors import CohortError
+from everygroup.errors import CohortError, SettingsError
 from everygroup.files import cache_folder, hash_array, hash_file, read_json, write_json
-from everygroup.imaging import OnBadImage, PreparedImages, Resize, open_prepared, prepare_images, store_key
+from everygroup.imaging import PreparedImages, open_prepared, prepare_images, store_key
 from everygroup.imaging import units_with_duplicates as linked
 from everygroup.imaging.odd_images import nearly_black
 from everygroup.imaging.prepare import RECORD
+from everygroup.reading import Reading
 
 
 def read_cohort(
     source: Path | str,
+    reading: Reading | None = None,
     *,
-    images: Path | str | None = None,
-    label: str | None = None,
-    group: Sequence[str] | str | None = None,
-    bins: Mapping[str, Any] | None = None,
-    id_column: str | None = None,
-    image_column: str | None = None,
-    split_by: str | None = None,
-    image_size: int | None = None,
-    on_bad_image: OnBadImage = "error",
-    resize: Resize | None = None,
-    cache: Path | str | None = None,
-    workers: int | None = None,
-    drop_unlabelled: bool = False,
-    sample_limit: int | None = None,
-    units_with_duplicates: bool = False,
     classes: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     allow_unlabelled: bool = False,
+    cache: Path | str | None = None,
+    workers: int | None = None,
+    **options: Any,
 ) -> Cohort:
     """Read a table and its images.
 
@@ -60,40 +50,22 @@ def read_cohort(
     source : path
         A folder holding ``metadata.csv`` and ``images.zip``, ``images-<size>.npz``, ``images/`` or image files; or a
         CSV file; or a folder written by `prepare_cohort`.
-    images : path, optional
-        The folder, zip or npz of the images, where they do not lie beside the table.
-    label : str
-        Column of the diagnosis (a prepared folder may know it).
-    group : str or sequence of str
-        Columns of the sensitive attributes that make the groups; several give intersections.
-    bins : mapping, optional
-        Rules such as ``{"age": "40,60"}``; see `everygroup.cohort.Binning`.
-    id_column, image_column : str, optional
-        Column that identifies a sample, and the column of its file name where that is another one. Guessed from the
-        usual names, and said aloud, if not given.
-    split_by : str, optional
-        Column of the patient or lesion, so that a split does not tear one apart.
-    image_size : int, optional
-        Side of the squares, in pixels.
-    on_bad_image : {"error", "skip"}
-        What to do about images that are missing or cannot be decoded.
-    resize : {"crop", "pad", "stretch"}, optional
-        How a rectangle becomes a square; see `everygroup.imaging.resize_image`. "crop" if not given.
-    cache : path, optional
-        Where decoded images are kept; `everygroup.files.cache_folder` by default.
-    drop_unlabelled : bool
-        Leave rows without a label out instead of refusing them.
-    sample_limit : int, optional
-        Read at most this many samples, chosen at random once and for all (for trying things out).
-    units_with_duplicates : bool
-        Make one unit of patients (or lesions, or images) that share copies of images, also near ones, so that a split
-        keeps copies in one part; see `everygroup.imaging.units_with_duplicates`.
+    reading : Reading, optional
+        How it is read; or its fields as keywords, which win over it: ``read_cohort("DATA", label="dx", group="sex")``.
     classes, groups : sequence of str, optional
         Names and order fixed by a trained model. With `classes` the label may be left out (to predict only), and so
         may the table: a folder of images will do. With `groups` an attribute's column may be lacking; it then counts
         as missing throughout, aloud.
     allow_unlabelled : bool
         For prediction, with `classes`: rows with a blank label are read too, and their label counts as unknown (-1).
+    cache : path, optional
+        Where decoded images are kept; `everygroup.files.cache_folder` by default.
+    workers : int, optional
+        Threads that decode images; one a processor by default.
+    **options
+        Fields of `everygroup.reading.Reading`:
+
+        {options}
 
     Returns
     -------
@@ -101,6 +73,8 @@ def read_cohort(
 
     Raises
     ------
+    SettingsError
+        For unknown options or impossible values.
     CohortError
         For a table or columns that cannot be used, ids that are not unique, rows without image or label.
     ImageError
@@ -108,27 +82,17 @@ def read_cohort(
     OutputError
         If the cache cannot be written.
     """
-    request = Request(
-        Path(source),
-        images=Path(images) if images is not None else None,
-        label=label,
-        group=names_of(group),
-        bins=dict(bins or {}),
-        id_column=id_column,
-        image_column=image_column,
-        split_by=split_by,
-        image_size=image_size,
-        on_bad_image=on_bad_image,
-        resize=resize or "crop",
-        workers=workers,
-        drop_unlabelled=drop_unlabelled,
-        sample_limit=sample_limit,
+    request = Request.of(
+        source,
+        reading,
+        options,
         classes=None if classes is None else tuple(classes),
         groups=None if groups is None else tuple(groups),
         allow_unlabelled=allow_unlabelled,
+        workers=workers,
     )
-    cohort = _open(request, resize) if is_prepared(request.source) else _read(request, cache)
-    return linked(cohort) if units_with_duplicates else cohort
+    cohort = _open(request) if is_prepared(request.source) else _read(request, cache)
+    return linked(cohort) if request.units_with_duplicates else cohort
 
 
 def _read(request: Request, cache: Path | str | None) -> Cohort:
@@ -137,29 +101,19 @@ def _read(request: Request, cache: Path | str | None) -> Cohort:
     _require_names(request.source, request, request.label, request.group)
     root = Path(cache) if cache is not None else cache_folder() / "prepared"
     found = gather(request)
-    key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=request.resize)
+    key = store_key(found.images.source, found.names, image_size=found.images.image_size, resize=request.shape)
     return _finish(request, found, root / key, overwrite=False)
 
 
 def prepare_cohort(
     source: Path | str,
     out: Path | str,
+    reading: Reading | None = None,
     *,
-    images: Path | str | None = None,
-    label: str | None = None,
-    group: Sequence[str] | str | None = None,
-    bins: Mapping[str, Any] | None = None,
-    id_column: str | None = None,
-    image_column: str | None = None,
-    split_by: str | None = None,
-    image_size: int | None = None,
-    on_bad_image: OnBadImage = "error",
-    resize: Resize = "crop",
-    workers: int | None = None,
-    drop_unlabelled: bool = False,
-    sample_limit: int | None = None,
     dicom_tags: Sequence[str] = (),
+    workers: int | None = None,
     overwrite: bool = False,
+    **options: Any,
 ) -> Path:
     """Decode a cohort into a folder that `read_cohort` opens at once, here or on another machine.
 
@@ -177,27 +131,15 @@ def prepare_cohort(
     ------
     OutputError
         If `out` is the folder of the original files, or holds a table or images that are not ours to replace.
-    CohortError, ImageError
+    SettingsError, CohortError, ImageError
         As `read_cohort`.
     """
-    request = Request(
-        Path(source),
-        images=Path(images) if images is not None else None,
-        label=label,
-        group=names_of(group),
-        bins=dict(bins or {}),
-        id_column=id_column,
-        image_column=image_column,
-        split_by=split_by,
-        image_size=image_size,
-        on_bad_image=on_bad_image,
-        resize=resize,
-        workers=workers,
-        drop_unlabelled=drop_unlabelled,
-        sample_limit=sample_limit,
-        dicom_tags=tuple(dicom_tags),
-    )
-    check_folders(request.source, Path(out), images=request.images)
+    request = Request.of(source, reading, options, dicom_tags=tuple(dicom_tags), workers=workers)
+    if request.units_with_duplicates:
+        raise SettingsError(
+            "units_with_duplicates is not kept in a prepared folder.", fix="give it where the folder is read"
+        )
+    check_folders(request.source, Path(out), images=request.image_place)
     return write_cohort(request, gather(request), Path(out), overwrite=overwrite)
 
 
@@ -237,11 +179,6 @@ def write_cohort(
     return out
 
 
-def names_of(group: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return the columns of one name, several or none."""
-    return () if group is None else (group,) if isinstance(group, str) else tuple(group)
-
-
 def _require_names(source: Path, request: Request, label: str | None, group: tuple[str, ...]) -> None:
     check_exists(source)
     needs_label = label is None and request.classes is None
@@ -258,7 +195,7 @@ def _decode(request: Request, found: Found, folder: Path, *, overwrite: bool) ->
         found.names,
         folder,
         image_size=found.images.image_size,
-        resize=request.resize,
+        resize=request.shape,
         on_bad_image=request.on_bad_image,
         workers=request.workers,
         rows=found.rows,
@@ -276,7 +213,7 @@ def _provenance(request: Request, found: Found, n_bad: int) -> dict[str, Any]:
         "source": {"table": found.path.name, "images": source.path.name, "fingerprint": source.fingerprint},
         "table_hash": hash_file(found.path) if found.path.exists() else None,
         "image_size": found.images.image_size,
-        "resize": request.resize,
+        "resize": request.shape,
         "left_out": {"unlabelled": found.n_unlabelled, "bad_images": n_bad},
         "sample_limit": request.sample_limit,
     }
@@ -300,7 +237,7 @@ def _finish(request: Request, found: Found, folder: Path, *, overwrite: bool) ->
     )
 
 
-def _open(request: Request, resize: Resize | None) -> Cohort:
+def _open(request: Request) -> Cohort:
     """Open a prepared folder; its own columns are the defaults."""
     folder = request.source
     prepared = open_prepared(folder)
@@ -314,9 +251,9 @@ def _open(request: Request, resize: Resize | None) -> Cohort:
             f"{folder}: was prepared with {prepared.record['image_size']} pixels, not {request.image_size}.",
             fix="prepare the original files again with this --image-size",
         )
-    if resize not in (None, prepared.record["resize"]):
+    if request.resize not in (None, prepared.record["resize"]):
         raise CohortError(
-            f"{folder}: was prepared with --resize {prepared.record['resize']}, not {resize}.",
+            f"{folder}: was prepared with --resize {prepared.record['resize']}, not {request.resize}.",
             fix="prepare the original files again with this --resize",
         )
     rules, about = content["rules"], content["table"]
@@ -358,3 +295,11 @@ def _open(request: Request, resize: Resize | None) -> Cohort:
         images_hash=prepared.content_hash,
         allow_unlabelled=request.allow_unlabelled,
     )
+
+
+def _listed_options() -> str:
+    """Return the options of reading, a line each, for the docstring."""
+    return "\n        ".join(f"``{name}`` : {field.description}" for name, field in Reading.model_fields.items())
+
+
+read_cohort.__doc__ = (read_cohort.__doc__ or "").replace("{options}", _listed_options())

@@ -4,8 +4,8 @@ from everygroup.imaging._fill import BadImage
 from everygroup.imaging.duplicates import Duplicates, find_duplicates, units_with_duplicates
 from everygroup.imaging.look import Look, look_at_images
 from everygroup.imaging.mean_images import mean_images
-from everygroup.imaging.prepare import OnBadImage, PreparedImages, open_prepared, prepare_images, store_key
-from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, Resize, read_image, resize_image
+from everygroup.imaging.prepare import PreparedImages, open_prepared, prepare_images, store_key
+from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, read_image, resize_image
 from everygroup.imaging.sources import ImageSource, open_source
 
 __all__ = [
@@ -15,9 +15,7 @@ __all__ = [
     "Duplicates",
     "ImageSource",
     "Look",
-    "OnBadImage",
     "PreparedImages",
-    "Resize",
     "find_duplicates",
     "look_at_images",
     "mean_images",

@@ -17,8 +17,9 @@ from everygroup.errors import ImageError
 from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._store import GrowingArray
 from everygroup.imaging.npz import NpzImages
-from everygroup.imaging.read import Resize, read_image, resize_image
+from everygroup.imaging.read import read_image, resize_image
 from everygroup.imaging.sources import FolderImages, ZipImages
+from everygroup.reading import Resize
 
 _TASK = 16  # images a worker takes at once
 _COMMIT = 128  # images between two points from which a killed run goes on

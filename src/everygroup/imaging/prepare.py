@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,14 +17,14 @@ from everygroup.files import atomic_path, hash_array, hash_json, read_json, writ
 from everygroup.imaging._fill import BadImage, StoreSettings, copy_array, decode_files, read_one
 from everygroup.imaging._store import GrowingArray, locked, require_space, writing
 from everygroup.imaging.npz import NpzImages
-from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, Resize
+from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES
 from everygroup.imaging.sources import ImageSource
+from everygroup.reading import OnBadImage, Resize
 
 SCHEMA = 1
 RECORD = "cohort.json"
 ARRAY = "images.npy"
 BAD_IMAGES = "bad_images.csv"
-OnBadImage = Literal["error", "skip"]
 
 _NAMED = 10  # bad images named in a message
 

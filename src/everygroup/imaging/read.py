@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from PIL import (
@@ -23,8 +23,8 @@ from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._reference import header_name, read_part, split_reference
 from everygroup.imaging.dicom import is_dicom, read_dicom
 from everygroup.imaging.nifti import is_nifti, read_nifti
+from everygroup.reading import Resize
 
-Resize = Literal["crop", "pad", "stretch"]
 RESIZE_POLICIES: tuple[str, ...] = get_args(Resize)
 DEFAULT_MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 1 << 30

@@ -18,34 +18,31 @@ from everygroup.datasets._samples import Found, Request, limited_rows
 from everygroup.datasets._table import check_columns, check_ids
 from everygroup.datasets.published._choose import LABEL, Chosen, choose
 from everygroup.datasets.published._layout import is_tidy
-from everygroup.datasets.reader import names_of, write_cohort
+from everygroup.datasets.reader import write_cohort
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import safe_csv
-from everygroup.imaging import OnBadImage, Resize
 from everygroup.imaging.sources import FolderImages
+from everygroup.reading import Reading, Resize
 
 MISSING_IMAGES = "missing_images.csv"
 ALLOW_MISSING = 0.01
+# Options of reading that a published set answers by itself, or that a prepared folder does not keep.
+_KNOWN = {"label", "id_column", "image_column", "images", "drop_unlabelled", "units_with_duplicates"}
 
 
 def prepare_published(
     name: str,
     raw: Path | str,
     out: Path | str,
+    reading: Reading | None = None,
     *,
     label_map: str | None = None,
     column_map: Mapping[str, str] | None = None,
     leave_out: Sequence[tuple[str, str]] = (),
     allow_missing: float = ALLOW_MISSING,
-    group: Sequence[str] | str | None = None,
-    bins: Mapping[str, Any] | None = None,
-    split_by: str | None = None,
-    image_size: int | None = None,
-    on_bad_image: OnBadImage = "error",
-    resize: Resize = "crop",
     workers: int | None = None,
-    sample_limit: int | None = None,
     overwrite: bool = False,
+    **options: Any,
 ) -> Path:
     """Prepare a published data set from the files as distributed; `read_cohort` opens the folder at once.
 
@@ -67,8 +64,9 @@ def prepare_published(
     allow_missing : float
         Share of images that may be absent (1 % by default). Absent ones are counted aloud and listed in
         ``missing_images.csv``. With ``on_bad_image="skip"`` any share but all may be absent.
-    group, bins, split_by, image_size, on_bad_image, resize, workers, sample_limit, overwrite
-        As in `everygroup.datasets.prepare_cohort`; the default image size is 128, or that of a lone npz archive.
+    reading, workers, overwrite, **options
+        As in `everygroup.datasets.prepare_cohort`; the default image size is 128, or that of a lone npz archive. What
+        the set knows of itself is refused: label, id and images.
 
     Raises
     ------
@@ -77,33 +75,28 @@ def prepare_published(
     ImageError
         For images that cannot be decoded.
     SettingsError
-        For an unknown data set, or a share outside [0, 1].
+        For an unknown data set, a share outside [0, 1], unknown options or impossible values.
     """
     if not 0 <= allow_missing <= 1:
         raise SettingsError(f"allow_missing is {allow_missing}.", fix="give a share between 0 and 1, such as 0.05")
     raw, out = Path(raw), Path(out)
+    request = Request.of(raw, reading, options, workers=workers)
+    if own := [f"--{key.replace('_', '-')}" for key in request.given() if key in _KNOWN]:
+        raise SettingsError(
+            f"{', '.join(own)}: a published set knows its columns.",
+            fix="leave it out; choose the label with --label-map",
+        )
     check_folders(raw, out)
     chosen = choose(name, raw, label_map=label_map, column_map=column_map, leave_out=leave_out)
-    request = Request(
-        raw,
-        label=LABEL,
-        group=names_of(group),
-        bins=dict(bins or {}),
-        split_by=split_by or chosen.adapter.info.unit,
-        image_size=image_size,
-        on_bad_image=on_bad_image,
-        resize=resize,
-        workers=workers,
-        sample_limit=sample_limit,
-    )
+    request = request.model_copy(update={"label": LABEL, "split_by": request.split_by or chosen.adapter.info.unit})
     check_columns(chosen.found.path, chosen.table, [*request.group, request.split_by])
     check_ids(chosen.found.path, chosen.table["image_id"], "image_id")
     if request.group:
         GroupRule.make(request.group, request.bins).assign(chosen.table)  # told before the long work
-    images = _images(chosen, image_size, resize)
-    table = chosen.table.iloc[limited_rows(np.arange(len(chosen.table)), sample_limit)]
+    images = _images(chosen, request.image_size, request.shape)
+    table = chosen.table.iloc[limited_rows(np.arange(len(chosen.table)), request.sample_limit)]
     absent = _absent(table, images)
-    _judge(absent, len(table), images, allow_missing if on_bad_image == "error" else 1.0)
+    _judge(absent, len(table), images, allow_missing if request.on_bad_image == "error" else 1.0)
     present = table.drop(index=absent.index)
     pictures = Pictures.of(chosen.found.path, chosen.table["image"], images.source, [i + 2 for i in chosen.table.index])
     pictures.check(chosen.table.index.get_indexer(present.index), may_lack=False)

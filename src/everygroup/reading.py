@@ -1,0 +1,91 @@
+"""How a cohort is read: one option, one line. Command line, config files, recipes and Python calls follow from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from everygroup.settings import option
+
+Resize = Literal["crop", "pad", "stretch"]
+OnBadImage = Literal["error", "skip"]
+
+
+def _names(value: Any) -> Any:
+    """Take one name for a list of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _rules(value: Any) -> Any:
+    """Refuse what no rule can be; numbers and sets themselves are read by `everygroup.cohort.Binning`."""
+    rules = list(value.values()) if isinstance(value, Mapping) else [None]
+    sets = [members for rule in rules if isinstance(rule, dict) for members in rule.values()]
+    if any(rule is None for rule in rules) or not all(isinstance(members, list | tuple) for members in sets):
+        raise PydanticCustomError(
+            "bins", "give each column its rule, such as age: 40,60 on a line of its own below bins:"
+        )
+    return dict(value)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Rules = Annotated[dict[str, Any], BeforeValidator(_rules)]
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if hasattr(value, "__fspath__") else value)]
+
+
+class Reading(BaseModel):
+    """The options of `everygroup.read_cohort`; they are options of the commands and keys of configs and recipes, too.
+
+    A further option is a further line here and the place where it acts. None stands for an option that is not given.
+    """
+
+    model_config = ConfigDict(title="Cohort", frozen=True, extra="forbid", strict=True)
+
+    label: str | None = option(None, "column of the diagnosis", metavar="COLUMN")
+    group: Names = option(
+        (), "column of a sensitive attribute; several of them are their intersections", metavar="COLUMN"
+    )
+    bins: Rules = option(
+        {},
+        "make groups of an attribute's values: age=40,60 (a cut belongs to the group below it), or "
+        "'skin_type=light:1,2,3|dark:4,5,6'",
+        metavar="COLUMN=RULE",
+    )
+    split_by: str | None = option(
+        None, "column of the patient or lesion, which is never torn between training and test", metavar="COLUMN"
+    )
+    id_column: str | None = option(
+        None, "column that identifies a sample", metavar="COLUMN", otherwise="guessed, and said"
+    )
+    image_column: str | None = option(None, "column of the image's file name, where it is not the id", metavar="COLUMN")
+    images: Text | None = option(
+        None, "folder, zip or npz of the images, where they do not lie beside the table", metavar="PATH"
+    )
+    image_size: int | None = option(
+        None, "side of the square images", metavar="PIXELS", ge=1, otherwise="that of the npz, else 128"
+    )
+    resize: Resize | None = option(
+        None, "cut out the central square, keep all on black, or change the aspect ratio", otherwise="crop"
+    )
+    on_bad_image: OnBadImage = option(
+        "error", "stop at images that are missing or damaged, or leave them out and list them"
+    )
+    drop_unlabelled: bool = option(False, "leave rows without a label out instead of refusing them")
+    sample_limit: int | None = option(
+        None, "read at most N samples, chosen at random once, for trying things out", metavar="N", ge=1
+    )
+    units_with_duplicates: bool = option(
+        False,
+        "keep patients (or images) that share copies of images, also near ones, in one part of the split",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given_only(cls, values: Any) -> Any:
+        return {k: v for k, v in values.items() if v is not None} if isinstance(values, Mapping) else values
+
+    def given(self) -> dict[str, Any]:
+        """Return what was asked for, without what was left to the defaults."""
+        return {name: getattr(self, name) for name in Reading.model_fields if name in self.model_fields_set}
