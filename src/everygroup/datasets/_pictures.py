@@ -101,7 +101,8 @@ class Pictures:
 
     def _fit_several(self, several: Sequence[int]) -> tuple[str, str]:
         lines = [
-            f"  row {self.rows[k]}, {self.names[k]!r}: {', '.join(self.matches[k].rivals[:3])}"
+            f"  row {self.rows[k]}, {self.names[k]!r}"
+            + ("" if self.source.hides_names else f": {', '.join(self.matches[k].rivals[:3])}")
             for k in several[:_PAIRS_SHOWN]
         ]
         return (

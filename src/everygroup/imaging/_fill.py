@@ -58,10 +58,8 @@ def read_one(
     """Decode the image of a sample, or say why it cannot be used."""
     found = source.match(sample_id)
     if (member := found.member) is None:
-        several = f"several images of this name, {', '.join(found.rivals[:3])}"
-        return BadImage(
-            sample_id, row, "", f"{source.path.name} holds {several if found.rivals else 'no image of this name'}"
-        )
+        holds = "several images" if found.rivals else "no image"
+        return BadImage(sample_id, row, "", f"{source.path.name} holds {holds} of this name")
     file = "" if source.hides_names else member
     label = file or sample_id
     try:
