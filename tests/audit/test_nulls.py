@@ -137,3 +137,19 @@ def test_the_detectable_gap_of_a_rate_is_one_of_a_rate() -> None:
     result = audit_arrays(y, y_pred=answer, sensitive_features={"sex": group}, n_boot=399, metrics=["accuracy"])
     # a group that falls behind 0.9 scatters more: about 0.19, not the 0.14 of a spread as at 0.9
     assert 0.155 < _gap(result, "accuracy")["detectable"] < 0.25
+
+
+def test_a_gap_in_calibration_error_that_is_bias_is_told_from_a_real_one() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.random(2040)
+    group = np.array(["large"] * 2000 + ["small"] * 40)
+    y = (rng.random(2040) < p).astype(int)
+    found = {}
+    for name, score in (("fair", p), ("wrong", np.where(group == "small", 1 - p, p))):
+        scores = np.stack([1 - score, score], axis=1)
+        options = {"sensitive_features": group, "classes": [0, 1], "metrics": ["ece"], "n_boot": 300}
+        table = audit_arrays(y, y_score=scores, **options).table
+        found[name] = table[table["group"] == "gap"].set_index("metric").loc["ece"]
+    fair, wrong = found["fair"], found["wrong"]
+    assert fair["value"] > 0.05 and fair["p"] > 0.05 and fair["chance"] > 0.05  # wide, and all of it bias
+    assert wrong["p"] == pytest.approx(1 / 301) and wrong["value"] > wrong["chance_high"] > wrong["chance"]

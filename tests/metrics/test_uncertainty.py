@@ -175,16 +175,16 @@ def test_weighted_selective_risk_equals_that_of_the_drawn_rows(rows: list[tuple[
     w = weight.astype(np.float32)[:, None]
     drawn = np.repeat(np.arange(len(rows)), weight)
     if not drawn.size:
-        assert np.isnan(order.aurc(w)[0]) and np.isnan(order.accuracy(w)[0])
+        assert np.isnan(order.evaluate(w)[0][0]) and np.isnan(order.evaluate(w)[1][0])
         return
     risk = selective_risk(wrong[drawn], sure[drawn])
-    assert order.aurc(w)[0] == pytest.approx(risk.mean(), abs=1e-9)
+    assert order.evaluate(w)[0][0] == pytest.approx(risk.mean(), abs=1e-9)
     for share in (0.3, 0.8, 1.0):
         kept = int(np.ceil(share * drawn.size - 1e-9))
-        assert order.accuracy(w, share)[0] == pytest.approx(1 - risk[kept - 1], abs=1e-9)
+        assert order.evaluate(w, share)[1][0] == pytest.approx(1 - risk[kept - 1], abs=1e-9)
 
 
 def test_selective_risk_without_rows_is_undefined() -> None:
     empty = Selective.of([], [], [], 3)
     ones = np.ones((3, 2), dtype=np.float32)
-    assert np.isnan(empty.aurc(ones)).all() and np.isnan(empty.accuracy(ones)).all()
+    assert np.isnan(empty.evaluate(ones)).all()

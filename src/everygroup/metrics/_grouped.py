@@ -105,6 +105,14 @@ def probability_codes(
     return index, score
 
 
+def class_names(y_true: ArrayLike, classes: Sequence[Hashable] | None, n_classes: int) -> list[Hashable]:
+    """Names of the columns of scores: given, numbers where labels are, else the sorted labels."""
+    if classes is not None:
+        return list(classes)
+    true = np.asarray(y_true)
+    return list(range(n_classes)) if np.issubdtype(true.dtype, np.number) else sorted(set(true.tolist()))
+
+
 def class_position(positive: Hashable, y_true: ArrayLike, classes: Sequence[Hashable] | None, n_classes: int) -> int:
     """Column of the scores that belongs to the class `positive`.
 
@@ -113,13 +121,7 @@ def class_position(positive: Hashable, y_true: ArrayLike, classes: Sequence[Hash
     PredictionsError
         For an unknown class.
     """
-    true = np.asarray(y_true)
-    if classes is not None:
-        names = list(classes)
-    elif np.issubdtype(true.dtype, np.number):
-        names = list(range(n_classes))
-    else:
-        names = sorted(set(true.tolist()))
+    names = class_names(y_true, classes, n_classes)
     if positive not in names:
         raise PredictionsError(f"Unknown class {positive!r}.", fix=f"classes: {names}")
     return names.index(positive)

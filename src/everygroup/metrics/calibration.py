@@ -114,7 +114,7 @@ def ece(
 
     Returns
     -------
-    Measured; biased upwards where n is small (see the module), so compare a gap with `ece_gap_null`.
+    Measured; biased upwards where n is small (see the module), so compare a gap with what chance gives in an audit.
 
     References
     ----------

@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import measure_rows, probability_codes
+from everygroup.metrics._grouped import class_names, measure_family, probability_codes, record
 from everygroup.metrics._inputs import FloatArray, IntArray, group_codes
 from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.means import Shares
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
 from everygroup.predictions.columns import TRAIN_WORDS
@@ -111,7 +112,7 @@ def label_suspects(
     rows = np.flatnonzero((sure >= 0) & (sure != index))
     joint = np.zeros((k, k), dtype=np.int64)
     np.add.at(joint, (index[sure >= 0], sure[sure >= 0]), 1)
-    names = np.array(_class_names(y_true, classes, k), dtype=object)
+    names = np.array(class_names(y_true, classes, k), dtype=object)
     group, groups = (np.full(n, -1), []) if sensitive_features is None else group_codes(sensitive_features)
     if group.size != n:
         raise PredictionsError(f"sensitive_features has {group.size} values but there are {n} samples.")
@@ -164,30 +165,18 @@ def label_suspect_share(
     index, score = probability_codes(y_true, y_score, classes)
     sure, _ = confident_class(index, score)
     suspect = (sure >= 0) & (sure != index)
-    return measure_rows(
-        lambda rows: float(suspect[rows].mean()) if rows.size else float("nan"), index.size, sensitive_features
-    )
-
-
-def _class_names(y_true: ArrayLike, classes: Sequence[Hashable] | None, n_classes: int) -> list[Hashable]:
-    if classes is not None:
-        return list(classes)
-    true = np.asarray(y_true)
-    return list(range(n_classes)) if np.issubdtype(true.dtype, np.number) else sorted(set(true.tolist()))
+    share = Shares({"label_suspect_share": (suspect, np.ones_like(suspect))})
+    return measure_family(share, "label_suspect_share", index.size, sensitive_features)
 
 
 METRICS: tuple[MetricInfo, ...] = (
-    MetricInfo(
+    record(
         "label_suspect_share",
         "Label noise suspects (share)",
-        "performance",
-        0.0,
-        1.0,
-        0.0,
-        False,
-        "y_score",
-        "none",
-        "Northcutt, Jiang and Chuang, JAIR 2021",
         label_suspect_share,
+        optimum=0.0,
+        requires="y_score",
+        source="Northcutt, Jiang and Chuang, JAIR 2021",
     ),
 )
+"""Registry records of this file."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from everygroup.metrics._grouped import class_position, measure_rows, probability_codes
+from everygroup.metrics._grouped import class_position, measure_rows, probability_codes, record
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.calibration import confidence
 from everygroup.metrics.info import MetricInfo
@@ -202,45 +203,17 @@ def calibration_in_the_large(
     return _measure(y_true, y_score, sensitive_features, classes, positive, "intercept", fixed_slope=True)
 
 
-_INFINITE = float("inf")
-METRICS: tuple[MetricInfo, ...] = (
-    MetricInfo(
-        "calibration_slope",
-        "Calibration slope",
-        "performance",
-        -_INFINITE,
-        _INFINITE,
-        1.0,
-        None,
-        "y_score",
-        "none",
-        "Cox 1958; Van Calster et al. 2019",
-        calibration_slope,
-    ),
-    MetricInfo(
-        "calibration_intercept",
-        "Calibration intercept",
-        "performance",
-        -_INFINITE,
-        _INFINITE,
-        0.0,
-        None,
-        "y_score",
-        "none",
-        "Cox 1958; Van Calster et al. 2019",
-        calibration_intercept,
-    ),
-    MetricInfo(
-        "calibration_in_the_large",
-        "Calibration in the large",
-        "performance",
-        -_INFINITE,
-        _INFINITE,
-        0.0,
-        None,
-        "y_score",
-        "none",
-        "Cox 1958; Van Calster et al. 2019",
-        calibration_in_the_large,
-    ),
+_record = partial(
+    record,
+    low=float("-inf"),
+    high=float("inf"),
+    two_sided=True,
+    requires="y_score",
+    source="Cox 1958; Van Calster et al. 2019",
 )
+METRICS: tuple[MetricInfo, ...] = (
+    _record("calibration_slope", "Calibration slope", calibration_slope, optimum=1.0),
+    _record("calibration_intercept", "Calibration intercept", calibration_intercept, optimum=0.0),
+    _record("calibration_in_the_large", "Calibration in the large", calibration_in_the_large, optimum=0.0),
+)
+"""Registry records of this file."""

@@ -41,18 +41,12 @@ class Selective:
 
         return cls(count(np.ones(sure.size, dtype=bool)), count(error))
 
-    def aurc(self, weights: NDArray[np.float32]) -> FloatArray:
-        """Area under the risk-coverage curve (r,) under whole-number weights (C, r); NaN without rows."""
-        return self.evaluate(weights)[0]
-
-    def accuracy(self, weights: NDArray[np.float32], coverage: float = 0.8) -> FloatArray:
-        """Accuracy (r,) among the most confident ``ceil(coverage * n)`` rows; NaN without rows."""
-        return self.evaluate(weights, coverage)[1]
-
     def evaluate(
         self, weights: NDArray[np.float32], coverage: float = 0.8, *, aurc: bool = True
     ) -> tuple[FloatArray, FloatArray]:
-        """`aurc` (NaN if not wanted) and `accuracy` from one pass.
+        """Area under the risk-coverage curve and accuracy of the surest ``ceil(coverage * n)`` rows, from one pass.
+
+        Both (r,) under whole-number weights (C, r); NaN without rows, the area also where it is not wanted.
 
         Within a level of w rows of which a share e is wrong, below W rows of which E are wrong, the mean over the
         orders of its rows is ``sum_j (E + j e) / (W + j) = w e + (E - e W) (H(W + w) - H(W))`` with the harmonic
