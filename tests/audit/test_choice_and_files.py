@@ -20,13 +20,13 @@ def test_standard_all_and_named_metrics(make) -> None:
         return table.loc[table["group"] == "overall", "metric"].tolist()
 
     standard = shown()
-    assert standard[:6] == ["macro_precision", "macro_recall", "macro_f1", "accuracy", "balanced_accuracy", "auc"]
-    assert standard[6:] == ["auprc", "brier", "nll", "ece"]
+    assert standard == ["balanced_accuracy", "macro_f1", "accuracy", "auc", "auprc", "brier", "nll", "ece"]
     everything = shown(metrics="all")
     assert set(standard) < set(everything) and {"recall[c1]", "f1[c0]", "auc[c2]", "matthews"} < set(everything)
     assert shown(metrics=["recall", "ece"]) == ["recall[c0]", "recall[c1]", "recall[c2]", "ece"]
     assert shown(metrics="auc[c1]") == ["auc[c1]"]
-    assert audit(p, n_boot=3, metrics=["ece"]).summary().startswith("By group, Calibration error (ECE")
+    assert shown(metrics=["auroc", "tpr[c1]", "mcc", "sensitivity"])[:3] == ["auc", "recall[c1]", "matthews"]
+    assert audit(p, n_boot=3, metrics=["ece"]).summary().startswith("By group, calibration error (ECE")
     with pytest.raises(SettingsError, match="'wisdom' is no metric"):
         shown(metrics=["wisdom"])
     with pytest.raises(SettingsError, match="No metric is named"):

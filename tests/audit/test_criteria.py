@@ -30,7 +30,7 @@ def judge(y, answer, group, names=("f", "m"), classes=("benign", "malignant"), s
     rows, flags = criteria_rows(
         np.asarray(y), np.asarray(answer), score, classes, part, cluster, options.pop("plan", PLAN), **options
     )
-    return {row["criterion"]: row for row in rows}, flags
+    return {row["criterion"]: row for row in rows}, [str(flag) for flag in flags]
 
 
 def test_gaps_are_those_of_the_metrics() -> None:

@@ -45,7 +45,7 @@ def test_no_worst_group_without_a_direction(make) -> None:
     result = audit(make(), n_boot=10, metrics=["selection_rate[c1]", "recall[c1]"], attributes=["sex"])
     worst = result.table[result.table["group"] == "worst"]
     assert worst["metric"].tolist() == ["recall[c1]"]
-    assert "Share answered of c1" in result.summary()
+    assert "share answered of c1" in result.summary()
     info = metric_info("dice_size_adjusted")
     assert info.optimum == 1.0 and info.higher_is_better
 
@@ -67,10 +67,18 @@ def test_balanced_accuracy_is_widened_for_its_rarest_class() -> None:
     y = np.repeat([0, 1, 0, 1], [46, 4, 46, 4])
     answer = np.where(rng.random(100) < 0.7, y, 1 - y)
     answer[[46, 96]] = 0
-    table = audit_arrays(y, y_pred=answer, sensitive_features=["a"] * 50 + ["b"] * 50, n_boot=400, min_n=2).table
+    table = audit_arrays(
+        y, y_pred=answer, sensitive_features=["a"] * 50 + ["b"] * 50, n_boot=400, min_n=2, metrics="all"
+    ).table
     rows = table[table["group"] == "a"].set_index("metric")
     plain = audit_arrays(
-        y, y_pred=answer, sensitive_features=["a"] * 50 + ["b"] * 50, n_boot=400, min_n=2, interval="percentile"
+        y,
+        y_pred=answer,
+        sensitive_features=["a"] * 50 + ["b"] * 50,
+        n_boot=400,
+        min_n=2,
+        metrics="all",
+        interval="percentile",
     ).table
     narrow = plain[plain["group"] == "a"].set_index("metric")
     width = rows["high"] - rows["low"]
@@ -89,7 +97,7 @@ def test_a_resampled_part_is_said_and_leaves_values_alone(monkeypatch: pytest.Mo
     part = audit_arrays(y, **given)
     assert "resampled_part" not in full.settings
     assert part.settings["resampled_part"]["site"]["clusters"] == 2 * most and any(
-        "random part of 1,000" in f for f in part.flags
+        "random part of 1,000" in f for f in map(str, part.flags)
     )
     assert part.table["value"].to_numpy() == pytest.approx(full.table["value"].to_numpy(), nan_ok=True)
     a, b = (t[t["group"].isin(["a", "b"]) & (t["metric"] == "auc")] for t in (full.table, part.table))
@@ -99,7 +107,7 @@ def test_a_resampled_part_is_said_and_leaves_values_alone(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("split", ["Train", "training"])
 def test_training_rows_are_flagged_by_any_of_their_names(make, split: str) -> None:
     result = audit(make(split=split), n_boot=5)
-    assert any("These are the training samples" in flag for flag in result.flags)
+    assert "These are the training samples" in " ".join(map(str, result.flags))
     noise = result.sources[result.sources["source"] == "label noise"]
     assert noise["value"].isna().all() and noise["note"].str.startswith("skipped").all()
 

@@ -40,7 +40,7 @@ def test_values_are_those_of_the_metrics() -> None:
     assert set(found.intersections["group"]) == {"a", "b"}
     unknown = np.isnan(y).sum(axis=0)
     assert found.settings["n_unknown"] == dict(zip(LABELS, unknown.tolist(), strict=True))
-    assert sum("have no known label" in flag for flag in found.flags) == 3
+    assert sum("have no known label" in flag for flag in map(str, found.flags)) == 3
     assert found.settings["headline"] == "label_macro_f1" and "F1 (mean over labels)" in found.summary()
 
 
@@ -61,7 +61,7 @@ def test_answers_without_scores_and_without_rows_for_labels() -> None:
     pred = (score >= 0.3).astype(int)
     answered = audit_multilabel(y, y_pred=pred, sensitive_features={"g": group}, n_boot=20, baseline=pred)
     assert "label_macro_auc" not in set(answered.table["metric"]) and "recall[0]" in set(answered.table["metric"])
-    assert any("no scores" in flag for flag in answered.flags)
+    assert "no scores" in " ".join(map(str, answered.flags))
     assert (answered.comparison["change"] == 0).all()
     both = audit_multilabel(
         y, score, y_pred=pred, threshold=[0.3, 0.3, 0.3], sensitive_features={"g": group}, n_boot=20, by_label=False

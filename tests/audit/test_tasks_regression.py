@@ -54,7 +54,7 @@ def test_every_estimate_has_n_and_an_interval_and_every_gap_a_p(result: Audit) -
     assert gaps["p"].between(0, 1).all()
     assert gaps.loc[("sex", "bias"), "p"] < 0.01 and gaps.loc[("sex", "conditional_residual_gap"), "p"] < 0.01
     assert gaps.loc[("site", "bias"), "p"] > 0.05
-    assert result.settings["headline"] == "mae" and "Mean absolute error is highest in m" in result.summary()
+    assert result.settings["headline"] == "mae" and "mean absolute error is highest in m" in result.summary()
     assert set(table["metric"]) == {i.name for i in METRICS}
 
 
@@ -81,7 +81,7 @@ def test_the_comparison_is_paired_and_tells_levelling_down(result: Audit) -> Non
     y, _, features = _data()
     better_gap = y + np.where(features["sex"] == "m", 1.0, 2.5)
     again = audit_regression(y, worse, sensitive_features=features[["sex"]], baseline=better_gap, n_boot=99)
-    assert any("levelled down" in flag for flag in again.flags)
+    assert "levelled down" in " ".join(map(str, again.flags))
 
 
 def test_intersections_show_what_single_attributes_hide() -> None:
@@ -93,7 +93,9 @@ def test_intersections_show_what_single_attributes_hide() -> None:
     found = audit_regression(y, p, sensitive_features={"sex": sex, "site": site}, n_boot=200, intersections=2)
     rows = found.intersections[(found.intersections["metric"] == "mae")].set_index("group")
     assert (rows.loc[["f, a", "m, b", "f, b", "m, a"], "p_adjusted"] < 0.02).all()
-    assert any("no single attribute shows a difference in Mean absolute error" in flag for flag in found.flags)
+    assert any(
+        "no single attribute shows a difference in Mean absolute error" in flag for flag in map(str, found.flags)
+    )
 
 
 def test_null_gaps_have_uniform_p() -> None:
@@ -126,7 +128,7 @@ def test_missing_small_and_single_groups() -> None:
     found = audit_regression(y, p, sensitive_features={"sex": sex}, n_boot=50)
     table = found.table.set_index(["group", "metric"])
     assert table.loc[("missing", "mae"), "n"] == 5 and table.loc[("x", "mae"), "note"] == "n too small"
-    assert any("5 of 240 samples have no value" in flag for flag in found.flags)
+    assert "5 of 240 samples have no value" in " ".join(map(str, found.flags))
     alone = audit_regression(y, p, sensitive_features={"sex": ["f"] * N}, n_boot=50)
     gaps = alone.table[alone.table["group"] == "gap"]
     assert gaps["value"].isna().all() and (gaps["note"] == "fewer than two groups can be compared").all()
@@ -136,7 +138,7 @@ def test_constant_outcomes_are_undefined_and_said() -> None:
     features = {"sex": ["f", "m"] * 20}
     found = audit_regression(np.full(40, 7.0), np.arange(40.0), sensitive_features=features, n_boot=50)
     assert np.isnan(found.value("sex", "f", "r2")) and np.isnan(found.value("sex", "f", "spearman"))
-    assert any("All outcomes are equal" in flag for flag in found.flags)
+    assert "All outcomes are equal" in " ".join(map(str, found.flags))
     rows = found.table[found.table["value"].isna()]
     assert ((rows["note"] != "") | (rows["group"] == "overall")).all()
 

@@ -87,10 +87,12 @@ def test_the_grouping_goes_by_the_name_of_its_attribute(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "predictions-audit"
     kept = json.loads((folder / "audit.json").read_text())
     assert (
-        kept["summary"].startswith("By light, macro F1 is lowest in")
+        kept["summary"].startswith("By light, balanced accuracy is lowest in")
         and "; among groups with n >= 10)" in kept["summary"]
     )
-    assert "light: group dim has 8 samples (fewer than 10): n too small, left out of gaps." in kept["flags"]
+    assert "light: group dim has 8 samples (fewer than 10): n too small, left out of gaps." in [
+        flag["text"] for flag in kept["flags"]
+    ]
     card, page = (folder / "model-card.md").read_text(), (folder / "report.html").read_text()
     assert "Groups of light." in card and "(light, n = " in page and "Among groups with n" not in card
     assert all("FAILED: gap(accuracy,light)&gt;=0: by light" in text for text in (page, card))

@@ -29,6 +29,7 @@ AGAINST_EVERYBODY = (
 OF_NORMALS = ("normal_score_ks", "normal_score_wasserstein")
 """Metrics that count the normal samples only."""
 NO_BEST = ("calibration_slope", "calibration_intercept", "calibration_in_the_large", "entropy_error_auc", "auprc_lift")
+NO_BEST += ("prevalence", "selection_rate")
 """Undefined for answers that are all certain and right, or with a best value that depends on the prevalence."""
 Data = tuple[Any, Any, np.ndarray]
 FILE_OF = {info.name: module for module in MODULES for info in import_module(f"everygroup.metrics.{module}").METRICS}
@@ -111,7 +112,8 @@ def same(a: Measured, b: Measured) -> bool:
 def test_record(name: str) -> None:
     info = metric_info(name)
     assert info.name == name and info.title and info.source
-    assert info.low <= info.optimum <= info.high
+    # neither more nor less of a prevalence is better
+    assert np.isnan(info.optimum) or info.low <= info.optimum <= info.high
     if info.higher_is_better is not None and info.optimum in (info.low, info.high):
         assert info.higher_is_better == (info.optimum == info.high)
 

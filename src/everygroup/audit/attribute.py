@@ -37,6 +37,8 @@ def attribute_rows(
         chance = m.chance(metric) if group == "gap" else (nan, nan)
         low, high = spread(float(limits[0]), float(limits[1]))
         constant = np.isnan(low) and not np.isnan(limits[0])
+        counts = None if group == "gap" else m.trials.get(metric)
+        at = -1 if group == "overall" else slots[0] if slots else 0
         rows.append(
             {
                 "attribute": part.attribute,
@@ -46,6 +48,8 @@ def attribute_rows(
                 "low": low,
                 "high": high,
                 "n": int(part.n[list(slots)].sum()),
+                "successes": None if counts is None else int(counts[0][at]),
+                "trials": None if counts is None else int(counts[1][at]),
                 "n_positive": None if positives is None else int(positives[list(slots)].sum()),
                 "note": more.get("note", "") or (CONSTANT if constant else ""),
                 "p": more.get("p", nan),

@@ -1,20 +1,22 @@
-"""Which metrics an audit of classes shows, and the families that measure them."""
+"""Which metrics an audit of classes shows, which one leads, and the families that measure them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from everygroup.audit.score_families import LOSSES, RANKED, Losses, Ranks
 from everygroup.errors import SettingsError
-from everygroup.metrics.classification import Classification, Convention, wanted_metrics
+from everygroup.metrics.classification import Classification, Convention, counted_names
 from everygroup.metrics.families import Array, Family, Index
+from everygroup.metrics.registry import canonical
 
 Metrics = Literal["standard", "all"] | Sequence[str]
 STANDARD_RANKED: tuple[str, ...] = ("auc", "auprc")
 STANDARD_LOSSES: tuple[str, ...] = ("brier", "nll", "ece")
+OF_TWO = ("sensitivity", "specificity", "ppv", "npv")
+"""What leads with two classes: rates of the positive one."""
 
 
 @dataclass(frozen=True)
@@ -28,66 +30,110 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Names of the metrics of labels, of ranks and of losses that are shown."""
+class Figures:
+    """What an audit is about, chosen once: its tables, changes, gates, flags and sentences all follow it.
 
-    counted: tuple[str, ...]
-    ranked: tuple[str, ...]
-    losses: tuple[str, ...]
+    Attributes
+    ----------
+    shown : names of the metrics in the order in which they are shown.
+    headline : the one that leads.
+    crossed : those by which subgroups of several attributes are compared.
+    positive : the positive one of two classes; empty with more.
+    critical : classes whose recall matters most.
+    """
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them, in the order in which they are shown."""
-        return (*self.counted, *self.ranked, *self.losses)
-
-    def and_more(self, counted: Sequence[str], losses: Sequence[str]) -> Chosen:
-        """These and further metrics, which are measured but not shown among them."""
-        more = (tuple(dict.fromkeys([*a, *b])) for a, b in ((self.counted, counted), (self.losses, losses)))
-        return Chosen(next(more), self.ranked, next(more))
+    shown: tuple[str, ...]
+    headline: str
+    crossed: tuple[str, ...] = ()
+    positive: str = ""
+    critical: tuple[str, ...] = ()
 
 
-def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool) -> Chosen:
-    """Sort the wanted metrics by what they need.
+def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool, critical: Sequence[str] = ()) -> Figures:
+    """Choose the figures of an audit of classes.
+
+    With two classes these are rates of the positive one, which is the second; with more the balanced accuracy and the
+    recall of every critical class. The first critical class leads, else the first metric.
 
     Parameters
     ----------
-    metrics : 'standard', 'all', or names; a bare rate such as 'recall' means that of every class.
+    metrics : 'standard', 'all', or names, also those used elsewhere such as 'tpr'. A bare rate such as 'recall' is that
+        of the positive one of two classes, or of every class of more.
     scores : whether there are scores; without them 'standard' and 'all' leave out what needs them.
+    critical : names of classes.
 
     Raises
     ------
     SettingsError
-        For an unknown metric, one that needs scores where there are none, or an empty list.
+        For an unknown metric or class, a metric that needs scores where there are none, or an empty list.
     """
+    unknown = [c for c in critical if c not in classes]
+    if unknown:
+        raise SettingsError(
+            f"There is no class {', '.join(map(repr, unknown))} to be critical.", fix=f"classes: {', '.join(classes)}"
+        )
+    positive = classes[1] if len(classes) == 2 else ""
+    # of the positive class the recall is the sensitivity, which is there already
+    recalls = tuple("sensitivity" if c == positive else f"recall[{c}]" for c in critical)
     if isinstance(metrics, str) and metrics not in ("standard", "all"):
         metrics = (metrics,)
-    if metrics == "standard":
-        counted = wanted_metrics("standard", classes)
-        return Chosen(counted, STANDARD_RANKED, STANDARD_LOSSES) if scores else Chosen(counted, (), ())
-    if metrics == "all":
-        counted = wanted_metrics("all", classes)
-        by_class = [f"{m}[{c}]" for m in STANDARD_RANKED for c in classes] if len(classes) > 2 else []
-        return Chosen(counted, (*RANKED, *by_class), LOSSES) if scores else Chosen(counted, (), ())
-    names = tuple(metrics)
-    if not names:
+    if isinstance(metrics, str):
+        shown = _standard(classes, recalls, scores=scores)
+        if metrics == "all":
+            shown = (*shown, *_further(classes, scores=scores))
+    else:
+        shown = tuple(n for name in metrics for n in _named(name, classes, scores=scores))
+    shown = tuple(dict.fromkeys(shown))
+    if not shown:
         raise SettingsError("No metric is named.", fix="name at least one, or 'standard' or 'all'")
-    needs = [n for n in names if re.sub(r"\[.*\]$", "", n) in (*RANKED, *LOSSES)]
-    if needs and not scores:
-        raise SettingsError(f"{needs[0]} needs scores, and there are none.", fix="add one score column per class")
-    ranked = tuple(n for n in needs if n not in LOSSES)
-    labels = tuple(n for n in names if n not in needs)
-    counted = wanted_metrics(labels, classes) if labels else ()
-    return Chosen(counted, ranked, tuple(n for n in needs if n in LOSSES))
+    headline = next((r for r in recalls if r in shown), shown[0])
+    crossed: tuple[str, ...] = ()
+    if not isinstance(metrics, str):
+        crossed = tuple(n for n in shown if n.partition("[")[0] not in (*RANKED, *LOSSES))
+    if not crossed and positive:
+        crossed = ("sensitivity", "specificity", "selection_rate", "accuracy")
+    elif not crossed:
+        crossed = ("balanced_accuracy", *recalls, "macro_f1", "accuracy")
+    return Figures(shown, headline, tuple(dict.fromkeys(crossed)), positive, tuple(critical))
 
 
-def families_of(answers: Answers, classes: tuple[str, ...], chosen: Chosen, *, convention: Convention) -> list[Family]:
-    """The families that measure the chosen metrics."""
+def _standard(classes: tuple[str, ...], recalls: Sequence[str], *, scores: bool) -> tuple[str, ...]:
+    losses = STANDARD_LOSSES if scores else ()
+    if len(classes) == 2:
+        return (*OF_TWO, *(("auc",) if scores else ()), "accuracy", *recalls, *losses)
+    ranked = STANDARD_RANKED if scores else ()
+    return ("balanced_accuracy", *recalls, "macro_f1", "accuracy", *ranked, *losses)
+
+
+def _further(classes: tuple[str, ...], *, scores: bool) -> tuple[str, ...]:
+    """Every metric, of all classes together and of each."""
+    by_class = [f"{m}[{c}]" for m in STANDARD_RANKED for c in classes] if len(classes) > 2 else []
+    return (*counted_names("all", classes), *((*RANKED, *by_class, *LOSSES) if scores else ()))
+
+
+def _named(name: str, classes: tuple[str, ...], *, scores: bool) -> tuple[str, ...]:
+    """The metrics that one name means."""
+    base, bracket, label = name.partition("[")
+    scored = canonical(base) + bracket + label
+    if canonical(base) not in (*RANKED, *LOSSES):
+        return counted_names((name if bracket else scored,), classes)
+    if not scores:
+        raise SettingsError(f"{scored} needs scores, and there are none.", fix="add one score column per class")
+    return (scored,)
+
+
+def families_of(
+    answers: Answers, classes: tuple[str, ...], names: Sequence[str], *, convention: Convention
+) -> list[Family]:
+    """The families that measure the named metrics, of one family after the other."""
+    losses = [n for n in names if n in LOSSES]
+    ranked = [n for n in names if n.partition("[")[0] in RANKED]
+    counted = [n for n in names if n not in losses and n not in ranked]
     made: list[Family] = []
-    if chosen.counted:
-        counted = chosen.counted
+    if counted:
         made.append(Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=counted))
-    if answers.y_score is not None and chosen.ranked:
-        made.append(Ranks(answers.y_true, answers.y_score, classes, metrics=chosen.ranked))
-    if answers.y_score is not None and chosen.losses:
-        made.append(Losses(answers.y_true, answers.y_score, metrics=chosen.losses))
+    if answers.y_score is not None and ranked:
+        made.append(Ranks(answers.y_true, answers.y_score, classes, metrics=ranked))
+    if answers.y_score is not None and losses:
+        made.append(Losses(answers.y_true, answers.y_score, metrics=losses))
     return made

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from everygroup.audit.attribute import Overall, attribute_rows, difference_rows, overall_values
 from everygroup.audit.engine import Plan
-from everygroup.audit.flags import chance_flags, part_flags, size_flags, undefined_flags
+from everygroup.audit.flags import Flag, chance_flags, part_flags, ranked, size_flags, undefined_flags
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.result import FRAMES, Audit, frame_of
+from everygroup.metrics.changes import everyone_worse
 from everygroup.metrics.families import Index
 
 
@@ -37,7 +39,7 @@ class Collector:
         self,
         plan: Plan,
         *,
-        headline: str = "macro_f1",
+        headline: str,
         shown: Sequence[str] | None = None,
         data_set: str = "",
         method: str = "",
@@ -45,7 +47,7 @@ class Collector:
         baseline: str = "baseline",
     ) -> None:
         self.plan, self.headline, self.shown = plan, headline, None if shown is None else tuple(shown)
-        self.flags: list[str] = []
+        self.flags: list[Flag | str] = []
         self._run = {"data_set": data_set, "method": method, "seed": seed}
         self._baseline = baseline
         self._rows: dict[str, list[Mapping[str, Any]]] = {name: [] for name in FRAMES}
@@ -53,7 +55,7 @@ class Collector:
         self._parts: dict[str, dict[str, Any]] = {}
         self._titles: dict[str, str] = {}
 
-    def add(self, m: Measurement, *, positives: Index | None = None, class_flags: Sequence[str] = ()) -> None:
+    def add(self, m: Measurement, *, positives: Index | None = None, class_flags: Sequence[Flag] = ()) -> None:
         """Take the rows and flags of one attribute.
 
         Parameters
@@ -82,7 +84,7 @@ class Collector:
 
     def finish(self, settings: Mapping[str, Any] | None = None) -> Audit:
         """Return the audit."""
-        plan = self.plan
+        plan, rows = self.plan, self._rows["table"]
         frames = {name: frame_of(name, rows, **self._run) for name, rows in self._rows.items() if name != "comparison"}
         frames["comparison"] = frame_of("comparison", self._rows["comparison"], **self._run, baseline=self._baseline)
         folded = (
@@ -95,16 +97,22 @@ class Collector:
             "stratify": plan.stratify,
             "interval": f"95 %, clusters resampled; by metric in the column `interval`; gaps: {folded}",
             "headline": self.headline,
+            "shown": list(
+                self.shown
+                if self.shown is not None
+                else dict.fromkeys(r["metric"] for r in rows if r["group"] == "overall")
+            ),
         }
         if self._parts:
             how["resampled_part"] = self._parts
-        flags = self.flags
         if self._titles:
             how["titles"] = self._titles
-            flags = [self._titled(flag) for flag in flags]
-        return Audit(flags=tuple(dict.fromkeys(flags)), settings=how | dict(settings or {}), **frames)
+        worse = everyone_worse(frames["comparison"], self.headline)
+        told = [*([Flag("caution", worse, metric=self.headline)] if worse else []), *self.flags]
+        flags = tuple(self._titled(flag) for flag in ranked(told))
+        return Audit(flags=flags, settings=how | dict(settings or {}), **frames)
 
-    def _titled(self, flag: str) -> str:
+    def _titled(self, flag: Flag) -> Flag:
         """A flag with the name of the attribute that a grouping is made of."""
-        attribute, colon, rest = flag.partition(":")
-        return f"{self._titles.get(attribute, attribute)}{colon}{rest}"
+        attribute, colon, rest = flag.text.partition(":")
+        return replace(flag, text=f"{self._titles.get(attribute, attribute)}{colon}{rest}")

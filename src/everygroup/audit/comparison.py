@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from everygroup.audit.choice import Answers
 from everygroup.audit.engine import Plan, Resampler, Values
+from everygroup.audit.flags import Flag
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import MIN_CLUSTERS, Partition
 from everygroup.errors import PredictionsError
@@ -142,7 +143,7 @@ def _change(change: Array, units: Index, plan: Plan) -> tuple[NDArray[np.floatin
 
 def comparison_rows(
     c: Comparison, plan: Plan, *, shown: Sequence[str] | None = None
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[Flag]]:
     """Long rows of the change of every group and gap of one attribute, and levelling-down flags."""
     part, out, flags = c.partition, [], []
 
@@ -165,7 +166,8 @@ def comparison_rows(
             verdict = levelling_down(theirs[slots], ours[slots], higher_is_better=better)
         out.append(_row(part, "gap", metric, gaps, moved, int(part.n[slots].sum()), verdict))
         if verdict == "levelled down" and gaps[0] < gaps[1]:
-            flags.append(_levelled(part, metric, slots, gaps, moved, (ours, theirs), (low, high), bool(better)))
+            text = _levelled(part, metric, slots, gaps, moved, (ours, theirs), (low, high), bool(better))
+            flags.append(Flag("caution", text, part.attribute, metric))
     if len(part.comparable) >= 2:
         at = list(part.comparable)
         count, fewest = int(part.n[at].sum()), part.clusters[at].min()
@@ -178,7 +180,7 @@ def comparison_rows(
 
 def compare(
     m: Measurement, rows: Index, method: Answers, baseline: Answers, cluster: Index, families: MakeFamilies
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[Flag]]:
     """Rows and flags of one attribute for two classifiers; the shown metrics are those of `m`.
 
     Both models are evaluated on the same bootstrap replicates, so the interval is that of the paired difference.

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from everygroup.audit.engine import Plan
+from everygroup.audit.flags import Flag
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition
 from everygroup.metrics.classification import Classification
@@ -102,7 +103,7 @@ class Judged:
         asked = [n for c, names in self.names_of.items() if c != "calibration" for n in names]
         return tuple(dict.fromkeys([*asked, *self.prevalence]))
 
-    def rows(self, m: Measurement, *, tolerance: float = TOLERANCE) -> tuple[list[dict[str, Any]], list[str]]:
+    def rows(self, m: Measurement, *, tolerance: float = TOLERANCE) -> tuple[list[dict[str, Any]], list[Flag]]:
         """Rows and flags as of `criteria_rows`, from a measurement that holds the quantities."""
         rows = [_row(m, criterion, names, tolerance) for criterion, names in self.names_of.items() if names]
         return rows, _conflict(m, rows, self.prevalence) if rows else []
@@ -127,7 +128,7 @@ def criteria_rows(
     plan: Plan,
     *,
     tolerance: float = TOLERANCE,
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[Flag]]:
     """Measure every criterion between the comparable groups of an attribute.
 
     With two classes the second one counts, with more the class with the largest gap. The limits of several quantities
@@ -258,7 +259,7 @@ def _row(m: Measurement, criterion: str, names: Sequence[str], tolerance: float)
     }
 
 
-def _conflict(m: Measurement, rows: Sequence[dict[str, Any]], prevalence: Sequence[str]) -> list[str]:
+def _conflict(m: Measurement, rows: Sequence[dict[str, Any]], prevalence: Sequence[str]) -> list[Flag]:
     """Say which criteria cannot hold together, where prevalence differs and predictions err.
 
     Chouldechova's identity sets precision against equalized odds only where there are true and false positives.
@@ -276,17 +277,19 @@ def _conflict(m: Measurement, rows: Sequence[dict[str, Any]], prevalence: Sequen
     slots = list(m.partition.comparable)
     # without a false positive every precision is 1, whatever the prevalence
     if not all((m.point.performance[f"{rate}[{label}]"][0, slots] > 0).all() for rate in ("recall", "fpr")):
-        return [
+        text = (
             f"{start}, so demographic parity ({verdict['demographic parity']}) and equalized odds "
             f"({verdict['equalized odds']}) cannot both hold, unless answers ignore the label; which one matters is a "
             "clinical choice."
-        ]
-    return [
+        )
+        return [Flag("note", text, m.partition.attribute)]
+    text = (
         f"{start} and the answers are imperfect, so predictive parity ({verdict['predictive parity']}) and equalized "
         f"odds ({verdict['equalized odds']}) cannot both hold (Chouldechova 2017; Kleinberg et al. 2016); nor can "
         f"demographic parity ({verdict['demographic parity']}) and equalized odds, unless answers ignore the label; "
         "which one matters is a clinical choice."
-    ]
+    )
+    return [Flag("note", text, m.partition.attribute)]
 
 
 def _ends(m: Measurement, name: str, digits: int) -> tuple[str, str]:

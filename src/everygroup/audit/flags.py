@@ -1,135 +1,211 @@
-"""What to heed, as plain sentences."""
+"""What to heed, as plain sentences, each with how much it matters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import ONE_CLUSTER, TOO_SMALL
 from everygroup.metrics import metric_info
-from everygroup.metrics.classification import Convention
 from everygroup.metrics.families import Index
 from everygroup.predictions import Predictions
 from everygroup.predictions.columns import TRAIN_WORDS
 
-CHANCE_METRIC, CHANCE_P = "macro_f1", 0.05
+CHANCE_P = 0.05
+Severity = Literal["stop", "caution", "note"]
+RANK: dict[str, int] = {"stop": 0, "caution": 1, "note": 2}
 
 
-def general_flags(predictions: Predictions, known: np.ndarray) -> list[str]:
+@dataclass(frozen=True)
+class Flag:
+    """One thing to heed.
+
+    Attributes
+    ----------
+    severity : 'stop' where the numbers must not be used before it is settled, 'caution' where they can mislead, 'note'
+        on how they were made.
+    text : a plain sentence.
+    attribute, metric : what it is about; empty where it is about everything.
+    """
+
+    severity: Severity
+    text: str
+    attribute: str = ""
+    metric: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def ranked(flags: Iterable[Flag | str]) -> tuple[Flag, ...]:
+    """The flags by severity, otherwise in their order, each text once; a bare text is a caution."""
+    every: dict[str, Flag] = {}
+    for flag in flags:
+        flag = Flag("caution", flag) if isinstance(flag, str) else flag
+        every.setdefault(flag.text, flag)
+    return tuple(sorted(every.values(), key=lambda flag: RANK[flag.severity]))
+
+
+def general_flags(predictions: Predictions, known: np.ndarray) -> list[Flag]:
     """What to heed before looking at any group."""
     flags = []
     if not known.all():
-        flags.append(f"{int((~known).sum())} of {len(predictions)} samples have no known label and are left out.")
-    splits = sorted({s for s in predictions.table["split"].unique() if s})
-    if len(splits) > 1:
-        flags.append(f"The rows mix the splits {', '.join(splits)}; choose one to measure what the model has not seen.")
-    elif splits and splits[0].lower() in TRAIN_WORDS:
-        flags.append("These are the training samples: the numbers say nothing about new patients.")
+        left_out = f"{int((~known).sum())} of {len(predictions)} samples have no known label and are left out."
+        flags.append(Flag("caution", left_out))
+    flags += _split_flags(predictions)
     answers = np.unique(predictions.y_pred[known])
-    if answers.size == 1:
+    if answers.size == 1 and len(predictions.classes) > 1:
         flags.append(
-            f"Every sample is answered {predictions.classes[answers[0]]!r}: recalls and rates of answers are then the "
-            "same in every group whatever the data, so their gaps of 0 show nothing."
+            Flag(
+                "stop",
+                f"Every sample is answered {predictions.classes[answers[0]]!r}: recalls and rates of answers are then "
+                "the same in every group whatever the data, so their gaps of 0 show nothing.",
+            )
         )
     if not predictions.has_scores:
-        flags.append("There are no scores, so AUC is left out.")
+        flags.append(Flag("note", "There are no scores, so AUC is left out."))
     return flags
 
 
-def chance_flags(m: Measurement, metric: str = CHANCE_METRIC) -> list[str]:
+def _split_flags(predictions: Predictions) -> list[Flag]:
+    """Samples that the model was trained on, or patients of whom it has seen other samples."""
+    of_row = predictions.table["split"].to_numpy(dtype=str)
+    splits = sorted({s for s in of_row if s})
+    train = np.isin(np.char.lower(of_row), list(TRAIN_WORDS)) if of_row.size else np.zeros(0, dtype=bool)
+    if len(splits) == 1 and train.any():
+        text = "These are the training samples: the numbers say nothing about new patients."
+        return [Flag("stop", text)]
+    if len(splits) < 2:
+        return []
+    flags = []
+    if train.any():
+        unit = predictions.unit_index
+        both = np.intersect1d(unit[train], unit[~train & (of_row != "")]).size
+        if both:
+            flags.append(
+                Flag("stop", f"{both:,} patients have samples both in the training split and in others: a leak.")
+            )
+    text = f"The rows mix the splits {', '.join(splits)}; choose one to measure what the model has not seen."
+    return [*flags, Flag("stop" if train.any() else "caution", text)]
+
+
+def chance_flags(m: Measurement, metric: str) -> list[Flag]:
     """A plain sentence where the gap in the leading metric is no larger than those of shuffled groups."""
     p = m.p.get(metric, float("nan"))
     # with fewer shuffles no gap could reach the limit, however large it is
     if 1 / (1 + m.plan.n_boot) > CHANCE_P or not p > CHANCE_P:
         return []
-    what = "macro F1" if metric == "macro_f1" else metric_info(metric).title
-    return [
-        f"{m.partition.attribute}: the measured gap in {what} is no larger than chance alone often gives "
+    attribute = m.partition.attribute
+    text = (
+        f"{attribute}: the measured gap in {metric_info(metric).title} is no larger than chance alone often gives "
         f"(permutation p = {p:.2f})."
-    ]
+    )
+    return [Flag("note", text, attribute, metric)]
 
 
-def part_flags(m: Measurement, shown: Sequence[str]) -> list[str]:
+def part_flags(m: Measurement, shown: Sequence[str]) -> list[Flag]:
     """A plain sentence where only a part of very many patients was resampled."""
     if not set(shown) & set(m.of_part):
         return []
-    return [
-        f"{m.partition.attribute}: values rest on all {int(m.partition.clusters[-1]):,} patients or samples; the "
+    attribute = m.partition.attribute
+    text = (
+        f"{attribute}: values rest on all {int(m.partition.clusters[-1]):,} patients or samples; the "
         f"intervals and p of metrics of scores or measured values on a random part of {m.part:,}, scaled to all."
-    ]
+    )
+    return [Flag("note", text, attribute)]
 
 
-def size_flags(m: Measurement) -> list[str]:
+def size_flags(m: Measurement) -> list[Flag]:
     """Plain sentences on missing values, small groups and groups of one patient."""
     part, min_n, flags = m.partition, m.plan.min_n, []
+
+    def add(text: str) -> None:
+        flags.append(Flag("caution", f"{part.attribute}: {text}", part.attribute))
+
     if part.n_missing:
-        flags.append(
-            f"{part.attribute}: {part.n_missing} of {int(part.n.sum())} samples have no value; they are shown as "
-            "'missing' and left out of gaps."
+        add(
+            f"{part.n_missing} of {int(part.n.sum())} samples have no value; they are shown as 'missing' and left out "
+            "of gaps."
         )
     for s, name in enumerate(part.names):
         if name == "missing" or s in part.comparable:
             continue
         if part.note(s, min_n) == TOO_SMALL:
-            flags.append(
-                f"{part.attribute}: group {name} has {int(part.n[s])} samples (fewer than {min_n}): {TOO_SMALL}, "
-                "left out of gaps."
-            )
+            add(f"group {name} has {int(part.n[s])} samples (fewer than {min_n}): {TOO_SMALL}, left out of gaps.")
         else:
-            flags.append(
-                f"{part.attribute}: the {int(part.n[s])} samples of group {name} are of {ONE_CLUSTER}: no interval, "
-                "left out of gaps."
-            )
+            add(f"the {int(part.n[s])} samples of group {name} are of {ONE_CLUSTER}: no interval, left out of gaps.")
     return flags
 
 
-def undefined_flags(m: Measurement, shown: tuple[str, ...]) -> list[str]:
+def undefined_flags(m: Measurement, shown: Sequence[str]) -> list[Flag]:
     """Plain sentences on metrics undefined in a comparable group, and where nothing can be compared."""
     part, flags = m.partition, []
     for s in part.comparable:
         undefined = [metric_info(k).title for k in shown if np.isnan(m.point.performance[k][0, s])]
         if undefined:
-            flags.append(
-                f"{part.attribute}: {_listed(undefined)} undefined in group {part.names[s]}, left out of the gap."
-            )
+            text = f"{part.attribute}: {_listed(undefined)} undefined in group {part.names[s]}, left out of the gap."
+            flags.append(Flag("caution", text, part.attribute))
     if len(part.comparable) < 2:
-        flags.append(f"{part.attribute}: fewer than two groups can be compared, so there is no gap.")
+        text = f"{part.attribute}: fewer than two groups can be compared, so there is no gap."
+        flags.append(Flag("caution", text, part.attribute))
     return flags
 
 
+def below_chance_flags(m: Measurement, classes: Sequence[str]) -> list[Flag]:
+    """Scores that rank the classes the wrong way round, beyond what chance would explain."""
+    if "auc" not in m.metrics:
+        return []
+    value, high = m.point.performance["auc"][0, -1], m.limits["auc"][1][-1]
+    if not high < 0.5:
+        return []
+    what = f"The AUC is {value:.3f} (interval up to {high:.3f}), worse than a coin:"
+    if len(classes) == 2:
+        text = f"{what} the score is probably that of the other class (--positive {classes[0]})."
+    else:
+        text = f"{what} the score columns probably stand in another order than the classes."
+    return [Flag("stop", text, metric="auc")]
+
+
 def class_flags(
-    m: Measurement, y_true: Index, y_pred: Index, classes: tuple[str, ...], convention: Convention
-) -> list[str]:
-    """Plain sentences on classes that are absent or rare in a group, or were never answered."""
+    m: Measurement, y_true: Index, y_pred: Index, classes: Sequence[str], shown: Sequence[str], *, counted: bool
+) -> list[Flag]:
+    """Plain sentences on classes that are absent or rare in a group, or were never answered.
+
+    Parameters
+    ----------
+    shown : metrics that are shown, which say what such a class does to them.
+    counted : whether an undefined precision counts as 0 in macro averages.
+    """
     part, min_n, flags = m.partition, m.plan.min_n, []
     shape = (len(part.names), len(classes))
     support, answered = (
         np.bincount(part.slot * len(classes) + y, minlength=shape[0] * shape[1]).reshape(shape)
         for y in (y_true, y_pred)
     )
+    averages = " and macro averages" if any(name.startswith("macro_") for name in shown) else ""
     for s in part.comparable:
         name = part.names[s]
         absent = [c for c, n in zip(classes, support[s], strict=True) if n == 0]
         few = [c for c, n in zip(classes, support[s], strict=True) if 0 < n < min_n]
-        if absent:
-            flags.append(f"{part.attribute}: no sample of {_listed(absent, 'classes')} in group {name}.")
-        if few:
-            flags.append(
-                f"{part.attribute}: fewer than {min_n} samples of {_listed(few, 'classes')} in group {name}; rates and "
-                "macro averages over these classes are uncertain."
-            )
         never = [c for k, c in enumerate(classes) if support[s, k] and not answered[s, k]]
+        texts = []
+        if absent:
+            texts.append(f"no sample of {_listed(absent, 'classes')} in group {name}.")
+        if few:
+            texts.append(
+                f"fewer than {min_n} samples of {_listed(few, 'classes')} in group {name}; rates{averages} over these "
+                "classes are uncertain."
+            )
         if never:
-            outcome = (
-                "its precision counts as 0 in macro precision"
-                if convention == "lab"
-                else "its precision is undefined and left out of macro precision"
-            )
-            flags.append(
-                f"{part.attribute}: {_listed(never, 'classes')} was never answered in group {name}; {outcome}."
-            )
+            outcome = "undefined"
+            if "macro_precision" in shown:
+                outcome = "counted as 0 in macro precision" if counted else "undefined and left out of macro precision"
+            texts.append(f"{_listed(never, 'classes')} was never answered in group {name}; its precision is {outcome}.")
+        flags += [Flag("caution", f"{part.attribute}: {text}", part.attribute) for text in texts]
     return flags
 
 

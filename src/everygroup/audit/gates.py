@@ -19,6 +19,8 @@ from everygroup.audit.partition import CONSTANT
 from everygroup.audit.result import Audit
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
+from everygroup.metrics.rates import SAME_RATE
+from everygroup.metrics.registry import canonical
 
 FUNCTIONS = ("gap", "worst", "value")
 ENDS = {"": "value", "_low": "low", "_high": "high"}
@@ -122,7 +124,7 @@ class GateResult:
         what = {"gap": f"the gap in {self.metric}", "worst": f"the worst {self.metric}"}.get(
             self.gate.function, f"{self.metric} of {self.group}"
         )
-        if self.metric != self.gate.metric:
+        if self.metric.startswith("macro_") and not self.gate.metric.startswith("macro_"):
             what += f" ({self.gate.metric} without a class means the average over the classes)"
         n = f"n = {self.n}"
         if self.n_of_class is not None:
@@ -188,12 +190,9 @@ def _apply(result: Audit, gate: Gate) -> list[GateResult]:
         raise _unknown(gate, "attribute", wanted, there)
     attributes = there if wanted is None else [wanted]
     metrics = list(dict.fromkeys(table["metric"]))
-    metric = gate.metric
-    if metric not in metrics:
-        # 'recall' of several classes is their macro average
-        if f"macro_{metric}" not in metrics:
-            raise _unknown(gate, "metric", metric, metrics)
-        metric = f"macro_{metric}"
+    metric = next((name for name in meanings(gate.metric) if name in metrics), "")
+    if not metric:
+        raise _unknown(gate, "metric", gate.metric, metrics)
     outcomes = []
     for attribute in attributes:
         rows = table[(table["attribute"] == attribute) & (table["metric"] == metric)]
@@ -209,6 +208,22 @@ def _apply(result: Audit, gate: Gate) -> list[GateResult]:
             of_class = _n_of_class(result, rows, found.iloc[0])
             outcomes.append(_outcome(gate, name, metric, str(group), found.iloc[0].to_dict(), of_class))
     return outcomes
+
+
+def meanings(metric: str) -> tuple[str, ...]:
+    """The names under which an audit may hold what a gate is about, the first that it holds being meant.
+
+    A bare rate is that of the positive one of two classes; of more classes it is the macro average.
+
+    Examples
+    --------
+    >>> meanings("tpr")
+    ('tpr', 'sensitivity', 'macro_recall')
+    """
+    rate = SAME_RATE.get(metric, metric)
+    base, bracket, label = metric.partition("[")
+    of_class = f"{SAME_RATE.get(base, base)}{bracket}{label}"
+    return tuple(dict.fromkeys((metric, of_class if bracket else canonical(metric), f"macro_{rate}")))
 
 
 def _class_of(metric: str) -> str:
@@ -278,11 +293,8 @@ def _function(word: str, text: str) -> tuple[str, str]:
 
 def _check_metric(metric: str) -> None:
     """Raise for a metric that no audit can hold, before anything is computed."""
-    try:
+    if not set(meanings(metric)) & set(list_metrics()):
         metric_info(metric)
-    except SettingsError:
-        if f"macro_{metric}" not in list_metrics():
-            raise
 
 
 def _unknown(gate: Gate, word: str, name: str, there: Sequence[str]) -> SettingsError:

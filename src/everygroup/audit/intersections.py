@@ -6,7 +6,7 @@ of attributes is a subgroup, small ones are shrunk towards no difference, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from everygroup.audit.engine import Plan
+from everygroup.audit.flags import Flag
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import CONSTANT, Partition, spread
 from everygroup.audit.shuffles import shuffled_values
@@ -79,7 +80,8 @@ def intersection_rows(
     order: int,
     label: Index | None = None,
     positive: Index | None = None,
-) -> tuple[list[dict[str, Any]], list[str]]:
+    clear: Collection[str] = (),
+) -> tuple[list[dict[str, Any]], list[Flag]]:
     """Rows of every subgroup of up to `order` attributes, smallest n first, and flags.
 
     `p` tests that the subgroup is as good as the other subgroups of the same attributes together, by shuffling who
@@ -93,6 +95,7 @@ def intersection_rows(
     parts : the partitions of the attributes.
     label : (n,) true class, which some nulls keep fixed.
     positive : (n,) 1 for samples of the second of two classes.
+    clear : metrics whose gap between the groups of one attribute is larger than chance gives.
 
     Raises
     ------
@@ -121,7 +124,9 @@ def intersection_rows(
         _shrink(own)
         for row, p in zip(own, benjamini_hochberg([r["p"] for r in own]), strict=True):
             row["p_adjusted"] = float(p)
-    flags = [flag for metric in family.metrics for flag in _flags([r for r in rows if r["metric"] == metric])]
+    # what a single attribute shows in its own table must not be denied here
+    quiet = [metric for metric in family.metrics if metric not in clear]
+    flags = [flag for metric in quiet for flag in _flags([r for r in rows if r["metric"] == metric])]
     return sorted(rows, key=lambda r: r["n"]), flags
 
 
@@ -202,16 +207,17 @@ def _shrink(rows: Sequence[dict[str, Any]]) -> None:
         row["shrunken"] = float(d * tau2 / (tau2 + e**2)) if tau2 + e**2 > 0 else float(d * (tau2 > 0))
 
 
-def _flags(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _flags(rows: Sequence[dict[str, Any]]) -> list[Flag]:
     """Say where single attributes look fair but conjunctions do not."""
     clear = [r for r in rows if r["p_adjusted"] <= ALPHA]
     if not clear or any(r["order"] == 1 for r in clear):
         return []
     worst = max(clear, key=lambda r: (r["violation"], -r["n"]))
     title = metric_info(worst["metric"]).title
-    return [
+    text = (
         f"{worst['attribute']}: no single attribute shows a difference in {title}, but {len(clear)} "
         f"subgroup{'s' if len(clear) > 1 else ''} of several do{'' if len(clear) > 1 else 'es'}: {worst['group']} has "
         f"{worst['value']:.3f}, {worst['difference']:+.3f} to all samples "
         f"(n = {worst['n']}, adjusted p = {worst['p_adjusted']:.3f})."
-    ]
+    )
+    return [Flag("caution", text, worst["attribute"], worst["metric"])]

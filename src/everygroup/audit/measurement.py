@@ -74,6 +74,15 @@ class Measurement:
         return tuple(s for s in self.partition.comparable if not np.isnan(values[s]))
 
     @cached_property
+    def trials(self) -> dict[str, tuple[Array, Array]]:
+        """Metric -> successes and trials (S + 1,) of every slot and of all rows, of those that are proportions."""
+        found: dict[str, tuple[Array, Array]] = {}
+        for family, sums in self.sums.items():
+            if isinstance(family, SumFamily):
+                found |= family.proportions(np.concatenate([sums, sums.sum(axis=0, keepdims=True)]))
+        return found
+
+    @cached_property
     def p(self) -> dict[str, float]:
         """Permutation p of every gap.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -12,15 +12,17 @@ from typing import Any
 
 import pandas as pd
 
+from everygroup.audit.flags import Flag, ranked
 from everygroup.audit.partition import TOO_SMALL
 from everygroup.files import plain, safe_csv, write_json
 from everygroup.metrics import metric_info
-from everygroup.metrics.changes import gap_changes
+from everygroup.metrics.changes import everyone_worse, gap_changes
 
 _RUN = ("data_set", "method", "seed")
 COLUMNS = (
     *_RUN,
-    *("attribute", "group", "metric", "value", "low", "high", "n", "n_positive", "note"),
+    *("attribute", "group", "metric", "value", "low", "high", "n"),
+    *("successes", "trials", "n_positive", "note"),
     *("p", "chance", "chance_high", "detectable", "interval"),
 )
 CELL_COLUMNS = (*_RUN, "attribute", "label", "group", "metric", "value", "low", "high", "n")
@@ -63,7 +65,7 @@ def frame_of(name: str, rows: Sequence[Mapping[str, Any]], **run: Any) -> pd.Dat
     if not rows:
         return pd.DataFrame(columns=columns)
     frame = pd.DataFrame(list(rows)).assign(**run)[columns]
-    whole = [c for c in ("seed", "n_positive") if c in columns]
+    whole = [c for c in ("seed", "successes", "trials", "n_positive") if c in columns]
     return frame.astype(dict.fromkeys(whole, "Int64"))
 
 
@@ -77,14 +79,16 @@ class Audit:
         where neither more nor less is better). `low` and `high` are the 95 % interval named in `interval`; `p` of a gap
         is that chance alone gives one as large (permutation of the groups), `chance` and `chance_high` the mean and the
         95th percentile of such gaps, `detectable` the smallest gap that this n would have shown with 80 % power (not
-        known of distances such as EOdds). `n_positive` counts the second class of two and is empty otherwise.
+        known of distances such as EOdds). `n` is the number of rows; `successes` of `trials` are the counts behind a
+        proportion, as 34 of 43 positives behind a sensitivity. `n_positive` counts the second class of two.
     comparison : long rows of the change against the baseline; empty without one. `p` is for accuracy (McNemar's, or
         that of a sign-flip test over patients where one has several samples) and for the AUC of two classes (DeLong).
         The note of a 'gap' row is the verdict 'improved all', 'unchanged', 'trade' or 'levelled down' on the point
         estimates; the sentences say no more than the intervals do.
     cells : long rows of the recall of every (label, group) cell, with interval and n.
-    flags : what to heed, as plain sentences.
-    settings : how it was computed.
+    flags : what to heed, the gravest first.
+    settings : how it was computed, among it `task`, `headline` (the metric that leads) and `shown` (all in order), and
+        of classes `positive` (empty with more than two) and `critical`.
     differences : signed difference of every two groups, with simultaneous intervals, p and Holm's p.
     intersections : every subgroup of one or more attributes, smallest n first.
     curves, criteria, sources : points of curves by group, criteria of fairness with verdicts, sources of unfairness.
@@ -93,7 +97,7 @@ class Audit:
     table: pd.DataFrame
     comparison: pd.DataFrame
     cells: pd.DataFrame
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     differences: pd.DataFrame = field(default_factory=partial(frame_of, "differences", ()))
     intersections: pd.DataFrame = field(default_factory=partial(frame_of, "intersections", ()))
@@ -107,8 +111,16 @@ class Audit:
         return float("nan") if row is None else float(row["value"])
 
     def summary(self) -> str:
-        """Two plain sentences: the worst group and the gap, and what changed or should be heeded."""
-        return f"{self._first_sentence()} {self._second_sentence()}"
+        """Plain sentences: the worst group and the gap, and what changed or should be heeded.
+
+        Where every group got worse against the baseline, that is said first.
+        """
+        worse = everyone_worse(self.comparison, self.headline)
+        return " ".join(s for s in (worse, self._first_sentence(), self._second_sentence()) if s)
+
+    def heeding(self, flags: Iterable[Flag | str]) -> Audit:
+        """The audit with further things to heed, which come first within their severity."""
+        return replace(self, flags=ranked((*flags, *self.flags)))
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Every table by name, empty ones too."""
@@ -132,7 +144,7 @@ class Audit:
         """Everything as JSON-able values; NaN is None."""
         return {
             "summary": self.summary(),
-            "flags": list(self.flags),
+            "flags": [asdict(flag) for flag in self.flags],
             "settings": plain(self.settings),
             **{name: _records(frame) for name, frame in self.frames().items()},
         }
@@ -148,7 +160,7 @@ class Audit:
     @property
     def headline(self) -> str:
         """The metric that the two sentences are about."""
-        return str(self.settings.get("headline", "macro_f1"))
+        return str(self.settings["headline"])
 
     def _headline(self) -> str | None:
         """The first attribute that has a gap in the leading metric."""
@@ -163,7 +175,9 @@ class Audit:
         gap, worst = self._row(attribute, "gap", self.headline), self._row(attribute, "worst", self.headline)
         assert gap is not None
         info = metric_info(self.headline)
-        what = "macro F1" if self.headline == "macro_f1" else info.title
+        what = info.words
+        if self.headline == "sensitivity" and self.settings.get("positive"):
+            what = f"sensitivity for {self.settings['positive']}"
         by = self.settings.get("titles", {}).get(attribute, attribute)
         p = (
             ""
@@ -178,7 +192,8 @@ class Audit:
         # the interval of the row 'worst' is that of the lowest of all groups, not that of this group
         own = self._row(attribute, name, self.headline) or worst
         among = self._among(attribute)
-        return f"By {by}, {what} is {place} in {name} ({_number(own)}, n = {own['n']}{among}), and {between}"
+        count = f"n = {own['n']}" if pd.isna(own["trials"]) else f"{own['successes']} of {own['trials']}"
+        return f"By {by}, {what} is {place} in {name} ({_number(own)}, {count}{among}), and {between}"
 
     def _among(self, attribute: str) -> str:
         """Which groups were looked at, where some were too small."""

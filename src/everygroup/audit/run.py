@@ -16,7 +16,7 @@ from everygroup.audit.comparison import compare, pair
 from everygroup.audit.criteria import Judged, expectation
 from everygroup.audit.curves import curve_rows
 from everygroup.audit.engine import Plan
-from everygroup.audit.flags import class_flags, general_flags
+from everygroup.audit.flags import CHANCE_P, Flag, below_chance_flags, class_flags, general_flags
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import crossable, partitions
@@ -42,6 +42,7 @@ def audit(
     convention: Convention = "skip",
     stratify: bool = True,
     metrics: Metrics = "standard",
+    critical: Sequence[str] = (),
     interval: Literal["auto", "percentile"] = "auto",
     intersections: int = 0,
     data_set: str = "",
@@ -65,8 +66,11 @@ def audit(
     convention : 'skip' leaves undefined rates and absent classes out of macro averages, 'lab' counts them as 0 like
         the code behind the SPARE tables.
     stratify : whether every replicate keeps each group's number of clusters.
-    metrics : what to show: 'standard', 'all' (with every rate of every class), or names such as 'macro_f1', 'ece',
-        'recall' (of every class) and 'recall[melanoma]'.
+    metrics : what to show: 'standard' (with two classes sensitivity, specificity and predictive values of the second,
+        which is the positive one; with more the balanced accuracy and the recall of the critical classes), 'all' (with
+        every rate of every class), or names such as 'macro_f1', 'ece', 'recall' (of the positive class, or of every
+        one of more than two) and 'recall[melanoma]'. The first leads, or the recall of the first critical class.
+    critical : classes whose recall matters most, such as a cancer among several lesions.
     interval : 'auto' gives Wilson's interval to proportions, BCa to other values, and folded simultaneous intervals to
         gaps; 'percentile' the bootstrap percentile interval to everything.
     intersections : audit all subgroups of up to this many attributes; 0 leaves them out.
@@ -115,7 +119,7 @@ def audit(
     used = predictions if known.all() else predictions.where(known)
     cluster = used.unit_index
     parts, notes = partitions(used, None if attributes is None else tuple(attributes), cluster, min_n=min_n)
-    flags += notes
+    flags += [Flag("caution", note) for note in notes]
     if not parts:
         raise PredictionsError(
             "There is no sensitive attribute to audit.",
@@ -123,12 +127,11 @@ def audit(
         )
     scored = used.has_scores
     answers = Answers(used.y_true, used.y_pred, used.y_score if scored else None, len(used.classes))
-    chosen = choose(metrics, used.classes, scores=scored)
+    figures = choose(metrics, used.classes, scores=scored, critical=critical)
     # measured once for all tables: what is shown, the recall of every cell, and what the criteria and sources rest on
     judged = Judged.of(used.classes, scored=scored)
-    everything = chosen.and_more(
-        [*(f"recall[{c}]" for c in used.classes), *judged.counted], LOSSES if answers.y_score is not None else ()
-    )
+    more = [*(f"recall[{c}]" for c in used.classes), *judged.counted, *(LOSSES if scored else ())]
+    everything = tuple(dict.fromkeys([*figures.shown, *more]))
     measured = [
         *families_of(answers, used.classes, everything, convention=convention),
         *expectation(answers.y_true, answers.y_score, used.classes),
@@ -136,8 +139,8 @@ def audit(
     matched = None if baseline is None else pair(used, baseline)
     collector = Collector(
         plan,
-        headline="macro_f1" if "macro_f1" in chosen.names else chosen.names[0],
-        shown=chosen.names,
+        headline=figures.headline,
+        shown=figures.shown,
         data_set=data_set,
         method=method or _model_name(predictions),
         seed=run_seed,
@@ -146,14 +149,17 @@ def audit(
     collector.flags += [*flags, *(matched[3] if matched else [])]
 
     def both(a: Answers) -> list[Family]:
-        return families_of(a, used.classes, chosen, convention=convention)
+        return families_of(a, used.classes, figures.shown, convention=convention)
 
+    clear: set[str] = set()
     for part in parts:
         m = measure(measured, part, cluster, plan, label=used.y_true)
         positives = None
         if len(used.classes) == 2:
             positives = np.bincount(part.slot[used.y_true == 1], minlength=len(part.names)).astype(np.int64)
-        by_class = class_flags(m, used.y_true, used.y_pred, used.classes, convention)
+        by_class = class_flags(m, used.y_true, used.y_pred, used.classes, figures.shown, counted=convention == "lab")
+        collector.flags += below_chance_flags(m, used.classes)
+        clear |= {metric for metric in figures.shown if m.p.get(metric, 1.0) <= CHANCE_P}
         collector.add(m, positives=positives, class_flags=by_class)
         collector.extend("cells", cell_rows(m, used.y_true, used.classes))
         collector.extend("curves", curve_rows(used, part))
@@ -169,18 +175,24 @@ def audit(
             collector.flags += levelled
     if intersections:
         subgroups, hidden = intersection_rows(
-            _compared(answers, used.classes, convention),
+            Classification(
+                answers.y_true, answers.y_pred, used.classes, convention=convention, metrics=figures.crossed
+            ),
             crossable(parts),
             cluster,
             plan,
             order=intersections,
             label=used.y_true,
             positive=used.y_true if len(used.classes) == 2 else None,
+            clear=clear,
         )
         collector.extend("intersections", subgroups)
         collector.flags += hidden
     return collector.finish(
         {
+            "task": "classification",
+            "positive": figures.positive,
+            "critical": list(figures.critical),
             "convention": convention,
             "n": int(known.sum()),
             "n_clusters": int(cluster.max()) + 1,
@@ -213,14 +225,6 @@ def audit_arrays(
         y_true, y_score, y_pred=y_pred, classes=classes, sensitive_features=sensitive_features, units=cluster
     )
     return audit(predictions, **options)
-
-
-def _compared(answers: Answers, classes: tuple[str, ...], convention: Convention) -> Classification:
-    """Return the metrics that subgroups are compared by: rates of the second of two classes, else averages."""
-    names: tuple[str, ...] = ("accuracy", "macro_recall", "macro_f1")
-    if len(classes) == 2:
-        names = ("accuracy", *(f"{rate}[{classes[1]}]" for rate in ("recall", "tnr", "selection_rate")))
-    return Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=names)
 
 
 def _model_name(predictions: Predictions) -> str:

@@ -193,10 +193,13 @@ def _report(
     train, weights = split.train, result.model.weights
     audits = dict(result.audits)
     main = audits[method].flags
-    audits = {m: replace(a, flags=tuple(f"{m}: {f}" for f in a.flags if f not in main)) for m, a in audits.items()}
-    audits[method] = replace(audits[method], flags=(*main, *recorded_warnings()))
+    audits = {
+        m: replace(a, flags=tuple(replace(f, text=f"{m}: {f}") for f in a.flags if f not in main))
+        for m, a in audits.items()
+    }
+    audits[method] = audits[method].heeding(recorded_warnings())
     top = next(iter(audits))  # the page lists the flags of all methods in this order
-    audits[top] = replace(audits[top], flags=(*first, *audits[top].flags))
+    audits[top] = audits[top].heeding(first)
     title = f"{method} on {train.provenance.get('name', 'the cohort')}"
     question = {
         "cohort": train.provenance.get("name", ""),

@@ -225,7 +225,7 @@ def audit(
         if other is not None and other.threshold is not None:
             how["threshold of the baseline"] = other.asked["threshold"]
             heed += [f"Baseline: {flag}" for flag in other.flags]
-        result = replace(result, flags=tuple(dict.fromkeys((*heed, *result.flags))), settings=result.settings | how)
+        result = replace(result.heeding(heed), settings=result.settings | how)
     else:
         if metrics or intersections:
             raise SettingsError(

@@ -268,16 +268,20 @@ def _why_not(index: NDArray[np.int64]) -> str:
 def wanted_metrics(names: Sequence[str] | None, limits: Sequence[Gate], predictions: Predictions) -> Any:
     """The metrics asked for, with those that a gate looks at; 'standard' and 'all' stand alone."""
     from everygroup.audit.choice import choose
-    from everygroup.metrics import metric_info
+    from everygroup.audit.gates import meanings
+    from everygroup.metrics import list_metrics, metric_info
 
     listed = [part.strip() for text in names or ("standard",) for part in text.split(",")]
     if "" in listed:
         raise SettingsError("--metrics holds an empty name.", fix="write --metrics accuracy,macro_f1")
     asked: Any = listed[0] if len(listed) == 1 and listed[0] in ("standard", "all") else listed
-    shown = choose(asked, predictions.classes, scores=predictions.has_scores).names
+    shown = choose(asked, predictions.classes, scores=predictions.has_scores).shown
     more = []
     for metric in dict.fromkeys(gate.metric for gate in limits):
-        if metric in shown or f"macro_{metric}" in shown or metric_info(metric).kind == "gap":
+        known = [name for name in meanings(metric) if name in list_metrics()]
+        if set(meanings(metric)) & set(shown) or (known and metric_info(known[0]).kind == "gap"):
             continue
-        more.append(metric)
+        # of more than two classes a bare rate is their average
+        averages = [name for name in known if name.startswith("macro_") and len(predictions.classes) > 2]
+        more.append(averages[0] if averages else metric)
     return [*shown, *more] if more else asked

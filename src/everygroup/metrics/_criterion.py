@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics._inputs import class_codes, combined_codes
+from everygroup.metrics._inputs import class_codes, class_list, combined_codes
 from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import accuracy_of, class_rates, max_defined, mean_defined, ratio_of
@@ -114,17 +114,6 @@ def _over_classes(values: Array, form: Form, over_classes: OverClasses) -> Array
     if over_classes == "sum":
         return np.asarray(np.where(np.isnan(values).all(axis=-1), np.nan, np.nansum(values, axis=-1)))
     return max_defined(values) if form == "difference" else -max_defined(-values)
-
-
-def class_list(y_true: ArrayLike, y_pred: ArrayLike, classes: Sequence[Hashable] | None) -> list[Hashable]:
-    """Return the given classes, {0, 1} or {-1, 1} where these hold all labels, or the sorted labels."""
-    if classes is not None:
-        return list(classes)
-    found = {*np.ravel(y_true).tolist(), *np.ravel(y_pred).tolist()}
-    for usual in ([0, 1], [-1, 1]):
-        if found <= set(usual):
-            return list(usual)
-    return sorted(found)
 
 
 def measure_criterion(

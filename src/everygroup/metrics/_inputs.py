@@ -85,6 +85,17 @@ def class_codes(
     return codes[0], codes[1], names
 
 
+def class_list(y_true: ArrayLike, y_pred: ArrayLike, classes: Sequence[Hashable] | None) -> list[Hashable]:
+    """Return the given classes, {0, 1} or {-1, 1} where these hold all labels, or the sorted labels."""
+    if classes is not None:
+        return list(classes)
+    found = {*np.ravel(y_true).tolist(), *np.ravel(y_pred).tolist()}
+    for usual in ([0, 1], [-1, 1]):
+        if found <= set(usual):
+            return list(usual)
+    return sorted(found)
+
+
 def score_codes(
     y_true: ArrayLike, y_score: ArrayLike, classes: Sequence[Hashable] | None = None
 ) -> tuple[IntArray, FloatArray]:

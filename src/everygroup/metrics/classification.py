@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
@@ -12,13 +13,13 @@ from everygroup.errors import SettingsError
 from everygroup.metrics.confusion import OneVsRest
 from everygroup.metrics.families import Array, Index, SumFamily, Sums
 from everygroup.metrics.lineage import Name, Variant, lineage_gap
-from everygroup.metrics.rates import RATES, accuracy_of, average_rate, class_rates, matthews_of
+from everygroup.metrics.performance import OF_POSITIVE
+from everygroup.metrics.rates import RATES, SAME_RATE, accuracy_of, average_rate, class_rates, kappa_of, matthews_of
 from everygroup.statistics import joint_units
 from everygroup.statistics.tables import distinct
 
 Convention = Literal["skip", "lab"]
 
-STANDARD = ("macro_precision", "macro_recall", "macro_f1", "accuracy", "balanced_accuracy")
 LINEAGE = ("eopp0_lab", "eopp1_lab", "eodds_lab", "eopp0_strict", "eopp1_strict", "eodds_strict")
 
 
@@ -40,13 +41,14 @@ COUNT_METRICS: dict[str, Callable[[OneVsRest, Convention], Array]] = {
     "weighted_precision": _average("precision", "weighted"),
     "weighted_f1": _average("f1", "weighted"),
     "matthews": lambda counts, _: matthews_of(counts),
+    "kappa": lambda counts, _: kappa_of(counts),
 }
 """Count metrics over all classes."""
 MEAN_RECALLS = ("macro_recall", "balanced_accuracy")
 CLASS_RATES = tuple(RATES)
 """Rates of one class, written ``recall[class]``."""
-_SAME = ("tpr", "tnr", "fnr", "ppv", "ovr_accuracy")
-"""Rates that are another rate by another name, or its complement; not shown unless asked for."""
+_NOT_SHOWN = ("tpr", "tnr", "fnr", "ppv", "ovr_accuracy")
+"""Rates that are another one by another name, or its complement; not shown unless asked for."""
 
 
 class Classification(SumFamily):
@@ -57,7 +59,7 @@ class Classification(SumFamily):
     y_true, y_pred : (n,) class index.
     classes : K names.
     convention : how macro averages treat 0/0 and absent classes.
-    metrics : 'standard', 'all', or names; the gaps are always the lineage's.
+    metrics : 'all' or names (see `counted_names`); the gaps are always the lineage's.
     """
 
     counts = True
@@ -69,16 +71,18 @@ class Classification(SumFamily):
         classes: Sequence[str],
         *,
         convention: Convention = "skip",
-        metrics: Sequence[str] | Literal["standard", "all"] = "standard",
+        metrics: Sequence[str] | Literal["all"],
     ) -> None:
         self.y_true, self.y_pred, self.classes, self.convention = y_true, y_pred, tuple(classes), convention
-        self.metrics = wanted_metrics(metrics, self.classes)
+        self.metrics = counted_names(metrics, self.classes)
         self.gaps = LINEAGE
         self._rates: dict[str, list[tuple[str, int]]] = {}
         for name in self.metrics:
             if name.endswith("]"):
                 rate, _, label = name[:-1].partition("[")
                 self._rates.setdefault(rate, []).append((name, self.classes.index(label)))
+            elif name in OF_POSITIVE:
+                self._rates.setdefault(OF_POSITIVE[name], []).append((name, 1))
 
     def held(self, null: str) -> Index | None:
         """The answers, for rates that condition on them."""
@@ -144,31 +148,42 @@ class Classification(SumFamily):
         return dict.fromkeys(names, joint)
 
 
-def wanted_metrics(metrics: Sequence[str] | Literal["standard", "all"], classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the count metrics meant by 'standard', 'all' or a list of names; a bare rate means that of every class.
+def counted_names(metrics: Sequence[str] | Literal["all"], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the count metrics meant by 'all' or by names.
+
+    A bare rate, such as 'recall' or 'tpr', is that of the second of two classes, which is the positive one; of more
+    classes it means the rate of every class.
 
     Raises
     ------
     SettingsError
         For a name that is no count metric of these classes.
     """
-    rates = [r for r in CLASS_RATES if r not in _SAME]
-    per_class = [f"{rate}[{label}]" for rate in rates for label in classes]
-    known = list(COUNT_METRICS)
-    if metrics == "standard":
-        return STANDARD
+    two, rates = len(classes) == 2, [r for r in CLASS_RATES if r not in _NOT_SHOWN]
     if metrics == "all":
-        return (*known, *per_class)
+        per_class = [f"{rate}[{label}]" for rate in rates for label in classes]
+        return (*COUNT_METRICS, *(OF_POSITIVE if two else ()), *per_class)
     of_class = {f"{r}[{c}]" for r in CLASS_RATES for c in classes}
+    of_positive = {rate: name for name, rate in OF_POSITIVE.items()} if two else {}
     names: list[str] = []
     for name in metrics:
-        if name in COUNT_METRICS or name in of_class:
+        rate = SAME_RATE.get(name, name)
+        base, bracket, label = name.partition("[")
+        of_one = SAME_RATE.get(base, base) + bracket + label
+        if name in COUNT_METRICS:
             names.append(name)
-        elif name in CLASS_RATES:
-            names += [f"{name}[{label}]" for label in classes]
+        elif of_one in of_class:
+            names.append(of_one)
+        elif rate in of_positive:
+            names.append(of_positive[rate])
+        elif rate in CLASS_RATES:
+            names += [f"{rate}[{label}]" for label in classes]
         else:
+            near = difflib.get_close_matches(name, [*COUNT_METRICS, *OF_POSITIVE, *CLASS_RATES, *of_class], n=3)
+            hint = f"did you mean {', '.join(near)}? " if near else ""
             raise SettingsError(
-                f"{name!r} is no metric of predicted labels.",
-                fix=f"choose among {', '.join(known)} and {', '.join(rates)} of a class, such as recall[{classes[0]}]",
+                f"{name!r} is no metric of these predictions.",
+                fix=f"{hint}there are {', '.join([*COUNT_METRICS, *rates])}, auc and losses of scores, and the rate of "
+                f"a class, such as recall[{classes[0]}]",
             )
     return tuple(dict.fromkeys(names))

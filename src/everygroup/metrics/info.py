@@ -41,3 +41,14 @@ class MetricInfo:
     null: Null
     source: str
     function: Callable[..., Measured]
+
+    @property
+    def words(self) -> str:
+        """The title as it stands within a sentence."""
+        first = self.title.split(" ", 1)[0]
+        kept = first in _NAMES or any(c.isupper() or c.isdigit() for c in first[1:])
+        return self.title if kept else self.title[0].lower() + self.title[1:]
+
+
+_NAMES = ("Matthews", "Cohen's", "Brier", "Dice", "Spearman", "Hausdorff", "Youden's", "F1", "R^2")
+"""First words of titles that are names and keep their capital."""

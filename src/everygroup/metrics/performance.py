@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.metrics._inputs import class_codes, group_codes
+from everygroup.metrics._inputs import class_codes, class_list, group_codes
 from everygroup.metrics.confusion import Array, OneVsRest, confusion_counts, one_vs_rest
 from everygroup.metrics.info import MetricInfo, Null
 from everygroup.metrics.measured import Measured
@@ -18,6 +18,7 @@ from everygroup.metrics.rates import (
     accuracy_of,
     average_rate,
     class_rates,
+    kappa_of,
     matthews_of,
     undefined_rates,
 )
@@ -216,6 +217,69 @@ def matthews(
     return measure_counts(matthews_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
 
 
+def kappa(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Cohen's kappa, agreement beyond chance: (observed - expected) / (1 - expected); 1 is best, 0 is chance.
+
+    Undefined where labels and answers are all of one class.
+
+    References
+    ----------
+    Cohen, Educational and Psychological Measurement 1960.
+
+    Examples
+    --------
+    >>> kappa([0, 0, 1, 1], [0, 0, 1, 0]).value
+    0.5
+    """
+    return measure_counts(kappa_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
+
+
+OF_POSITIVE = {
+    "sensitivity": "recall",
+    "specificity": "specificity",
+    "ppv": "precision",
+    "npv": "npv",
+    "fpr": "fpr",
+    "fnr": "fnr",
+    "f1": "f1",
+    "prevalence": "prevalence",
+    "selection_rate": "selection_rate",
+}
+"""Rates of the positive one of two classes, and the one-vs-rest rate (a key of `RATES`) that each is."""
+
+
+def positive_rate(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    name: str,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """A rate of `OF_POSITIVE` of the second of two classes; with more classes the mean over them.
+
+    Parameters
+    ----------
+    name : a key of `OF_POSITIVE`.
+    classes : the fixed class list; when not given {0, 1} or {-1, 1} where these hold all labels, else the labels found.
+
+    Examples
+    --------
+    >>> positive_rate([0, 0, 1, 1], [0, 1, 1, 1], name="specificity").value
+    0.5
+    """
+    names = class_list(y_true, y_pred, classes)
+    positive = names[1] if len(names) == 2 else None
+    rate_name = OF_POSITIVE[name]
+    return rate(y_true, y_pred, name=rate_name, positive=positive, sensitive_features=sensitive_features, classes=names)
+
+
 def rate(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -285,7 +349,10 @@ def _info(
     low: float = 0.0,
 ) -> MetricInfo:
     better = None if np.isnan(optimum) else optimum == 1.0
-    source = "Gorodkin, Computational Biology and Chemistry 2004" if name == "matthews" else "standard"
+    source = {
+        "matthews": "Gorodkin, Computational Biology and Chemistry 2004",
+        "kappa": "Cohen, Educational and Psychological Measurement 1960",
+    }.get(name, "standard")
     return MetricInfo(name, title, "performance", low, 1.0, optimum, better, "y_pred", null, source, function)
 
 
@@ -298,12 +365,16 @@ METRICS: tuple[MetricInfo, ...] = (
     _info("weighted_precision", "Precision (weighted)", partial(macro_precision, average="weighted"), "none"),
     _info("weighted_f1", "F1 (weighted)", partial(macro_f1, average="weighted"), "none"),
     _info("matthews", "Matthews correlation", matthews, "none", low=-1.0),
-    _info("tpr", "True positive rate", partial(rate, name="tpr"), "label"),
-    _info("tnr", "True negative rate", partial(rate, name="tnr"), "label"),
-    _info("fpr", "False positive rate", partial(rate, name="fpr"), "label", 0.0),
-    _info("fnr", "False negative rate", partial(rate, name="fnr"), "label", 0.0),
-    _info("ppv", "Positive predictive value", partial(rate, name="ppv"), "answer"),
-    _info("npv", "Negative predictive value", partial(rate, name="npv"), "answer"),
+    _info("kappa", "Cohen's kappa", kappa, "none", low=-1.0),
+    _info("sensitivity", "Sensitivity", partial(positive_rate, name="sensitivity"), "label"),
+    _info("specificity", "Specificity", partial(positive_rate, name="specificity"), "label"),
+    _info("ppv", "Positive predictive value", partial(positive_rate, name="ppv"), "answer"),
+    _info("npv", "Negative predictive value", partial(positive_rate, name="npv"), "answer"),
+    _info("fpr", "False positive rate", partial(positive_rate, name="fpr"), "label", 0.0),
+    _info("fnr", "False negative rate", partial(positive_rate, name="fnr"), "label", 0.0),
+    _info("f1", "F1", partial(positive_rate, name="f1"), "none"),
+    _info("prevalence", "Prevalence", partial(positive_rate, name="prevalence"), "none", float("nan")),
+    _info("selection_rate", "Share answered", partial(positive_rate, name="selection_rate"), "none", float("nan")),
 )
 """Records of the metrics above."""
 

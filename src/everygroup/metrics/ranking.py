@@ -214,7 +214,7 @@ def _measure(
 METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(
         "auc",
-        "AUC (macro, one-vs-rest)",
+        "AUC",
         "performance",
         0.0,
         1.0,
@@ -227,7 +227,7 @@ METRICS: tuple[MetricInfo, ...] = (
     ),
     MetricInfo(
         "auprc",
-        "Average precision (macro, one-vs-rest)",
+        "Average precision",
         "performance",
         0.0,
         1.0,

@@ -47,6 +47,10 @@ RATES: Mapping[str, Fraction] = MappingProxyType(
 """Numerator and denominator of every one-vs-rest rate."""
 
 
+SAME_RATE = MappingProxyType({"tpr": "recall", "sensitivity": "recall", "tnr": "specificity", "ppv": "precision"})
+"""Other names of the rates of one class."""
+
+
 def class_rates(counts: OneVsRest, name: str, *, zero_division: float = np.nan) -> Array:
     """Rate `name` (a key of `RATES`) of every class: (..., K)."""
     return ratio_of(*RATES[name](counts), zero_division)
@@ -104,6 +108,13 @@ def accuracy_of(counts: OneVsRest) -> Array:
 def undefined_rates(counts: OneVsRest, name: str) -> NDArray[np.int64]:
     """Number of classes whose rate is 0/0: (...,) from counts (..., K)."""
     return np.asarray(np.isnan(class_rates(counts, name)).sum(axis=-1))
+
+
+def kappa_of(counts: OneVsRest) -> Array:
+    """Cohen's kappa of any number of classes: (...,) from counts (..., K); undefined where only one class is there."""
+    n = counts.n[..., 0]
+    by_chance = (counts.support * counts.predicted).sum(axis=-1)
+    return ratio_of(counts.tp.sum(axis=-1) * n - by_chance, n**2 - by_chance)
 
 
 def matthews_of(counts: OneVsRest) -> Array:

@@ -17,6 +17,7 @@ from everygroup.errors import SettingsError
 from everygroup.metrics import expected, performance
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import SAME_RATE
 
 MODULES = (
     "performance",
@@ -64,17 +65,43 @@ def list_metrics(kind: Literal["performance", "gap"] | None = None) -> list[str]
     return [name for name, info in _metrics().items() if kind is None or info.kind == kind]
 
 
-OTHER_NAMES = {
-    "sensitivity": ("recall[CLASS]", "macro_recall"),
-    "specificity": ("tnr[CLASS]", "fpr[CLASS]"),
-    "auroc": ("auc",),
-    "roc_auc": ("auc",),
-    "average_precision": ("auprc",),
-    "mcc": ("matthews",),
-    "kappa": ("matthews",),
-    "jaccard": ("iou",),
+ALIASES = {
+    "tpr": "sensitivity",
+    "recall": "sensitivity",
+    "true_positive_rate": "sensitivity",
+    "tnr": "specificity",
+    "true_negative_rate": "specificity",
+    "precision": "ppv",
+    "positive_predictive_value": "ppv",
+    "negative_predictive_value": "npv",
+    "false_positive_rate": "fpr",
+    "false_negative_rate": "fnr",
+    "f1_score": "f1",
+    "auroc": "auc",
+    "roc_auc": "auc",
+    "average_precision": "auprc",
+    "ap": "auprc",
+    "pr_auc": "auprc",
+    "mcc": "matthews",
+    "cohen_kappa": "kappa",
+    "bacc": "balanced_accuracy",
+    "acc": "accuracy",
+    "log_loss": "nll",
+    "brier_score": "brier",
+    "jaccard": "iou",
 }
 """What metrics are called elsewhere, and the names they have here."""
+
+
+def canonical(name: str) -> str:
+    """The name of a metric here, whatever it is called elsewhere; unknown names stay.
+
+    Examples
+    --------
+    >>> canonical("AUROC"), canonical("tpr"), canonical("wisdom")
+    ('auc', 'sensitivity', 'wisdom')
+    """
+    return name if name in _metrics() else ALIASES.get(name.lower(), name)
 
 
 def metric_info(name: str) -> MetricInfo:
@@ -82,8 +109,8 @@ def metric_info(name: str) -> MetricInfo:
 
     Parameters
     ----------
-    name : a registered name, or ``rate[class]`` for the rate of one class against the rest, such as
-        ``recall[melanoma]`` or ``auc[melanoma]``.
+    name : a registered name, one used elsewhere (`ALIASES`), or ``rate[class]`` for the rate of one class against the
+        rest, such as ``recall[melanoma]`` or ``auc[melanoma]``.
 
     Raises
     ------
@@ -101,14 +128,14 @@ def metric_info(name: str) -> MetricInfo:
     0.5
     """
     metrics = _metrics()
-    if name in metrics:
-        return metrics[name]
+    if canonical(name) in metrics:
+        return metrics[canonical(name)]
     one_class = _OF_CLASS.fullmatch(name)
     if one_class:
         return _of_class(one_class["base"], one_class["label"], name)
     import difflib
 
-    near = OTHER_NAMES.get(name.lower()) or tuple(difflib.get_close_matches(name, metrics, n=3))
+    near = difflib.get_close_matches(name, [*metrics, *ALIASES], n=3)
     hint = f"did you mean {', '.join(near)}? " if near else ""
     raise SettingsError(f"Unknown metric {name!r}.", fix=f"{hint}`everygroup list metrics` names all")
 
@@ -117,6 +144,7 @@ def _of_class(base: str, label: str, name: str) -> MetricInfo:
     """Return the record of a metric of one class against the rest."""
     function: Callable[..., Measured]
     rates = {info.name: info for info in (*performance.ONE_CLASS, *expected.ONE_CLASS)}
+    base = SAME_RATE.get(base, base)
     info = rates[base] if base in rates else metric_info(base)
     if info.requires == "y_score" and info.kind == "performance":
         function = partial(_score_of_class, metric=info.function, label=label)

@@ -38,7 +38,7 @@ class AuditLike(Protocol):
         """Return the long rows of the change against a baseline, if there was one."""
 
     @property
-    def flags(self) -> Sequence[str]:
+    def flags(self) -> Sequence[object]:
         """Return what to heed."""
 
     def summary(self) -> str:

@@ -126,7 +126,7 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         title,
         asked=facts({k: v for k, v in question.items() if k not in _COMMANDS}),
         answer=answer(reading),
-        flags=list(dict.fromkeys(clean_text(flag) for audit in audits for flag in audit.flags)),
+        flags=list(dict.fromkeys(clean_text(str(flag)) for audit in audits for flag in audit.flags)),
         summaries=[clean_text(text) for text in summaries(audits)],
         parts=[part for part in parts if part is not None],
         lean=limits is LEAN,

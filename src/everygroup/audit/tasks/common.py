@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from everygroup.audit.collect import Collector
 from everygroup.audit.comparison import compare_families, comparison_rows
 from everygroup.audit.engine import Plan
+from everygroup.audit.flags import CHANCE_P, Flag
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition, crossable, partitions
@@ -67,7 +68,7 @@ def audit_task(
     parts_of: Mapping[str, tuple[Index, MakeFamilies]] | None = None,
     cells: Callable[[Partition, Index], Rows] | None = None,
     crossed: Sequence[SumFamily] = (),
-    flags: Sequence[str] = (),
+    flags: Sequence[Flag | str] = (),
     settings: Mapping[str, Any] | None = None,
     options: Options,
 ) -> Audit:
@@ -111,12 +112,15 @@ def audit_task(
         baseline="baseline",
     )
     collector.flags += [*flags, *notes]
+    clear: set[str] = set()
     for part in parts:
         made = families(part)
         positives = None
         if positive is not None:
             positives = np.bincount(part.slot[positive], minlength=len(part.names)).astype(np.int64)
-        collector.add(measure(made, part, cluster, plan, label=label), positives=positives)
+        measured = measure(made, part, cluster, plan, label=label)
+        collector.add(measured, positives=positives)
+        clear |= {metric for metric, p in measured.p.items() if p <= CHANCE_P}
         for name, (rows, make) in (parts_of or {}).items():
             inside = part.of_rows(rows, cluster, min_n=plan.min_n)
             m = measure(make(inside), inside, cluster_index(cluster[rows]), plan)
@@ -131,7 +135,14 @@ def audit_task(
     subgroups: list[dict[str, Any]] = []
     for family in crossed if o["intersections"] else ():
         rows_found, fooled = intersection_rows(
-            family, crossable(parts), cluster, plan, order=o["intersections"], label=label, positive=_whole(positive)
+            family,
+            crossable(parts),
+            cluster,
+            plan,
+            order=o["intersections"],
+            label=label,
+            positive=_whole(positive),
+            clear=clear,
         )
         subgroups += rows_found
         collector.flags += fooled

@@ -254,7 +254,7 @@ def audit_segmentation(
         settings=settings,
         options=options,
     )
-    return replace(result, flags=(*result.flags, *flags))
+    return result.heeding(flags)
 
 
 def _location_rows(part: Partition, found: DiceByLocation) -> list[dict[str, Any]]:
