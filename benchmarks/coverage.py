@@ -278,9 +278,9 @@ CHOICE = """The defaults were chosen by this simulation: on trial runs of it, th
 seeds of the run shown here, so read it as slightly optimistic. The populations are simple; a metric or a cohort unlike
 them may fare worse."""
 GAPS = """'percentile' is that of the bootstrapped gap max - min. With a true gap of 0 it covers next to never: hardly a
-replicate is 0, except for accuracies of two groups of one size, which often tie. The library folds simultaneous
-intervals of the signed differences instead, so the coverage at a gap of 0 is theirs, and above it for other gaps (the
-upper limit is then on the safe side)."""
+replicate is 0, except for accuracies of two groups of one size, which often tie. The library turns tests of the signed
+differences round instead (gaps.py): the coverage at a gap of 0 is that of the simultaneous intervals, and above 95 % at
+other gaps (which pair is the largest is not known, so the upper limit is on the safe side)."""
 
 
 def page(frame: pd.DataFrame, nulls: pd.DataFrame, seconds: float) -> list[str]:

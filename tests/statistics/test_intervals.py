@@ -182,6 +182,27 @@ def test_undefined_groups_are_left_out() -> None:
     assert np.isnan(gap_interval(np.array([0.0, np.nan]), replicates[:, :2])).all()
 
 
+def test_the_gap_of_many_groups_is_no_wider_above_than_its_own_pair() -> None:
+    rng = np.random.default_rng(0)
+    point = np.array([0.5, 0.6, 0.7, 0.8])
+    replicates = point + 0.02 * rng.normal(size=(4000, 4))
+    lows, highs = simultaneous_differences(point, replicates)
+    low, high = gap_interval(point, replicates)
+    half = stats.norm.ppf(0.975) * 0.02 * np.sqrt(2)
+    assert high == pytest.approx(0.3 + half, rel=0.02) and high < highs[3, 0] - 0.01
+    assert lows[3, 0] < low <= 0.3 - half + 0.003  # only the pair of the extremes can be the largest here
+
+
+def test_a_gap_of_zero_is_excluded_only_where_a_pair_differs() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        point = rng.normal(0, 0.03, 4)
+        replicates = point + 0.02 * rng.normal(size=(400, 4))
+        lows, _ = simultaneous_differences(point, replicates)
+        low, high = gap_interval(point, replicates)
+        assert (low > 0) == (np.nanmax(lows) > 0) and low <= np.ptp(point) <= high
+
+
 def test_leading_axes_are_separate_metrics() -> None:
     rng = np.random.default_rng(0)
     replicates, point = rng.normal(size=(400, 5, 3)), rng.normal(size=(5, 3))

@@ -29,7 +29,8 @@ def test_equal_to_scipy_and_scikit_posthocs(seed: int, k: int, n: int, ties: boo
     want = stats.friedmanchisquare(*values.T)
     assert got.chi2 == pytest.approx(want.statistic, abs=1e-9)
     assert got.p == pytest.approx(want.pvalue, abs=1e-12)
-    assert got.f == pytest.approx((n - 1) * got.chi2 / (n * (k - 1) - got.chi2))
+    rest = n * (k - 1) - got.chi2  # 0 where all agree on the order
+    assert got.f == (pytest.approx((n - 1) * got.chi2 / rest) if rest > 1e-9 else np.inf)
     assert got.f_p == pytest.approx(stats.f.sf(got.f, k - 1, (k - 1) * (n - 1)), abs=1e-12)
     np.testing.assert_allclose(got.mean_ranks, stats.rankdata(-values, axis=1).mean(0))
     np.testing.assert_allclose(nemenyi(values), scikit_posthocs.posthoc_nemenyi_friedman(values), atol=1e-9)

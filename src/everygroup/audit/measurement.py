@@ -19,7 +19,8 @@ from everygroup.metrics.families import Array, Family, Index, SumFamily
 from everygroup.statistics import percentile_interval, permutation_p
 from everygroup.statistics.detectable import detectable_gap
 from everygroup.statistics.folded import lowest_interval, moved_interval, widening
-from everygroup.statistics.intervals import bca_interval, gap_interval, simultaneous_differences
+from everygroup.statistics.gaps import gap_interval, simultaneous_differences
+from everygroup.statistics.intervals import bca_interval
 from everygroup.statistics.proportions import effective_size, wilson_interval
 
 FloatArray = NDArray[np.floating]

@@ -17,13 +17,12 @@ from everygroup.statistics.delong import (
 from everygroup.statistics.detectable import (
     detectable_gap,
 )
+from everygroup.statistics.gaps import gap_interval, simultaneous_differences
 from everygroup.statistics.intervals import (
     bca_interval,
     expanded_interval,
-    gap_interval,
     joint_units,
     percentile_interval,
-    simultaneous_differences,
 )
 from everygroup.statistics.multiple import benjamini_hochberg, holm
 from everygroup.statistics.paired import (
