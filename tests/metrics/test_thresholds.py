@@ -32,8 +32,8 @@ def test_the_examples_in_the_documentation_run() -> None:
         ("fixed:0.5", Rule("fixed", 0.5)),
         ("validation:youden", Rule("youden", None, "validation")),
         ("val:fixed:.25", Rule("fixed", 0.25, "val")),
-        ("sens@spec:0.9", Rule("sens@spec", 0.9)),
-        ("test:spec@sens:1", Rule("spec@sens", 1.0, "test")),
+        ("spec:0.9", Rule("spec", 0.9)),
+        ("test:sens:1", Rule("sens", 1.0, "test")),
     ],
 )
 def test_rules_are_parsed(text: str, rule: Rule) -> None:
@@ -52,7 +52,7 @@ def test_rules_are_parsed(text: str, rule: Rule) -> None:
         "fixed:x",
         "fixed:1.5",
         "fixed:nan",
-        "sens@spec",
+        "spec",
         ":youden",
         "a:b:f1",
     ],
@@ -82,10 +82,10 @@ def test_a_fixed_specificity_or_sensitivity_is_kept(rows: list[tuple[bool, int]]
     y, score = (np.array(c) for c in zip(*rows, strict=True))
     score = score / 6
     fpr, tpr, _ = roc_curve(y, score, drop_intermediate=False)
-    kept = choose_threshold(y, score, f"sens@spec:{level}")
+    kept = choose_threshold(y, score, f"spec:{level}")
     assert kept.specificity >= level - 1e-12
     assert kept.sensitivity == pytest.approx(tpr[1 - fpr >= level - 1e-12].max())
-    other = choose_threshold(y, score, f"spec@sens:{level}")
+    other = choose_threshold(y, score, f"sens:{level}")
     assert other.sensitivity >= level - 1e-12
     assert other.specificity == pytest.approx((1 - fpr)[tpr >= level - 1e-12].max())
 
@@ -109,7 +109,7 @@ def test_test_rows_are_refused_unless_asked_for_by_name() -> None:
 
 
 def test_nobody_is_answered_positive_when_that_is_asked() -> None:
-    chosen = choose_threshold([1, 1, 0], [0.1, 0.2, 0.9], "sens@spec:1")
+    chosen = choose_threshold([1, 1, 0], [0.1, 0.2, 0.9], "spec:1")
     assert chosen.sensitivity == 0.0 and chosen.specificity == 1.0 and chosen.value > 0.9
     assert not chosen.apply([0.9]).any()
 
@@ -153,3 +153,14 @@ def test_a_threshold_of_predictions_sees_validation_rows_only() -> None:
 @pytest.mark.parametrize("split", ["development", "Tune"])
 def test_every_name_of_a_validation_split_may_choose(split: str) -> None:
     assert choose_threshold([0, 1], [0.2, 0.6], "youden", split=split).value == 0.6
+
+
+def test_a_file_of_validation_rows_needs_no_split_but_is_never_the_test() -> None:
+    rows = Predictions.from_arrays([0, 1, 0, 1], [0.2, 0.6, 0.4, 0.9])
+    chosen = threshold_of(rows, "sens:1", own_file="val.csv")
+    assert chosen.value == 0.6 and chosen.split == "val.csv" and chosen.n == 4
+    with pytest.raises(PredictionsError, match="no row with a known label"):
+        threshold_of(rows, "sens:1")
+    test = Predictions.from_arrays([0, 1, 0, 1], [0.2, 0.6, 0.4, 0.9], split="test")
+    with pytest.raises(PredictionsError, match="the splits are: test"):
+        threshold_of(test, "sens:1", own_file="val.csv")

@@ -106,7 +106,7 @@ def audit(
         typer.Option(
             metavar="RULE",
             help="Answer anew, for two classes: fixed:0.5, or chosen on the validation rows: validation:youden, "
-            "validation:f1, validation:sens@spec:0.9.",
+            "validation:f1, validation:spec:0.9.",
             rich_help_panel=_WHICH,
         ),
     ] = None,

@@ -21,11 +21,11 @@ from everygroup.metrics.rates import ratio_of
 from everygroup.predictions import Predictions
 from everygroup.predictions.columns import VALIDATION_WORDS
 
-RULES = ("youden", "f1", "fixed:VALUE", "sens@spec:VALUE", "spec@sens:VALUE")
+RULES = ("sens:VALUE", "spec:VALUE", "youden", "f1", "fixed:VALUE")
 ROUNDING = 1e-12
 
-_FIX = f"choose one of {', '.join(RULES)}, with VALUE in [0, 1], such as fixed:0.5 or sens@spec:0.9"
-_RULE = re.compile(r"(?P<name>youden|f1|fixed|sens@spec|spec@sens)(?::(?P<value>[^:]+))?")
+_FIX = f"choose one of {', '.join(RULES)}, with VALUE in [0, 1], such as sens:0.9 or fixed:0.5"
+_RULE = re.compile(r"(?P<name>youden|f1|fixed|sens|spec)(?::(?P<value>[^:]+))?")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Rule:
 
     @classmethod
     def parse(cls, text: str) -> Rule:
-        """Read a rule such as 'youden', 'fixed:0.5' or 'validation:sens@spec:0.9'.
+        """Read a rule such as 'youden', 'fixed:0.5', 'sens:0.9' or 'validation:sens:0.9'.
 
         Raises
         ------
@@ -47,8 +47,8 @@ class Rule:
 
         Examples
         --------
-        >>> Rule.parse("validation:sens@spec:0.9")
-        Rule(name='sens@spec', value=0.9, split='validation')
+        >>> Rule.parse("validation:sens:0.9")
+        Rule(name='sens', value=0.9, split='validation')
         """
         plain = text.strip()
         split, _, rest = plain.partition(":")
@@ -140,9 +140,9 @@ def choose_threshold(
     Parameters
     ----------
     y_true, y_score : (n,) labels, and (n,) scores of the second class or (n, 2).
-    rule : 'youden' (largest sensitivity + specificity - 1), 'f1' (largest F1), 'fixed:0.5', 'sens@spec:0.9' (largest
-        sensitivity with a specificity of at least 0.9) or 'spec@sens:0.9'. Of equally good thresholds the lowest is
-        taken, but for 'sens@spec' that of the highest specificity.
+    rule : 'sens:0.9' (largest specificity with a sensitivity of at least 0.9), 'spec:0.9' (the other way round),
+        'youden' (largest sensitivity + specificity - 1), 'f1' (largest F1) or 'fixed:0.5'. Of equally good thresholds
+        the lowest is taken, but for 'spec' that of the highest specificity.
     split : the split of the rows, one text or one per row.
     classes : both class names in order; the sorted labels when not given.
     medfair_compat : allow rows of any split, as MEDFAIR's code does on its test set.
@@ -210,9 +210,9 @@ def _best(rule: Rule, score: FloatArray, positive: NDArray[np.bool_]) -> float:
     if rule.name == "f1":
         return float(candidates[_first_best(2 * tp / (tp + fp + tp[0]))])
     assert rule.value is not None
-    kept, sought = (specificity, sensitivity) if rule.name == "sens@spec" else (sensitivity, specificity)
+    kept, sought = (specificity, sensitivity) if rule.name == "spec" else (sensitivity, specificity)
     allowed = np.where(kept >= rule.value - ROUNDING, sought, -1.0)
-    if rule.name == "sens@spec":
+    if rule.name == "spec":
         # of equal sensitivities the last threshold has the highest specificity
         return float(candidates[np.flatnonzero(allowed >= allowed.max() - ROUNDING)[-1]])
     return float(candidates[_first_best(allowed)])
@@ -239,13 +239,17 @@ def _result(rule: Rule, value: float, score: FloatArray, positive: NDArray[np.bo
     )
 
 
-def threshold_of(predictions: Predictions, rule: str | Rule, *, medfair_compat: bool = False) -> Threshold:
+def threshold_of(
+    predictions: Predictions, rule: str | Rule, *, own_file: str = "", medfair_compat: bool = False
+) -> Threshold:
     """Choose a threshold on the validation rows of predictions of two classes.
 
     Parameters
     ----------
     predictions : rows with a known label and of the split named in the rule ('validation:youden'), else of a
         validation split, are used; with `medfair_compat` all rows with a known label where no split is named.
+    own_file : name of the file, where these predictions are validation rows that stand in a file of their own: rows
+        without a split are then of the validation, too, and the threshold names the file.
 
     Raises
     ------
@@ -269,15 +273,18 @@ def threshold_of(predictions: Predictions, rule: str | Rule, *, medfair_compat: 
     if wanted.split is not None:
         rows &= splits == wanted.split
     elif not medfair_compat and wanted.name != "fixed":
-        rows &= np.isin(np.char.lower(splits), VALIDATION_WORDS)
+        rows &= np.isin(np.char.lower(splits), [*VALIDATION_WORDS, *([""] if own_file else [])])
     if not rows.any() and wanted.name != "fixed":
         there = ", ".join(sorted({s for s in splits.tolist() if s})) or "none"
         raise PredictionsError(
             f"There is no row with a known label of the split {wanted.split or 'validation'!r} to choose a threshold "
             f"on; the splits are: {there}.",
-            fix="add the validation rows to the file, or give a fixed threshold (fixed:0.5)",
+            fix="add the validation rows to the file, give a file of them (--threshold-from), or a fixed threshold, "
+            "fixed:0.5",
         )
-    return choose_threshold(
+    if own_file:
+        splits = np.where(splits == "", VALIDATION_WORDS[0], splits)
+    chosen = choose_threshold(
         predictions.y_true[rows],
         predictions.y_score[rows],
         wanted,
@@ -285,6 +292,7 @@ def threshold_of(predictions: Predictions, rule: str | Rule, *, medfair_compat: 
         classes=(0, 1),
         medfair_compat=medfair_compat,
     )
+    return replace(chosen, split=own_file) if own_file and wanted.name != "fixed" else chosen
 
 
 def apply_threshold(predictions: Predictions, threshold: Threshold) -> Predictions:
