@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from everygroup.cli.main import app
-from everygroup.cohort import Cohort
+from everygroup.cohort import Cohort, split_cohort
 from everygroup.datasets import simulated
 from everygroup.metrics import macro_f1
 
@@ -161,7 +161,7 @@ def test_contributed_method_works_and_how_to_shows_the_same(tiny_cohort: Any, mo
     monkeypatch.setattr("everygroup.methods.registry.METHODS", METHODS)
     try:
         module = load(code)
-        split = tiny_cohort(120, missing=6).split()
+        split = split_cohort(tiny_cohort(120, missing=6))
         settings = TrainSettings.make({"epochs": 2, "batch_size": 24, "device": "cpu"})
         model = create_method("group_balanced", {"power": 0.5}).fit(split.train, split.validation, settings=settings)
         assert model.predict_proba(split.test).shape == (len(split.test), 2)

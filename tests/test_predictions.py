@@ -244,5 +244,5 @@ def test_missing_file_folder_and_unfit_bins(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="it is a folder"):
         Predictions.read_csv(tmp_path)
     path = write(tmp_path / "f.csv", FOREIGN)
-    with pytest.raises(CohortError, match="Row 2: 'F' in column 'Sex' is no number"):
+    with pytest.raises(CohortError, match="Column 'Sex' is to be cut, but 2 of 3 values are no numbers: 'F'"):
         Predictions.read_csv(path, y_true="dx", y_pred="answer", groups=["Sex"], bins={"Sex": "5"})

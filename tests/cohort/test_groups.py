@@ -156,10 +156,62 @@ def test_a_category_set_cannot_claim_the_missing() -> None:
         GroupRule.make("skin", {"skin": "light:1,2|rest:3,unknown"})
 
 
-def test_text_in_a_column_to_be_cut_names_its_row() -> None:
-    with pytest.raises(CohortError, match="Row 3: '058Y' in column 'age'") as caught:
-        GroupRule.make("age", {"age": "55"}).assign(pd.DataFrame({"age": ["40", "058Y"]}))
+def test_texts_in_a_column_to_be_cut_are_all_named_at_once() -> None:
+    values = ["40", "adult", "41", "child", "adult", None]
+    with pytest.raises(
+        CohortError, match=r"3 of 6 values are no numbers: 'adult' \(row 3\), 'child' \(row 5\)"
+    ) as caught:
+        GroupRule.make("age", {"age": "55"}).assign(pd.DataFrame({"age": values}))
     assert "category sets" in caught.value.fix
+
+
+def test_ages_of_any_spelling_are_cut() -> None:
+    rule = GroupRule.make("age", {"age": "40,60"})
+    ages = ["040Y", "41", "89+", "90 or older", "018M", "61,5", "40-49", "999Y", "-1", "", ">90"]
+    table = pd.DataFrame({"age": [a if a != "40-49" else "45-49" for a in ages]})
+    assert rule.values(table, "age") == [
+        *("<=40", "(40,60]", ">60", ">60", "<=40", ">60", "(40,60]"),
+        *(None, None, None, ">60"),
+    ]
+    (said,) = rule.remarks(table)
+    assert said == "2 ages in 'age' are placeholders or impossible ('999Y', '-1') and are in no group."
+
+
+def test_a_cut_that_would_tear_an_open_age_is_refused_with_the_count() -> None:
+    table = pd.DataFrame({"age": ["50", "95"] + ["89+"] * 12})
+    with pytest.raises(
+        CohortError, match="12 of 14 values are only known to be 89 or more: '89\\+' \\(row 4\\)"
+    ) as caught:
+        GroupRule.make("age", {"age": "40,90"}).assign(table)
+    assert "cuts of at most 89" in caught.value.fix
+    at_bound = GroupRule.make("age", {"age": "89"})
+    assert at_bound.values(table, "age")[-1] == ">89"
+    assert at_bound.remarks(table) == ["'89+' in 'age' (12 rows) counts as above 89."]
+    with pytest.raises(CohortError, match="1 of 2 values are not known well enough: '40-49'"):
+        GroupRule.make("age", {"age": "45"}).assign(pd.DataFrame({"age": ["40-49", "50"]}))
+
+
+def test_a_column_of_other_numbers_keeps_what_an_age_could_not_be() -> None:
+    rule = GroupRule.make("dose", {"dose": "0"})
+    assert rule.values(pd.DataFrame({"dose": ["-1", "999", "1.5"]}), "dose") == ["<=0", ">0", ">0"]
+
+
+def test_dates_of_birth_are_cut_as_ages_at_the_visit() -> None:
+    rule = GroupRule.make("birth", {"birth": "40"})
+    table = pd.DataFrame(
+        {
+            "birth": ["24.12.1950", "1980-06-15", None, "20100101", "2030-01-01"],
+            "study_date": ["20200615", "2020-06-14", "2020-01-01", "2020-01-01", "2020-01-01"],
+            "site": ["a", "b", "a", "b", "a"],
+        }
+    )
+    assert rule.values(table, "birth") == [">40", "<=40", None, "<=40", None]
+    assert rule.remarks(table) == ["1 ages by 'birth' are impossible (below 0 or above 120) and are in no group."]
+    with pytest.raises(CohortError, match="needs the date of the visit too, and no column holds one"):
+        rule.values(table[["birth", "site"]], "birth")
+    unclear = table.assign(birth=["03/04/1950", "05/06/1951", "07/08/1960", None, "01/02/1970"])
+    with pytest.raises(CohortError, match=r"4 of 5 values of 'birth' have day and month in an order .* '03/04/1950'"):
+        rule.values(unclear, "birth")
 
 
 def test_a_missing_column_names_the_nearest() -> None:

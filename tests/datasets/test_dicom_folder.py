@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from everygroup.cli.main import main
-from everygroup.console import recorded_warnings
-from everygroup.datasets.dicom_folder import SALT_VARIABLE, age_in_years, dicom_table
+from everygroup.console import clear_warnings, recorded_warnings
+from everygroup.datasets.dicom_folder import SALT_VARIABLE, dicom_table
 from everygroup.datasets.reader import prepare_cohort, read_cohort
 from everygroup.errors import CohortError, ImageError, SettingsError
 from everygroup.imaging import open_prepared
@@ -131,7 +131,7 @@ def test_attributes_are_joined_to_labels(folder: Path, tmp_path: Path) -> None:
     out = prepare_cohort(folder, tmp_path / "out", label="finding", group="sex", split_by="patient_key", image_size=8)
     table = pd.read_csv(out / "table.csv", dtype={"image_id": str})
     assert table["sex"].tolist()[:4] == ["male", "male", "female", "female"]
-    assert table["sex"].isna().tolist() == [False] * 4 + [True] * 4
+    assert table["sex"].tolist()[4:6] == ["other", "other"] and table["sex"].isna().tolist() == [False] * 6 + [True] * 2
     np.testing.assert_allclose(table["age"], [45, 45, 0.9167, 0.9167, np.nan, np.nan, 70, 70])
     assert table["patient_key"].nunique() == 4
     assert (table["patient_key"].to_numpy()[::2] == table["patient_key"].to_numpy()[1::2]).all()
@@ -143,7 +143,7 @@ def test_attributes_are_joined_to_labels(folder: Path, tmp_path: Path) -> None:
     first = np.round(PIXELS[0] / 4095 * 255)[1:11]
     assert np.abs(open_prepared(out).images[0, ..., 0].astype(int).mean() - first.mean()) < 3
     cohort = read_cohort(out)
-    assert cohort.groups == ("female", "male")
+    assert cohort.groups == ("female", "male", "other")
     assert len(np.unique(cohort.units)) == 4
     again = read_cohort(folder, label="finding", group="sex", split_by="patient_key", image_size=8, cache=tmp_path)
     np.testing.assert_array_equal(again.ids, cohort.ids)
@@ -208,7 +208,7 @@ def test_a_folder_without_table(folder: Path, tmp_path: Path) -> None:
         folder, group="sex", classes=("no", "yes"), groups=("female", "male"), image_size=8, cache=tmp_path
     )
     assert unseen.ids.tolist() == table["image_id"].tolist()
-    assert unseen.group.tolist() == [("female", "male").index(s) if isinstance(s, str) else -1 for s in table["sex"]]
+    assert unseen.group.tolist() == [{"female": 0, "male": 1}.get(s, -1) for s in table["sex"]]
     labels = table[["image_id"]].assign(finding="no")
     labels.to_csv(folder / "labels.csv", index=False)
     by_hash = pd.read_csv(prepare_cohort(folder, tmp_path / "p", image_size=8) / "table.csv")
@@ -265,12 +265,40 @@ def test_defects(folder: Path, tmp_path: Path) -> None:
         prepare_cohort(folder, tmp_path / "out", image_size=8)
 
 
-@pytest.mark.parametrize(
-    ("text", "years"),
-    [("045Y", 45), ("000Y", 0), ("018M", 1.5), ("052W", 0.9966), ("365D", 0.9993), ("45", None), ("-01Y", None)],
-)
-def test_ages(text: str, years: float | None) -> None:
-    np.testing.assert_allclose(age_in_years(text), np.nan if years is None else years, atol=1e-4)
+AGES_WRITTEN = {
+    **{"045Y": 45, "000Y": 0, "018M": 1.5, "052W": 0.9966, "365D": 0.9993, "45": 45, "042": 42, "42Y": 42, "45 Y": 45},
+    **{"42.5Y": 42.5, "045y": 45, "89+": "89+", "": None, "999Y": None, "1042Y": None, "old": None, "adult": None},
+}
+
+
+def test_ages_and_sexes_of_any_spelling(tmp_path: Path) -> None:
+    clear_warnings()
+    sexes = dict(zip(AGES_WRITTEN, ["M", "F", "O", "m", "U", "", "female", "X"], strict=False))
+    for number, text in enumerate(AGES_WRITTEN):
+        content = encoded(patient(number % 8, PIXELS[number % 8], PatientAge="045Y", PatientSex="F"))
+        for kind, right, written in ((b"AS", b"045Y", text), (b"CS", b"F ", sexes.get(text, "F"))):
+            wrong = written.encode() + b" " * (len(written) % 2)  # as files have it, and pydicom would not write
+            head, length = b"\x10\x00" + (b"\x10\x10" if kind == b"AS" else b"\x40\x00") + kind, len(wrong)
+            right = head + len(right).to_bytes(2, "little") + right
+            assert content.count(right) == 1
+            content = content.replace(right, head + length.to_bytes(2, "little") + wrong)
+        (tmp_path / f"{number:02d}.dcm").write_bytes(content)
+    table = dicom_table(tmp_path)
+    for (text, years), found in zip(AGES_WRITTEN.items(), table["age"], strict=True):
+        if isinstance(years, str) or years is None:
+            assert found == years or pd.isna(found), text
+        else:
+            assert found == pytest.approx(years, abs=1e-4), text
+    assert table["age"].tolist()[list(AGES_WRITTEN).index("89+")] == "89+"
+    assert table["sex"].iloc[:8].fillna("").tolist() == ["male", "female", "other", "male", "", "", "female", ""]
+    said = " ".join(recorded_warnings())
+    assert "2 of 17 DICOM files give ages that cannot be (placeholders): they count as missing (the first '999" in said
+    assert "2 of 17 DICOM files give an age that cannot be read: it counts as missing (the first 'old')" in said
+    assert "2 of 17 DICOM files give a sex that is none of M, F and O: it counts as missing (the first 'U')" in said
+
+
+def test_a_column_of_ages_stays_one_of_numbers(folder: Path) -> None:
+    assert dicom_table(folder)["age"].dtype == float
 
 
 def test_other_columns_that_lead_to_files_are_left_out(

@@ -153,7 +153,11 @@ DEFECTS: dict[str, tuple[Callable[[Path], dict[str, Any]], str, str]] = {
         "--on-bad-image skip",
     ),
     "unreadable bins": (_options(group="age", bins={"age": "60,40"}), "Cannot read the bins '60,40'", "increasing"),
-    "text to be cut": (_options(bins={"sex": "3"}), "Row 2: 'female' in column 'sex' is no number", "--bins"),
+    "text to be cut": (
+        _options(bins={"sex": "3"}),
+        "Column 'sex' is to be cut, but 18 of 24 values are no numbers: 'female'",
+        "--bins",
+    ),
     "no images": (_remove("images.zip"), "holds no images.zip, no images-<size>.npz and no image files", "--images"),
     "images not there": (_options(images="/nowhere/images"), "no such file or folder", "--images"),
     "broken zip": (lambda p: (p / "images.zip").write_bytes(b"PK") and {}, "cannot be opened as a zip", "again"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.datasets import simulated
 from everygroup.methods import Store
 from everygroup.settings import TrainSettings
@@ -22,9 +22,8 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def images() -> Split:
     """Simulated skin lesions, two groups, a few missing."""
-    return simulated.dermatology(
-        420, image_size=16, seed=1, ambiguity=0.1, acquisition_noise=0.0, hair=0.0
-    ).cohort.split()
+    world = simulated.dermatology(420, image_size=16, seed=1, ambiguity=0.1, acquisition_noise=0.0, hair=0.0)
+    return split_cohort(world.cohort)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +54,7 @@ def make_vectors() -> Callable[..., Cohort]:
 
 @pytest.fixture(scope="session")
 def two() -> Split:
-    return vectors().split()
+    return split_cohort(vectors())
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, Apple, RoutedModel
 from everygroup.methods.apple import AppleLoss, proximal_weight
@@ -197,7 +197,7 @@ def test_a_client_with_one_sample_in_a_batch_gathers_no_statistics() -> None:
 
 def test_one_group_is_erm(make_vectors: Callable[..., Cohort], images: Split, image_settings: TrainSettings) -> None:
     """To the last bit: p is held at 1, and the cohort, the batches and the initial weights are ERM's."""
-    vectors = make_vectors(160, groups=1).split()
+    vectors = split_cohort(make_vectors(160, groups=1))
     inside = [p.in_group(p.groups[0]) for p in (images.train, images.validation, images.test)]
     pictures = [
         Cohort.from_arrays(
@@ -241,7 +241,7 @@ def test_a_killed_run_goes_on_to_the_same_network(two: Split, vector_settings: T
 def test_it_is_saved_read_back_and_told_what_cannot_be(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings, tmp_path: Path
 ) -> None:
-    split = make_vectors(200, groups=3, missing=12).split()
+    split = split_cohort(make_vectors(200, groups=3, missing=12))
     model = Apple(local_updates=5).fit(split.train, split.validation, settings=vector_settings.but(updates=20))
     assert np.shape(model.info["p"]) == (3, 3)
     assert model.info["rounds"] == 4

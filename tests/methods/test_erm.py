@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, RoutedModel, Spare, Store
 from everygroup.settings import TrainSettings
@@ -18,7 +18,7 @@ from everygroup.training import Trained
 
 @pytest.fixture(scope="module")
 def split(make_vectors: Callable[..., Cohort]) -> Split:
-    return make_vectors(300, missing=15, apart=0.5).split()
+    return split_cohort(make_vectors(300, missing=15, apart=0.5))
 
 
 @pytest.fixture(scope="module")

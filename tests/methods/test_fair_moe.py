@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, FairMoE, RoutedModel
 from everygroup.methods.fair_moe import FairMoELoss, mutual_information
@@ -172,7 +172,7 @@ def test_it_is_saved_and_read_back_with_three_groups(image_settings: TrainSettin
     y = rng.integers(0, 2, 90)
     pictures = (rng.random((90, 8, 8, 3)) * 100 + 100 * y[:, None, None, None]).astype(np.uint8)
     names = [["a", "b", "c"][i % 3] if i % 10 else "" for i in range(90)]
-    split = Cohort.from_arrays(pictures, y, sensitive_features={"g": names}).split()
+    split = split_cohort(Cohort.from_arrays(pictures, y, sensitive_features={"g": names}))
     short = image_settings.but(updates=4)
     model = FairMoE(experts=3, balance="group_size").fit(split.train, split.validation, settings=short)
     model.save(tmp_path / "model")
@@ -188,7 +188,7 @@ def test_what_cannot_be_is_refused(make_vectors: Callable[..., Cohort], vector_s
     for values in wrong:
         with pytest.raises(SettingsError, match=next(iter(values))):
             FairMoE(**values)  # type: ignore[arg-type]
-    split = make_vectors(80).split()
+    split = split_cohort(make_vectors(80))
     with pytest.raises(SettingsError, match="no 3x3 convolution"):
         FairMoE().fit(split.train, split.validation, settings=vector_settings)
     with pytest.raises(SettingsError, match="convolutions"):

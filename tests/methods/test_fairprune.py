@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, FairPrune, RoutedModel, Store
 from everygroup.methods import _rounds as rounds
@@ -123,7 +123,7 @@ def test_lowest_ranks_truly_and_takes_exactly_so_many() -> None:
 def test_privileged_is_who_has_the_higher_validation_accuracy(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
-    split = make_vectors(400, 3).split()
+    split = split_cohort(make_vectors(400, 3))
     linear = build_network(NetworkSpec("linear", 2, (4,))).eval()
     y = torch.tensor([0, 0])
     with torch.no_grad():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, FairQuantize, RoutedModel, Store
 from everygroup.methods._saliency import contrast, group_fishers, layer_weights, lowest
@@ -75,7 +75,7 @@ def test_quantised_weights_are_powers_of_two_after_fine_tuning_and_the_rest_has_
 def test_share_0_is_erm_and_vectors_and_three_groups_do(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
-    split = make_vectors(300, 3, missing=4).split()
+    split = split_cohort(make_vectors(300, 3, missing=4))
     store = Store()
     erm = ERM().fit(split.train, split.validation, settings=vector_settings, store=store).predict_proba(split.test)
     off = FairQuantize(share=0).fit(split.train, split.validation, settings=vector_settings, store=store)

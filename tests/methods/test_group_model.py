@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from everygroup.cohort import Cohort, Split, split_from_parts
+from everygroup.cohort import Cohort, Split, split_cohort, split_from_parts
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, GroupModel, Spare
 from everygroup.settings import TrainSettings
@@ -22,7 +22,7 @@ def test_opposite_label_rules_need_group_models(vector_settings: TrainSettings) 
     x = rng.standard_normal((300, 3)).astype(np.float32)
     group = rng.integers(0, 2, 300)
     y = ((x[:, 0] > 0) ^ (group == 1)).astype(int)
-    split = Cohort.from_arrays(x, y, classes=["n", "p"], sensitive_features=[f"g{g}" for g in group]).split()
+    split = split_cohort(Cohort.from_arrays(x, y, classes=["n", "p"], sensitive_features=[f"g{g}" for g in group]))
 
     def accuracy(method: object) -> float:
         model = method.fit(split.train, split.validation, settings=vector_settings)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, MultiTask, RoutedModel, Store
 from everygroup.networks import Classifier, GroupOffsets, NetworkSpec, build_network
@@ -95,7 +95,7 @@ def test_with_a_squared_loss_the_optimum_is_the_closed_form() -> None:
 def test_a_large_strength_shares_everything_and_none_shares_little(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
-    split = make_vectors(300).split()
+    split = split_cohort(make_vectors(300))
     store = Store()
 
     def apart(strength: float) -> float:
@@ -112,7 +112,7 @@ def test_one_group_whose_offset_is_held_at_0_is_erm(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
     """SGD moves the offset as much as the weights; held near 0 by the penalty, what is left is ERM."""
-    split = make_vectors(160, groups=1).split()
+    split = split_cohort(make_vectors(160, groups=1))
     sgd = vector_settings.but(optimiser="sgd", lr=0.05, clip_norm=None, momentum=0.0, updates=60)
     erm = ERM().fit(split.train, split.validation, settings=sgd).predict_proba(split.test)
     held = MultiTask(strength=9.0).fit(split.train, split.validation, settings=sgd).predict_proba(split.test)

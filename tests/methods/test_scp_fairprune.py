@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, RoutedModel, SCPFairPrune, Store
 from everygroup.methods.scp_fairprune import (
@@ -190,7 +190,7 @@ def test_refuses_networks_without_channels_to_compare(two: Split, vector_setting
         SCPFairPrune().fit(two.train, two.validation, settings=vector_settings.but(updates=2))
     y, group = np.arange(40) % 2, ["a", "a", "b", "b"] * 10
     pixels = np.random.default_rng(0).integers(0, 256, (40, 2, 2, 3)).astype(np.uint8)
-    tiny = Cohort.from_arrays(pixels, y, sensitive_features={"g": group}).split()
+    tiny = split_cohort(Cohort.from_arrays(pixels, y, sensitive_features={"g": group}))
     with pytest.raises(SettingsError, match="single pixel"):
         SCPFairPrune().fit(tiny.train, tiny.validation, settings=vector_settings.but(updates=2, backbone="small_cnn"))
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import (
     ERM,
@@ -130,13 +130,13 @@ def test_the_margin_favours_small_groups_and_empty_cells_have_no_weight(
     assert float(network.q[1] / network.q[0]) == pytest.approx(math.exp(0.3), rel=1e-5)
     cohort = make_vectors(200)
     keep = ~((cohort.group == 1) & (cohort.y == 0))
-    split = cohort.where(keep).split()
+    split = split_cohort(cohort.where(keep))
     model = GroupDRO(over="cell", adjustment=1.0).fit(split.train, split.validation, settings=vector_settings)
     assert np.isfinite(model.predict_proba(split.test)).all()
 
 
 def test_one_group_is_erm(make_vectors: Callable[..., Cohort], vector_settings: TrainSettings) -> None:
-    split = make_vectors(120, groups=1).split()
+    split = split_cohort(make_vectors(120, groups=1))
     erm = ERM().fit(split.train, split.validation, settings=vector_settings).predict_proba(split.test)
     one = GroupDRO(balanced_batches=False).fit(split.train, split.validation, settings=vector_settings)
     np.testing.assert_allclose(one.predict_proba(split.test), erm, atol=1e-6)
@@ -157,7 +157,7 @@ def test_a_small_group_makes_fewer_updates_unless_the_number_of_updates_is_given
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
     cohort = make_vectors(300)
-    split = cohort.where((cohort.group == 0) | (np.arange(300) % 4 == 0)).split()
+    split = split_cohort(cohort.where((cohort.group == 0) | (np.arange(300) % 4 == 0)))
     by_epochs = TrainSettings.make({**vector_settings.model_dump(), "updates": None, "epochs": 4, "batch_size": 8})
 
     def score(method: type[GroupModel], settings: TrainSettings) -> np.ndarray:
@@ -208,7 +208,7 @@ def test_only_the_own_head_learns() -> None:
 def test_every_rule_is_saved_and_read_back(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    split = make_vectors(missing=10).split()
+    split = split_cohort(make_vectors(missing=10))
     answers = {}
     for rule in ("sum_logits", "known", "sum_probabilities", "max"):
         model = DomainIndependent(rule=rule).fit(split.train, split.validation, settings=vector_settings)
@@ -234,7 +234,7 @@ def test_predicting_a_network_that_takes_groups_passes_them(make_vectors: Callab
 def test_a_group_without_training_samples_is_refused(
     name: str, make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
-    split = make_vectors(200).split()
+    split = split_cohort(make_vectors(200))
     train = split.train.where(split.train.group == 0)
     with pytest.raises(TrainingError, match="Group g1 has no training samples"):
         create_method(name).fit(train, split.validation, settings=vector_settings)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
@@ -155,7 +155,7 @@ def test_similarity_only_with_groups_far_apart_ignores_the_other_group(
     y = np.where(flip, 1 - cohort.y, cohort.y)
     names = {"a": [cohort.groups[g] for g in cohort.group]}
     other = Cohort.from_arrays(cohort.images, y, classes=cohort.classes, sensitive_features=names, ids=cohort.ids)
-    first, second = cohort.split(), other.split()
+    first, second = split_cohort(cohort), split_cohort(other)
     second_parts = [other.where(np.isin(other.ids, part.ids)) for part in (first.train, first.validation)]
     assert second.hash  # the same samples are used below, whatever the other split is
     settings = vector_settings.but(lr=1e-3, updates=60)
@@ -167,7 +167,7 @@ def test_similarity_only_with_groups_far_apart_ignores_the_other_group(
 
 
 def test_three_groups_and_missing_ones(make_vectors: Callable[..., Cohort], vector_settings: TrainSettings) -> None:
-    split = make_vectors(400, groups=3, missing=30).split()
+    split = split_cohort(make_vectors(400, groups=3, missing=30))
     assert (split.train.group < 0).any()
     model = fit(split, vector_settings, min_group=10)
     assert set(model.route) == {"g0", "g1", "g2"}

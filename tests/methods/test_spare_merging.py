@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, Auto, RoutedModel, Spare, Store
 from everygroup.methods._spare_merging import clusters, mean_distances, merged_cohort
@@ -24,7 +24,7 @@ def settings(vector_settings: TrainSettings) -> TrainSettings:
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return families().split()
+    return split_cohort(families())
 
 
 def families(n: int = 480, *, missing: int = 12) -> Cohort:

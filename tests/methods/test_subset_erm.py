@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from everygroup.cohort import Cohort, Split
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, Store, SubsetERM
 from everygroup.settings import TrainSettings
@@ -16,7 +16,7 @@ from everygroup.training import Task
 
 @pytest.fixture(scope="module")
 def three(make_vectors: Callable[..., Cohort]) -> Split:
-    return make_vectors(300, groups=3, missing=20).split()
+    return split_cohort(make_vectors(300, groups=3, missing=20))
 
 
 @pytest.fixture(scope="module")

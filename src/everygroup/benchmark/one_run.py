@@ -13,7 +13,7 @@ import pandas as pd
 from everygroup.audit import Audit, audit
 from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
-from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit, outside_sets
+from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit
 from everygroup.console import recorded_warnings, say, warn
 from everygroup.files import safe_csv
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
@@ -120,7 +120,7 @@ def run(
     """
     device = resolve_device(settings.device)
     say(str(cohort))
-    first = [*forgotten_unit(cohort), *outside_sets(cohort)]
+    first = [*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table)]
     for text in first:
         warn(text)
     found = fingerprint(cohort, split)

@@ -40,7 +40,7 @@ def fit(
     """
     from everygroup.benchmark import RunFolder, preflight
     from everygroup.benchmark import run as train_and_audit
-    from everygroup.cohort import forgotten_unit, outside_sets, split_cohort
+    from everygroup.cohort import forgotten_unit, split_cohort
     from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
 
@@ -49,7 +49,7 @@ def fit(
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
     cohort = read_cohort(source, plan.reading, workers=workers)
     cohort.rule.refuse_numbers(cohort.table)
-    for text in (*forgotten_unit(cohort), *outside_sets(cohort)):  # before what they may make fail
+    for text in (*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table)):  # before what they may make fail
         warn(text)
     split = split_cohort(cohort, seed=plan.split_seed)
     wanted: dict[str, Any] = {

@@ -4,7 +4,7 @@ from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.fingerprint import Fingerprint, fingerprint
 from everygroup.cohort.groups import Binning, GroupRule
 from everygroup.cohort.split import Split, split_cohort, split_from_parts
-from everygroup.cohort.suspicions import forgotten_unit, outside_sets
+from everygroup.cohort.suspicions import forgotten_unit
 
 __all__ = [
     "Binning",
@@ -14,7 +14,6 @@ __all__ = [
     "Split",
     "fingerprint",
     "forgotten_unit",
-    "outside_sets",
     "split_cohort",
     "split_from_parts",
 ]

@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 
 from everygroup.errors import CohortError
+from everygroup.tables.ages import read_column
+from everygroup.tables.amounts import TORN, Amounts
+from everygroup.tables.dates import ages_at_visit, holds_dates, texts_of
 
 _MOST_NUMBERS, _MOST_VALUES = 12, 50
 MISSING_WORDS = frozenset({"", "nan", "none", "null", "na", "n/a", "unknown", "missing"})
@@ -55,6 +58,16 @@ def as_category(value: Any) -> str | None:
     if re.fullmatch(r"-?\d+\.0+", text):  # '3.0' in a text column is the category 3
         text = text.split(".")[0]
     return text
+
+
+def _coded(values: pd.Series) -> tuple[np.ndarray, list[str | None]]:
+    """Return (n,) codes and the distinct values as categories; -1 where there is none."""
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True).startswith("mixed"):
+        values = values.map(as_category)  # 1, 1.0 and True would be one value to a hash table
+    codes, distinct = pd.factorize(values)
+    texts = [as_category(v) for v in distinct]
+    missing = np.array([*(t is None for t in texts), True], dtype=bool)
+    return np.where(missing[codes], -1, codes), texts
 
 
 @dataclass(frozen=True)
@@ -126,20 +139,83 @@ class Binning:
         return (f"<={c[0]}", *(f"({a},{b}]" for a, b in pairwise(c)), f">{c[-1]}")
 
     def apply(self, attribute: str, values: pd.Series) -> list[str | None]:
-        """Return the bin of each value, None where it is missing or in none of the category sets."""
-        texts = [as_category(v) for v in values]
+        """Return the bin of each value, None where it is missing, no plausible age, or in none of the category sets.
+
+        Raises
+        ------
+        CohortError
+            For values to be cut that are no numbers, or of which too little is known ('89+' and a cut at 95).
+        """
+        codes, texts = _coded(values)
         if self.sets:
             home = {member: name for name, members in self.sets for member in members}
-            return [home.get(t) if t is not None else None for t in texts]
-        numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
-        for row, (text, number) in enumerate(zip(texts, numbers, strict=True)):
-            if text is not None and math.isnan(number):
-                raise CohortError(
-                    f"Row {row + 2}: {text!r} in column {attribute!r} is no number, but the column is to be cut.",
-                    fix=f"leave the cell empty, or use category sets: --bins '{attribute}=name:a,b|name:c'",
-                )
-        index = np.searchsorted(np.asarray(self.cuts), numbers.to_numpy(float), side="left")
-        return [self.names[i] if t is not None else None for i, t in zip(index, texts, strict=True)]
+            homes = [None if t is None else home.get(t) for t in texts]
+            return np.array([*homes, None], dtype=object)[codes].tolist()
+        amounts = read_column(attribute, texts)
+        self._refuse(attribute, amounts.unreadable, "are no numbers", codes, texts, "leave these cells empty")
+        bins = amounts.bins(self.cuts)
+        known = max((low for low in amounts.low[(bins == TORN) & amounts.open_ended]), default=math.nan)
+        fix = "choose cuts that leave them whole" if math.isnan(known) else f"choose cuts of at most {known:g}"
+        why = "are not known well enough" if math.isnan(known) else f"are only known to be {known:g} or more"
+        self._refuse(attribute, bins == TORN, why, codes, texts, fix)
+        return self._named(bins[codes] if len(bins) else np.full(len(codes), -1), codes)
+
+    def apply_to_ages(self, attribute: str, ages: Amounts) -> list[str | None]:
+        """Return the bin of each age (n,)."""
+        return self._named(ages.bins(self.cuts), np.arange(len(ages.low)))
+
+    def _named(self, bins: np.ndarray, codes: np.ndarray) -> list[str | None]:
+        names = np.array([*self.names, None], dtype=object)
+        return names[np.where(codes < 0, -1, bins)].tolist()
+
+    def _refuse(
+        self, attribute: str, wrong: np.ndarray, why: str, codes: np.ndarray, texts: Sequence[str | None], fix: str
+    ) -> None:
+        rows = np.flatnonzero(np.append(wrong, False)[codes])
+        if not len(rows):
+            return
+        first = {texts[codes[row]]: row for row in rows[::-1]}
+        shown = ", ".join(f"{text!r} (row {row + 2})" for text, row in sorted(first.items(), key=lambda i: i[1])[:6])
+        raise CohortError(
+            f"Column {attribute!r} is to be cut, but {len(rows)} of {len(codes)} values {why}: "
+            f"{shown}{', ...' if len(first) > 6 else '.'}",
+            fix=f"{fix}, or use category sets: --bins '{attribute}=name:a,b|name:c'",
+        )
+
+    def remarks(self, attribute: str, values: pd.Series) -> list[str]:
+        """Return what is to be known of values that fall in no bin, or are only known to lie above a cut."""
+        codes, texts = _coded(values)
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+        if self.sets:
+            return self._outside(attribute, {t: int(n) for t, n in zip(texts, counts, strict=True) if t is not None})
+        amounts = read_column(attribute, texts)
+        found = []
+        if n := int(counts[amounts.placeholder].sum()):
+            examples = ", ".join(repr(texts[i]) for i in np.flatnonzero(amounts.placeholder)[:6])
+            found.append(f"{n} ages in {attribute!r} are placeholders or impossible ({examples}) and are in no group.")
+        for i in np.flatnonzero(amounts.open_ended & np.isin(amounts.low, self.cuts)):
+            if n := int(counts[i]):
+                found.append(f"{texts[i]!r} in {attribute!r} ({n} rows) counts as above {amounts.low[i]:g}.")
+        return found
+
+    def _outside(self, attribute: str, counts: Mapping[str, int]) -> list[str]:
+        known = {member for _, members in self.sets for member in members}
+        outside = sorted(((t, n) for t, n in counts.items() if t not in known), key=lambda item: -item[1])
+        if not outside:
+            return []
+        shown = ", ".join(f"{value!r} ({n})" for value, n in outside[:6])
+        said = (
+            f"{sum(n for _, n in outside)} values of {attribute!r} lie in none of the sets given with --bins: "
+            f"{shown}{', ...' if len(outside) > 6 else '.'}"
+        )
+        folded = {text.casefold(): text for text, _ in outside}
+        for member in sorted(known - set(counts)):
+            twin = folded.get(member.casefold())
+            near = [twin] if twin is not None else difflib.get_close_matches(member, folded.values(), n=1)
+            said += "".join(f" {member!r} is no value of {attribute!r}; did you mean {n!r}?" for n in near)
+        for member in sorted(m for m in known & set(counts) if m.casefold() in folded):
+            said += f" {folded[member.casefold()]!r} differs from {member!r} only in case."
+        return [said]
 
 
 @dataclass(frozen=True)
@@ -186,9 +262,28 @@ class GroupRule:
         """Return the (binned) category of every row for one attribute, None where it is missing."""
         if attribute not in table.columns:
             raise missing_column(attribute, table.columns)
-        if attribute in self.bins:
-            return self.bins[attribute].apply(attribute, table[attribute])
-        return [as_category(v) for v in table[attribute]]
+        if attribute not in self.bins:
+            codes, texts = _coded(table[attribute])
+            return np.array([*texts, None], dtype=object)[codes].tolist()
+        if (ages := self._ages(table, attribute)) is not None:
+            return self.bins[attribute].apply_to_ages(attribute, ages)
+        return self.bins[attribute].apply(attribute, table[attribute])
+
+    def remarks(self, table: pd.DataFrame) -> list[str]:
+        """Return, per binned attribute, which values fall in no bin, and what is known of others only in part."""
+        found = []
+        for attribute, binning in self.bins.items():
+            if (ages := self._ages(table, attribute)) is None:
+                found += binning.remarks(attribute, table[attribute])
+            elif n := int(ages.placeholder.sum()):
+                found.append(f"{n} ages by {attribute!r} are impossible (below 0 or above 120) and are in no group.")
+        return found
+
+    def _ages(self, table: pd.DataFrame, attribute: str) -> Amounts | None:
+        """Return the ages of a column of dates of birth that is to be cut; None for any other column."""
+        if not self.bins[attribute].cuts or not holds_dates(texts_of(table[attribute].head(1000))):
+            return None
+        return ages_at_visit(table, attribute)
 
     def refuse_numbers(self, table: pd.DataFrame) -> None:
         """Refuse an attribute whose values would each be a group of its own: bins were forgotten.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 import numpy as np
@@ -10,7 +9,6 @@ import pandas as pd
 
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.counts import MISSING
-from everygroup.cohort.groups import as_category
 from everygroup.cohort.missing import about_missing
 
 _UNIT_NAME = re.compile(r"(patient|lesion|subject|person|case)[ _]?(id)?$", re.IGNORECASE)
@@ -55,28 +53,7 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
         found.append(f"{n_unknown} of {len(cohort)} samples have no label; they are not in the counts by label.")
     if len(cohort.groups) < 2:
         found.append("There are fewer than two groups: nothing to compare.")
-    return [*found, *outside_sets(cohort), *about_missing(cohort, missing)]
-
-
-def outside_sets(cohort: Cohort) -> list[str]:
-    """Return a warning for each attribute with values in none of its category sets, and what may be a typing error."""
-    found = []
-    for attribute, rule in cohort.rule.bins.items():
-        known = {member for _, members in rule.sets for member in members}
-        texts = pd.Series([as_category(v) for v in cohort.table[attribute]], dtype=object).dropna()
-        outside = texts[~texts.isin(known)].value_counts() if known else pd.Series(dtype=int)
-        if outside.empty:
-            continue
-        shown = ", ".join(f"{value!r} ({n})" for value, n in outside.head(6).items())
-        said = (
-            f"{outside.sum()} values of {attribute!r} lie in none of the sets given with --bins: "
-            f"{shown}{', ...' if len(outside) > 6 else '.'}"
-        )
-        for member in sorted(known - set(texts)):
-            if near := difflib.get_close_matches(member, outside.index, n=1):
-                said += f" {member!r} is no value of {attribute!r}; did you mean {near[0]!r}?"
-        found.append(said)
-    return found
+    return [*found, *cohort.rule.remarks(cohort.table), *about_missing(cohort, missing)]
 
 
 def small_cells(table: pd.DataFrame, part: str, least: int, purpose: str) -> list[str]:

@@ -9,16 +9,16 @@ import pandas as pd
 
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.groups import as_category
+from everygroup.tables.ages import holds_ages, in_years
 
 _UNKNOWN_CODES = frozenset({"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x"})
-_AGE_NAME = re.compile(r"(^|[^a-z])age([^a-z]|$)", re.IGNORECASE)
 _SEX_NAME = re.compile(r"(^|[^a-z])(sex|gender)([^a-z]|$)", re.IGNORECASE)
 MAX_AGE = 110
 # A spike: this many people at one value, this many times its neighbours, and this unlikely if it were like them.
 _LEAST, _TIMES, _LEVEL = 5, 3.0, 0.001
 _DISTINCT = 12  # columns with fewer values are categories, where neighbours say nothing
 _COLUMNS = ["attribute", "what", "values", "n", "n_units", "expected"]
-_BAND = 10
+_BAND, _HEAD = 10, 200
 
 
 def implausible(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
@@ -45,8 +45,9 @@ def implausible(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
 
 
 def age_columns(cohort: Cohort) -> list[str]:
-    """Return the columns that hold ages by their names."""
-    return [str(c) for c in cohort.table.columns if _AGE_NAME.search(str(c)) and str(c) != cohort.label]
+    """Return the columns that hold ages."""
+    names = [str(c) for c in cohort.table.columns if str(c) != cohort.label]
+    return [c for c in names if holds_ages(c, [as_category(v) for v in cohort.table[c].head(_HEAD)])]
 
 
 def age_by_sex(cohort: Cohort) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def age_by_sex(cohort: Cohort) -> pd.DataFrame:
     ages = next(iter(age_columns(cohort)), None)
     if ages is None:
         return empty
-    years = pd.to_numeric(pd.Series([as_category(v) for v in cohort.table[ages]], dtype=object), errors="coerce")
+    years = pd.Series(in_years([as_category(v) for v in cohort.table[ages]]).exact)
     if years.notna().sum() < 2 or years.nunique() < 5:
         return empty
     named = [str(c) for c in cohort.table.columns if _SEX_NAME.search(str(c)) and str(c) != cohort.label]
@@ -72,24 +73,16 @@ def age_by_sex(cohort: Cohort) -> pd.DataFrame:
 
 
 def _ages(cohort: Cohort, column: str, rows: list[tuple], found: list[str]) -> None:
-    texts = pd.Series([as_category(v) for v in cohort.table[column]], dtype=object)
-    known = texts.notna().to_numpy()
-    ages = pd.to_numeric(texts, errors="coerce")
-    strange = known & ages.isna().to_numpy()
-    if strange.any():  # where ranges such as '40-49' prevail they are categories; '058Y' is a number in disguise
-        odd = texts[strange]
-        coded = odd[odd.str.fullmatch(r"\d{1,3}[YMWDymwd]")]
-        if len(coded):
-            rows.append((column, "coded", coded.iloc[0], len(coded), _units(cohort, coded.index.to_numpy()), np.nan))
-            found.append(f"{column!r} holds ages like {coded.iloc[0]!r} ({len(coded)} rows): make them years.")
-        if strange.sum() >= known.sum() / 2:
-            return
-        if len(words := odd.drop(coded.index)):
-            values = ", ".join(map(str, words.unique()[:5]))
-            at = _units(cohort, words.index.to_numpy())
-            rows.append((column, "no number", values, len(words), at, np.nan))
-            found.append(f"{column!r} is no number in {len(words)} rows: {values}.")
-    years = ages.to_numpy(float)
+    texts = [as_category(v) for v in cohort.table[column]]
+    ages = in_years(texts)
+    if 2 * np.isnan(ages.exact).sum() >= len(texts) + sum(t is None for t in texts):
+        return  # where ranges such as '40-49' prevail they are categories
+    if ages.unreadable.any():
+        words = ", ".join(dict.fromkeys(str(texts[i]) for i in np.flatnonzero(ages.unreadable)[:5]))
+        n = int(ages.unreadable.sum())
+        rows.append((column, "no number", words, n, _units(cohort, ages.unreadable), np.nan))
+        found.append(f"{column!r} is no number in {n} rows: {words}.")
+    years = ages.exact
     for what, wrong in (("0 or less", years <= 0), (f"above {MAX_AGE}", years > MAX_AGE)):
         if wrong.any():
             values = ", ".join(f"{v:g}" for v in np.unique(years[wrong])[:5])

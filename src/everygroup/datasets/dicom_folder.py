@@ -22,6 +22,7 @@ from everygroup.imaging._reference import split_reference
 from everygroup.imaging.dicom import read_tags
 from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.sources import FolderImages, ZipImages
+from everygroup.tables.ages import in_years, plausible
 
 DEFAULT_SALT = "everygroup"
 SALT_VARIABLE = "EVERYGROUP_DICOM_SALT"
@@ -56,8 +57,9 @@ _TAGS = (
     "Columns",
     "BurnedInAnnotation",
 )
-_SEX = {"M": "male", "F": "female"}
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+_SEX = {"M": "male", "F": "female", "O": "other", "MALE": "male", "FEMALE": "female", "OTHER": "other"}
+_UNREAD = "an age that cannot be read: it counts as missing"
+_LONGEST_CODE = 8
 _IS_UID = re.compile(r"[012](\.\d+){4,}")
 _UID_LENGTH = 16  # shorter ones may be the version of a program
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
@@ -89,9 +91,9 @@ def dicom_table(
     -------
     DataFrame
         One row a file that has pixels, in the order of their names: ``file``, ``image_id``, ``patient_key``, ``sex``
-        (male, female or missing), ``age`` (years; months, weeks and days as fractions), ``modality``, ``body_part``,
-        ``view_position``, ``laterality`` (R, L, B), ``scanner`` (manufacturer and model), ``rows``, ``columns``, and
-        the tags asked for.
+        (male, female, other or missing), ``age`` (years; months, weeks and days as fractions; as text where a file says
+        '89+'), ``modality``, ``body_part``, ``view_position``, ``laterality`` (R, L, B), ``scanner`` (manufacturer and
+        model), ``rows``, ``columns``, and the tags asked for. Ages and sexes that cannot be read are told.
 
     Raises
     ------
@@ -255,7 +257,10 @@ def _facts(
             "name the patient, and stays in the pictures."
         )
     table = pd.DataFrame(rows, columns=["file", _UID, "image_id", *ATTRIBUTES, *tags])
-    return table.astype({"age": float, "rows": "Int64", "columns": "Int64"})
+    table = table.assign(
+        age=_ages([row["age"] for row in rows]), sex=pd.Series(_sexes([row["sex"] for row in rows]), dtype=object)
+    )
+    return table.astype({"rows": "Int64", "columns": "Int64"})
 
 
 def _row(values: dict[str, Any], tags: Sequence[str], salt: str | None) -> dict[str, Any]:
@@ -263,8 +268,8 @@ def _row(values: dict[str, Any], tags: Sequence[str], salt: str | None) -> dict[
     scanner = " ".join(str(values[k]).strip() for k in ("Manufacturer", "ManufacturerModelName") if k in values)
     row: dict[str, Any] = {
         "patient_key": _hashed(patient, salt, "p") if patient else None,
-        "sex": _SEX.get(str(values.get("PatientSex", "")).strip().upper()),
-        "age": age_in_years(values.get("PatientAge")),
+        "sex": str(values.get("PatientSex") or "").strip() or None,
+        "age": str(values.get("PatientAge") or "").strip() or None,
         "modality": _code(values.get("Modality")),
         "body_part": _code(values.get("BodyPartExamined")),
         "view_position": _code(values.get("ViewPosition")),
@@ -284,10 +289,31 @@ def _with_pixels(table: pd.DataFrame) -> pd.DataFrame:
     return table[~without].reset_index(drop=True)
 
 
-def age_in_years(value: Any) -> float:
-    """Read an age such as '045Y', '011M', '006W' or '010D'; NaN where it is anything else."""
-    found = re.fullmatch(r"(\d{1,3})([YMWD])", str(value).strip().upper())
-    return round(int(found[1]) * _YEARS[found[2]], 4) if found else np.nan
+def _ages(texts: Sequence[str | None]) -> pd.Series:
+    """Return ages in years; NaN where they are missing, impossible or unreadable, which is told; '89+' stays a text."""
+    found = plausible(in_years(texts))
+    _tell(found.placeholder, texts, "ages that cannot be (placeholders): they count as missing")
+    _tell(found.unreadable | (np.isnan(found.exact) & ~found.open_ended & ~np.isnan(found.low)), texts, _UNREAD)
+    years = pd.Series(found.exact.round(4))
+    if not found.open_ended.any():
+        return years
+    return years.astype(object).mask(found.open_ended, [f"{low:g}+" for low in found.low])
+
+
+def _sexes(texts: Sequence[str | None]) -> list[str | None]:
+    """Return male, female or other (O); None where it is missing or another word, which is told."""
+    read = [None if text is None else _SEX.get(text.upper()) for text in texts]
+    strange = np.array([t is not None and s is None for t, s in zip(texts, read, strict=True)], dtype=bool)
+    _tell(strange, texts, "a sex that is none of M, F and O: it counts as missing")
+    return read
+
+
+def _tell(rows: np.ndarray, texts: Sequence[str | None], what: str) -> None:
+    """Tell of values that count as missing; a long one may be free text and is not repeated."""
+    if rows.any():
+        first = str(texts[int(rows.argmax())])
+        shown = f" (the first {first!r})" if len(first) <= _LONGEST_CODE else ""
+        warn(f"{int(rows.sum())} of {len(texts)} DICOM files give {what}{shown}.")
 
 
 def _code(value: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 
 from everygroup.cohort.groups import GroupRule
 from everygroup.console import say, warn
-from everygroup.errors import CohortError, PredictionsError
+from everygroup.errors import PredictionsError
 from everygroup.predictions._checks import LEADING, SCORE, TRAILING
 from everygroup.predictions._coding import categories, class_order
 from everygroup.predictions.columns import Columns, columns_are, find_columns, group_candidates, require
@@ -20,8 +19,6 @@ from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.predictions import Predictions
 from everygroup.tables import AS_WRITTEN, Problems, Spelling, open_table, settle_labels
 from everygroup.tables.guard import unguard
-
-_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 
 
 def read_predictions(
@@ -190,20 +187,8 @@ def _build(
 
 
 def attribute_values(rule: GroupRule, table: pd.DataFrame, name: str) -> Any:
-    """(Binned) categories of one attribute; the rule is applied to distinct values, not to rows."""
-    if name not in rule.bins:
-        return table[name]
-    codes, distinct = categories(table[name])
-    binning = rule.bins[name]
-    if binning.cuts and any("," in text for text in distinct) and all(_COMMA.fullmatch(text) for text in distinct):
-        say(f"The numbers in {name!r} have a decimal comma.")
-        distinct = [text.replace(",", ".") for text in distinct]
-    try:
-        binned = binning.apply(name, pd.Series(distinct, dtype=object))
-    except CohortError:
-        rule.values(table[[name]].astype(object), name)  # the same mistake, with its row
-        raise
-    return np.array([*binned, None], dtype=object)[codes]
+    """(Binned) categories of one attribute."""
+    return rule.values(table, name) if name in rule.bins else table[name]
 
 
 def _positive_last(classes: tuple[str, ...], positive: str | None) -> tuple[str, ...]:

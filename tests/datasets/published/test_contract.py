@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from everygroup.cli.main import app
+from everygroup.cohort import split_cohort
 from everygroup.cohort.groups import as_category
 from everygroup.datasets import prepare_published, read_cohort
 from everygroup.datasets.published import ADAPTERS, Adapter, Published, adapter_of
@@ -141,7 +142,7 @@ def test_prepared_checked_and_opened_again(name: str, miniature: Miniature, tmp_
     assert about["left_out"]["known_bad"] == len(found.table) - len(kept)
     assert about["left_out"]["by_label_map"] + about["left_out"]["without_label"] == len(kept) - len(cohort)
 
-    split = cohort.split()
+    split = split_cohort(cohort)
     parts = [set(getattr(split, part).units) for part in ("train", "validation", "test")]
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
     if adapter.info.unit != "image_id":

@@ -10,6 +10,7 @@ import pandas as pd
 
 from everygroup.cohort.groups import as_category
 from everygroup.datasets.published._coding import years
+from everygroup.tables.ages import in_years
 
 
 def ages(values: Iterable[Any], *, placeholder: float | None = None) -> tuple[pd.Series, tuple[str, ...]]:
@@ -24,7 +25,7 @@ def ages(values: Iterable[Any], *, placeholder: float | None = None) -> tuple[pd
     """
     given = list(values)
     result, dropped = years(given, placeholders=() if placeholder is None else (placeholder,))
-    numbers = pd.to_numeric(pd.Series([as_category(v) for v in given], dtype=object), errors="coerce")
+    numbers = in_years([as_category(v) for v in given]).exact
     placeholders = 0 if placeholder is None else int(np.sum(numbers == placeholder))
     notes = []
     if placeholders:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ import pandas as pd
 from everygroup.cohort.groups import as_category, missing_column
 from everygroup.datasets._table import check_columns, check_ids, read_table
 from everygroup.errors import CohortError
-
-OLDEST = 120  # years; beyond it an age is impossible and counts as missing
+from everygroup.tables.ages import in_years, plausible
 
 
 def find_file(folder: Path, *patterns: str) -> Path:
@@ -63,24 +61,12 @@ def read_source(
 
 
 def years(values: Iterable[Any], *, placeholders: Iterable[float] = ()) -> tuple[pd.Series, int]:
-    """Return ages in years (float, NaN where missing) and how many were impossible or placeholders.
-
-    Reads numbers and texts such as '058Y', '011M', '003W', '020D' (DICOM's age string).
-    """
-    unit = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-    placeholder = set(placeholders)
-    result, impossible = [], 0
-    for value in values:
-        text = as_category(value)
-        age = np.nan
-        if text is not None:
-            match = re.fullmatch(r"(\d{1,3})([YMWDymwd])", text)
-            age = int(match[1]) * unit[match[2].upper()] if match else pd.to_numeric(text, errors="coerce")
-            if not np.isfinite(age) or age < 0 or age > OLDEST or age in placeholder:
-                impossible += 1
-                age = np.nan
-        result.append(float(age))
-    return pd.Series(result, dtype=float), impossible
+    """Return ages in years (float, NaN where missing) and how many were impossible, unreadable or placeholders."""
+    texts = [as_category(v) for v in values]
+    ages = plausible(in_years(texts)).exact
+    ages[np.isin(ages, list(placeholders))] = np.nan
+    known = np.array([t is not None for t in texts], dtype=bool)
+    return pd.Series(ages, dtype=float), int((known & np.isnan(ages)).sum())
 
 
 def recode(values: Iterable[Any], codes: Mapping[str, str | None], *, column: str, where: str) -> pd.Series:
