@@ -283,7 +283,7 @@ def test_mistakes_are_named(make, changed) -> None:
         audit(make(), attributes=["race"])
     with pytest.raises(SettingsError, match="n_boot"):
         audit(make(), n_boot=0)
-    with pytest.raises(SettingsError, match="seed -1"):
+    with pytest.raises(SettingsError, match="seed = -1"):
         audit(make(), seed=-1)
 
 

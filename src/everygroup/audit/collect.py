@@ -55,13 +55,13 @@ class Collector:
         self._parts: dict[str, dict[str, Any]] = {}
         self._titles: dict[str, str] = {}
 
-    def add(self, m: Measurement, *, positives: Index | None = None, class_flags: Sequence[Flag] = ()) -> None:
+    def add(self, m: Measurement, *, positives: Index | None = None, flags: Sequence[Flag] = ()) -> None:
         """Take the rows and flags of one attribute.
 
         Parameters
         ----------
         positives : (S,) samples of the second of two classes in every slot.
-        class_flags : what to heed about classes, told before what is undefined.
+        flags : what the task heeds, told before what is undefined.
         """
         # the same values and intervals for all rows together, whichever attribute stratified the replicates
         self._overall = self._overall or overall_values(m)
@@ -70,7 +70,7 @@ class Collector:
         if m.partition.title:
             self._titles[m.partition.attribute] = m.partition.title
         shown = m.metrics if self.shown is None else self.shown
-        self.flags += [*size_flags(m), *class_flags, *undefined_flags(m, shown), *chance_flags(m, self.headline)]
+        self.flags += [*size_flags(m), *flags, *undefined_flags(m, shown), *chance_flags(m, self.headline)]
         self.flags += part_flags(m, shown)
         if m.part:
             metrics = [name for name in m.of_part if name in shown]

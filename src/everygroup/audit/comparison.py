@@ -39,13 +39,25 @@ class Comparison:
     limits: dict[str, tuple[Array, Array]]
 
 
-def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Answers, Answers, list[str]]:
-    """Match the rows of two predictions by id, or by row where neither has ids.
+@dataclass(frozen=True)
+class Matched:
+    """Two predictions of the same samples.
 
-    Returns
-    -------
-    rows of `method` that have a partner, both samples in that order and with the method's class order, and notes on
-    rows without a partner or paired by row.
+    Attributes
+    ----------
+    rows : rows of the first that have a partner.
+    method, baseline : both samples in that order and with the first one's class order.
+    notes : on rows without a partner or paired by row.
+    """
+
+    rows: Index
+    method: Answers
+    baseline: Answers
+    notes: list[str]
+
+
+def pair(method: Predictions, baseline: Predictions) -> Matched:
+    """Match the rows of two predictions by id, or by row where neither has ids.
 
     Raises
     ------
@@ -91,7 +103,7 @@ def pair(method: Predictions, baseline: Predictions) -> tuple[Index, Answers, An
     score = baseline.y_score[other][:, np.argsort(order)] if scored else None
     n_classes = len(method.classes)
     ours = Answers(truth, method.y_pred[rows], method.y_score[rows] if scored else None, n_classes)
-    return rows, ours, Answers(truth, order[baseline.y_pred[other]], score, n_classes), notes
+    return Matched(rows, ours, Answers(truth, order[baseline.y_pred[other]], score, n_classes), notes)
 
 
 def _without_ids(method: Predictions, baseline: Predictions) -> list[str]:
@@ -179,14 +191,14 @@ def comparison_rows(
 
 
 def compare(
-    m: Measurement, rows: Index, method: Answers, baseline: Answers, cluster: Index, families: MakeFamilies
+    m: Measurement, matched: Matched, cluster: Index, families: MakeFamilies
 ) -> tuple[list[dict[str, Any]], list[Flag]]:
     """Rows and flags of one attribute for two classifiers; the shown metrics are those of `m`.
 
     Both models are evaluated on the same bootstrap replicates, so the interval is that of the paired difference.
     Groups that are too small, or of one patient, among the paired rows are noted so and have no p.
     """
-    plan = m.plan
+    plan, rows, method, baseline = m.plan, matched.rows, matched.method, matched.baseline
     part, inside = m.partition.of_rows(rows, cluster, min_n=plan.min_n), cluster_index(cluster[rows])
     c = compare_families(families(method), families(baseline), part, inside, plan)
     out, flags = comparison_rows(c, plan)

@@ -1,31 +1,22 @@
-"""The audit: from predictions to all group-wise numbers."""
+"""The audit of predicted classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from everygroup.audit.attribute import cell_rows
-from everygroup.audit.choice import Answers, Metrics, choose, families_of
-from everygroup.audit.collect import Collector
-from everygroup.audit.comparison import compare, pair
-from everygroup.audit.criteria import Judged, expectation
-from everygroup.audit.curves import curve_rows
-from everygroup.audit.engine import Plan
-from everygroup.audit.flags import CHANCE_P, Flag, below_chance_flags, class_flags, general_flags
-from everygroup.audit.intersections import intersection_rows
-from everygroup.audit.measurement import measure
-from everygroup.audit.partition import crossable, partitions
+from everygroup.audit.choice import Metrics, choose
+from everygroup.audit.comparison import pair
+from everygroup.audit.driver import Options, run
+from everygroup.audit.flags import general_flags
 from everygroup.audit.result import Audit
-from everygroup.audit.score_families import LOSSES
-from everygroup.audit.sources import source_rows
+from everygroup.audit.sources import features_of
+from everygroup.audit.tasks.classes import Classes
 from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics.classification import Classification, Convention
-from everygroup.metrics.families import Family
+from everygroup.metrics.classification import Convention
 from everygroup.predictions import Predictions
 
 
@@ -87,118 +78,48 @@ def audit(
     PredictionsError
         Without known labels or sensitive attributes, or when the baseline, `embeddings` or `calibration` do not fit.
     """
-    if n_boot < 1 or min_n < 1 or seed < 0 or intersections < 0:
-        raise SettingsError(
-            f"n_boot is {n_boot}, min_n {min_n}, seed {seed} and intersections {intersections}.",
-            fix="give at least 1, 1, 0 and 0 for them",
-        )
     if convention not in get_args(Convention):
         raise SettingsError(
             f"The convention {convention!r} is unknown.", fix=f"choose {' or '.join(get_args(Convention))}"
         )
-    plan = Plan(n_boot, seed, min_n, stratify, interval)
     known = predictions.y_true >= 0
     if not known.any():
         raise PredictionsError(
             "No sample has a known label (y_true), so nothing can be measured.", fix="name the label with --y-true"
         )
-    if embeddings is not None:
-        if np.ndim(embeddings) == 0 or np.shape(embeddings)[0] != known.size:
-            raise PredictionsError(
-                f"embeddings has {len(np.atleast_1d(np.asarray(embeddings)))} rows but there are {known.size} samples.",
-                fix="give the features of the same rows, in the same order",
-            )
-        embeddings = np.asarray(embeddings)[known]
     if calibration is not None and calibration.classes != predictions.classes:
         raise PredictionsError(
             f"The classes of the calibration rows are {', '.join(calibration.classes)}, those of the predictions "
             f"{', '.join(predictions.classes)}.",
             fix="give rows of the same model",
         )
-    flags = general_flags(predictions, known)
     used = predictions if known.all() else predictions.where(known)
-    cluster = used.unit_index
-    parts, notes = partitions(used, None if attributes is None else tuple(attributes), cluster, min_n=min_n)
-    flags += [Flag("caution", note) for note in notes]
-    if not parts:
-        raise PredictionsError(
-            "There is no sensitive attribute to audit.",
-            fix="; ".join(notes) or "name at least one column with --group",
-        )
-    scored = used.has_scores
-    answers = Answers(used.y_true, used.y_pred, used.y_score if scored else None, len(used.classes))
-    figures = choose(metrics, used.classes, scores=scored, critical=critical)
-    # measured once for all tables: what is shown, the recall of every cell, and what the criteria and sources rest on
-    judged = Judged.of(used.classes, scored=scored)
-    more = [*(f"recall[{c}]" for c in used.classes), *judged.counted, *(LOSSES if scored else ())]
-    everything = tuple(dict.fromkeys([*figures.shown, *more]))
-    measured = [
-        *families_of(answers, used.classes, everything, convention=convention),
-        *expectation(answers.y_true, answers.y_score, used.classes),
-    ]
     matched = None if baseline is None else pair(used, baseline)
-    collector = Collector(
-        plan,
-        headline=figures.headline,
-        shown=figures.shown,
-        data_set=data_set,
-        method=method or _model_name(predictions),
-        seed=run_seed,
-        baseline="" if baseline is None else _model_name(baseline) or "baseline",
+    figures = choose(metrics, used.classes, scores=used.has_scores, critical=critical)
+    task = Classes.of(
+        used,
+        figures,
+        convention,
+        matched=matched,
+        embeddings=None if embeddings is None else features_of(embeddings, known.size)[known],
+        calibration=calibration,
+        flags=[*general_flags(predictions, known), *(matched.notes if matched else ())],
+        model=_model_name(predictions),
+        baseline_name="" if baseline is None else _model_name(baseline) or "baseline",
     )
-    collector.flags += [*flags, *(matched[3] if matched else [])]
-
-    def both(a: Answers) -> list[Family]:
-        return families_of(a, used.classes, figures.shown, convention=convention)
-
-    clear: set[str] = set()
-    for part in parts:
-        m = measure(measured, part, cluster, plan, label=used.y_true)
-        positives = None
-        if len(used.classes) == 2:
-            positives = np.bincount(part.slot[used.y_true == 1], minlength=len(part.names)).astype(np.int64)
-        by_class = class_flags(m, used.y_true, used.y_pred, used.classes, figures.shown, counted=convention == "lab")
-        collector.flags += below_chance_flags(m, used.classes)
-        clear |= {metric for metric in figures.shown if m.p.get(metric, 1.0) <= CHANCE_P}
-        collector.add(m, positives=positives, class_flags=by_class)
-        collector.extend("cells", cell_rows(m, used.y_true, used.classes))
-        collector.extend("curves", curve_rows(used, part))
-        collector.extend(
-            "sources", source_rows(used, part, embeddings=embeddings, calibration=calibration, plan=plan, measured=m)
-        )
-        verdicts, conflicts = judged.rows(m)
-        collector.extend("criteria", verdicts)
-        collector.flags += conflicts
-        if matched:
-            rows, levelled = compare(m, matched[0], matched[1], matched[2], cluster, both)
-            collector.extend("comparison", rows)
-            collector.flags += levelled
-    if intersections:
-        subgroups, hidden = intersection_rows(
-            Classification(
-                answers.y_true, answers.y_pred, used.classes, convention=convention, metrics=figures.crossed
-            ),
-            crossable(parts),
-            cluster,
-            plan,
-            order=intersections,
-            label=used.y_true,
-            positive=used.y_true if len(used.classes) == 2 else None,
-            clear=clear,
-        )
-        collector.extend("intersections", subgroups)
-        collector.flags += hidden
-    return collector.finish(
-        {
-            "task": "classification",
-            "positive": figures.positive,
-            "critical": list(figures.critical),
-            "convention": convention,
-            "n": int(known.sum()),
-            "n_clusters": int(cluster.max()) + 1,
-            "classes": list(used.classes),
-        }
-    )
+    options: Options = {
+        "n_boot": n_boot,
+        "seed": seed,
+        "min_n": min_n,
+        "attributes": attributes,
+        "stratify": stratify,
+        "interval": interval,
+        "intersections": intersections,
+        "data_set": data_set,
+        "method": method,
+        "run_seed": run_seed,
+    }
+    return run(task, options)
 
 
 def audit_arrays(

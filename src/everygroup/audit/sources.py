@@ -50,6 +50,23 @@ _RANKED = {
 _LOSSES = {"ece": "ECE", "brier": "Brier score", "nll": "log loss"}
 
 
+def features_of(embeddings: ArrayLike, n: int) -> NDArray[np.generic]:
+    """Features (n, d) of n samples.
+
+    Raises
+    ------
+    PredictionsError
+        For another number of rows.
+    """
+    found = np.asarray(embeddings)
+    if found.ndim == 0 or len(found) != n:
+        raise PredictionsError(
+            f"embeddings has {len(np.atleast_1d(found))} rows but there are {n} samples.",
+            fix="give the features of the same rows, in the same order",
+        )
+    return found
+
+
 def source_rows(
     predictions: Predictions,
     partition: Partition,
@@ -190,12 +207,7 @@ def _separability(
     names = np.array([*partition.names, ""], dtype=object)
     inside = np.isin(partition.slot, slots)
     group = np.where(inside, names[partition.slot], "")
-    if np.ndim(embeddings) == 0 or np.shape(embeddings)[0] != group.size:
-        raise PredictionsError(
-            f"embeddings has {len(np.atleast_1d(np.asarray(embeddings)))} rows but there are {group.size} samples.",
-            fix="give the features of the same rows, in the same order",
-        )
-    found = separability(embeddings, group, cluster=cluster, n_boot=n_boot, seed=seed)
+    found = separability(features_of(embeddings, group.size), group, cluster=cluster, n_boot=n_boot, seed=seed)
     quantity = "AUC of the group from features"
     rows = [_row("separability", "overall", quantity, found.auc, (found.low, found.high), found.n, found.note)]
     for s in slots:

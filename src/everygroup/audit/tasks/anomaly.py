@@ -8,9 +8,9 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
+from everygroup.audit.driver import Features, Options, Task, rows_of, run
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import Features, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics._grouped import numbers
 from everygroup.metrics.anomaly import (
@@ -106,17 +106,20 @@ def audit_anomaly(
 
     limits = thresholds(score, validation_normals)
     theirs = None if other is None else families(other, thresholds(other, validation_normals_baseline))
-    settings = {"task": "anomaly", "thresholds": limits, "tpr": tpr, "quantile": quantile}
+    settings = {"thresholds": limits, "tpr": tpr, "quantile": quantile}
     if np.unique(score[true == 0]).size > EXACT_LEVELS:
         settings["distances"] = f"from {EXACT_LEVELS} equally full bins of the normals' scores"
-    return audit_task(
-        samples,
-        families(score, limits),
-        headline="auc",
-        baseline=theirs,
-        label=true,
-        positive=true == 1,
-        crossed=summed(score, limits),
-        settings=settings,
-        options=options,
+    return run(
+        Task(
+            "anomaly",
+            samples,
+            families(score, limits),
+            headline="auc",
+            baseline=theirs,
+            label=true,
+            positive=true == 1,
+            crossed=summed(score, limits),
+            settings=settings,
+        ),
+        options,
     )

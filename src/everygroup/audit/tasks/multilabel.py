@@ -7,9 +7,9 @@ from typing import Unpack
 
 from numpy.typing import ArrayLike
 
+from everygroup.audit.driver import Features, Options, Task, rows_of, run
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import Features, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics.families import Array, Family
 from everygroup.metrics.labels import LabelTable, answers, label_names, label_table
@@ -95,17 +95,19 @@ def audit_multilabel(
     ]
     if score is None:
         flags.append("There are no scores, so AUC is left out.")
-    return audit_task(
-        samples,
-        ours,
-        headline="label_macro_f1",
-        baseline=theirs,
-        crossed=[LabelRates(table)],
-        flags=flags,
-        settings={
-            "task": "multilabel",
-            "labels": list(names),
-            "n_unknown": dict(zip(names, unknown.tolist(), strict=True)),
-        },
-        options=options,
+    return run(
+        Task(
+            "multilabel",
+            samples,
+            ours,
+            headline="label_macro_f1",
+            baseline=theirs,
+            crossed=[LabelRates(table)],
+            flags=flags,
+            settings={
+                "labels": list(names),
+                "n_unknown": dict(zip(names, unknown.tolist(), strict=True)),
+            },
+        ),
+        options,
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from everygroup.audit.driver import Features, Options, Task, rows_of, run
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import Features, Options, audit_task, rows_of
 from everygroup.metrics._grouped import numbers
 from everygroup.metrics.distances import EXACT_LEVELS
 from everygroup.metrics.families import Array, Family, Index
@@ -82,18 +82,21 @@ def audit_regression(
 
     members = {name: np.flatnonzero(bin_of == b) for b, name in enumerate(names)}
     flags = ["All outcomes are equal, so R^2 and Spearman are undefined."] if np.ptp(true) == 0 else []
-    settings = {"task": "regression", "outcome_bins": names}
+    settings: dict[str, Any] = {"outcome_bins": names}
     if np.unique(pred).size > EXACT_LEVELS:
         settings["distances"] = f"from {EXACT_LEVELS} equally full bins of the predictions"
-    return audit_task(
-        samples,
-        families(pred),
-        headline="mae",
-        baseline=None if other is None else families(other),
-        label=bin_of,
-        parts_of={name: (rows, residuals(rows)) for name, rows in members.items() if rows.size},
-        crossed=[Errors(true, pred)],
-        flags=flags,
-        settings=settings,
-        options=options,
+    return run(
+        Task(
+            "regression",
+            samples,
+            families(pred),
+            headline="mae",
+            baseline=None if other is None else families(other),
+            label=bin_of,
+            parts_of={name: (rows, residuals(rows)) for name, rows in members.items() if rows.size},
+            crossed=[Errors(true, pred)],
+            flags=flags,
+            settings=settings,
+        ),
+        options,
     )

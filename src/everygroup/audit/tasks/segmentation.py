@@ -9,9 +9,9 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
+from everygroup.audit.driver import Features, MakeFamilies, Options, Task, rows_of, run
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
-from everygroup.audit.tasks.common import Features, MakeFamilies, Options, audit_task, rows_of
 from everygroup.errors import PredictionsError
 from everygroup.metrics import metric_info
 from everygroup.metrics._grouped import numbers
@@ -238,21 +238,24 @@ def audit_segmentation(
         flags.extend(_location_flags(part, found))
         return _location_rows(part, found)
 
-    settings: dict[str, Any] = {"task": "segmentation"}
+    settings: dict[str, Any] = {}
     if pairs is not None:
         settings |= {"classes": list(pairs.classes), "empty": None if np.isnan(empty) else empty}
-    result = audit_task(
-        samples,
-        ours.families,
-        headline=ours.headline,
-        baseline=None if theirs is None else theirs.families,
-        label=ours.size_bin,
-        parts_of=ours.per_class(),
-        cells=None if blocks is None and regions is None else located,
-        crossed=ours.summed(),
-        flags=ours.flags,
-        settings=settings,
-        options=options,
+    result = run(
+        Task(
+            "segmentation",
+            samples,
+            ours.families,
+            headline=ours.headline,
+            baseline=None if theirs is None else theirs.families,
+            label=ours.size_bin,
+            parts_of=ours.per_class(),
+            cells=None if blocks is None and regions is None else located,
+            crossed=ours.summed(),
+            flags=ours.flags,
+            settings=settings,
+        ),
+        options,
     )
     return result.heeding(flags)
 
