@@ -182,6 +182,13 @@ def test_only_an_audit_is_needed(tmp_path: Path) -> None:
     assert "0.100 (0.020 to 0.200) (permutation p < 0.001)." in page.text
 
 
+def test_only_pictures_of_patients_ask_for_care(tmp_path: Path, whole: Path) -> None:
+    care = "This page shows patients' images: keep it where those may be kept."
+    assert care in Page(whole).text
+    simulated = Page(write_report(tmp_path / "r.html", of_patients=False, **everything()))
+    assert care not in simulated.text and "data:image/png" in simulated.source
+
+
 def test_empty_parts_are_left_out(tmp_path: Path) -> None:
     given = {"weights": pd.DataFrame(), "log": pd.DataFrame(), "weight_summary": pd.DataFrame(), "fingerprint": {}}
     given |= {"image_strips": [], "methods": [], "environment": {}}

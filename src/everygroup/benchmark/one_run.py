@@ -16,6 +16,7 @@ from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit
 from everygroup.console import recorded_warnings, say, warn
 from everygroup.files import safe_csv
+from everygroup.imaging.pixel_scale import scale_of_cohort
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
@@ -120,7 +121,7 @@ def run(
     """
     device = resolve_device(settings.device)
     say(str(cohort))
-    first = [*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table)]
+    first = [*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table), *scale_of_cohort(cohort)]
     for text in first:
         warn(text)
     found = fingerprint(cohort, split)
@@ -227,5 +228,6 @@ def _report(
         weights=weights,
         weight_summary=weight_summary(weights) if weights is not None else None,
         image_strips=weight_strips(train, weights) if weights is not None else None,
+        of_patients=not train.provenance.get("simulated", False),
         **both,
     )

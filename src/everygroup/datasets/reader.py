@@ -27,7 +27,7 @@ from everygroup.errors import CohortError, SettingsError
 from everygroup.files import cache_folder, hash_array, hash_file, read_json, write_json
 from everygroup.imaging import PreparedImages, open_prepared, prepare_images, store_key
 from everygroup.imaging import units_with_duplicates as linked
-from everygroup.imaging.odd_images import nearly_black
+from everygroup.imaging.pixel_scale import greatest_levels, scale_by_group, with_groups
 from everygroup.imaging.prepare import RECORD
 from everygroup.reading import Reading
 
@@ -158,8 +158,10 @@ def write_cohort(
         More for the provenance; goes before what is known without it, its counts of `left_out` beside the others.
     """
     table, prepared = _decode(request, found, out, overwrite=overwrite)
-    if dark := nearly_black(prepared.images[i : i + 256] for i in range(0, len(prepared.images), 256)):
-        warn(dark)
+    rule = GroupRule.make(request.group, request.bins) if request.group else None
+    columns = with_groups(table, rule.name, *rule.assign(table)) if rule else dict(table.items())
+    for text in scale_by_group(greatest_levels(prepared.images), columns):
+        warn(text)
     write_table(table, out / TABLE)
     record = read_json(out / RECORD)
     record["table"] = {
@@ -170,7 +172,7 @@ def write_cohort(
     record["rules"] = {
         "label": request.label,
         "split_by": request.split_by,
-        "group": GroupRule.make(request.group, request.bins).to_dict() if request.group else None,
+        "group": rule.to_dict() if rule else None,
     }
     known, about = _provenance(request, found, len(prepared.bad)), dict(about or {})
     left_out = {**known["left_out"], **about.get("left_out", {})}

@@ -193,6 +193,7 @@ def dermatology(
         classes=classes,
         groups=GROUPS,
         provenance={"name": "simulated dermatology", "source": "everygroup.datasets.simulated.dermatology"}
+        | {"simulated": True}
         | {"image_size": image_size, "licence": "none needed: no picture of a person", "settings": settings},
     )
     return SimulatedCohort(cohort, masks, truth, settings)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from everygroup.cohort import Cohort
 from everygroup.imaging.likeness import luminance
+from everygroup.imaging.pixel_scale import scale_of_cohort
 
 FLAT = 1.0
 """Standard deviation of the luminance (0..255) below which an image is blank."""
 FAR = 3.0
 """Interquartile ranges beyond the quartiles from which on a value is far out (Tukey 1977)."""
 _MOST_ENLARGED = 0.01
-_DARKEST = 20  # 4095 of 65535 becomes 16 of 255, and resampling may overshoot
 _READ = 256
 _WIDTH = re.compile(r"(width|cols|columns)$", re.IGNORECASE)
 _HEIGHTS = {"width": "height", "cols": "rows", "columns": "rows"}
@@ -51,24 +50,8 @@ def far_out(values: np.ndarray) -> tuple[np.ndarray, float, float]:
     return (values < low) | (values > high), low, high
 
 
-def nearly_black(blocks: Iterable[np.ndarray]) -> str | None:
-    """Return a warning if no pixel of all images reaches 20 of 255; reads no further than to the first that does.
-
-    Twelve-bit values in sixteen-bit files are the usual cause: sixteen bits are read by one fixed scale.
-    """
-    top = 0
-    for block in blocks:
-        top = max(top, int(block.max(initial=0)))
-        if top >= _DARKEST:
-            return None
-    return (
-        f"No pixel of all images is brighter than {top} of 255: little is left to learn from. Sixteen-bit files count "
-        "to 65535; if yours hold 12 bits (0 to 4095), multiply all of them by 16 and prepare them again."
-    )
-
-
 def odd_images(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
-    """Find blank images, outliers of brightness, and outliers of the original size.
+    """Find blank images, outliers of brightness and of the original size, and groups on another scale of pixels.
 
     Sizes are read from the table where it has columns such as `width` and `height` or `orig_width` and `orig_height`
     that vary; area and aspect ratio are judged on a logarithmic scale.
@@ -80,10 +63,7 @@ def odd_images(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
     warnings : list of str
     """
     rows: list[tuple] = []
-    found: list[str] = []
-    if cohort.images.dtype == np.uint8:
-        dark = nearly_black(cohort.batch(slice(i, i + _READ)) for i in range(0, len(cohort), _READ))
-        found += [dark] if dark is not None else []
+    found = scale_of_cohort(cohort)
     mean, spread = brightness(cohort)
     blank = spread < FLAT
     _note(cohort, blank, "blank", spread, (FLAT, float("nan")), rows)

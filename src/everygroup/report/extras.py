@@ -31,8 +31,10 @@ def spare(
     summary: pd.DataFrame | None,
     strips: Sequence[tuple[str, bytes]] | None,
     limits: Limits,
+    *,
+    of_patients: bool,
 ) -> Section | None:
-    """How SPARE weighted the training samples."""
+    """How SPARE weighted the training samples; strips of patients' pictures ask for care."""
     section = Section(
         "weights",
         "What each group-specific model learned from",
@@ -69,7 +71,7 @@ def spare(
         section.flags.append(
             f"{len(strips) - len(section.pictures)} rows of pictures are left out to keep the page small."
         )
-    if section.pictures:
+    if section.pictures and of_patients:
         section.flags.append("This page shows patients' images: keep it where those may be kept.")
     return section if section.lead or section.figures or section.pictures else None
 

@@ -35,6 +35,7 @@ def write_report(
     weights: pd.DataFrame | None = None,
     weight_summary: pd.DataFrame | None = None,
     image_strips: Sequence[tuple[str, bytes]] | None = None,
+    of_patients: bool = True,
     methods: Sequence[Mapping[str, Any]] | None = None,
     environment: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -63,6 +64,8 @@ def write_report(
         SPARE's weights (target_group, source_group, weight, utility, similarity) and their summary by target group.
     image_strips : sequence of (caption, PNG), optional
         Most and least weighted images, from `everygroup.figures.image_strip`.
+    of_patients : bool
+        Whether these images show patients, so that the page says where to keep it; False for simulated ones.
     methods : sequence of mappings, optional
         What each method is (name, paper, family, ...).
     environment : mapping, optional
@@ -82,7 +85,8 @@ def write_report(
     if not audits:
         raise OutputError("There is no audit to report.", fix="audit some predictions first")
     given: dict[str, Any] = {"log": log, "weights": weights, "weight_summary": weight_summary}
-    given |= {"image_strips": image_strips, "fingerprint": fingerprint, "methods": methods, "environment": environment}
+    given |= {"image_strips": image_strips, "of_patients": of_patients}
+    given |= {"fingerprint": fingerprint, "methods": methods, "environment": environment}
     page = _page(title, question, audits, FULL, **given)
     if len(page.encode()) > MAX_BYTES:
         page = _page(title, question, audits, LEAN, **given)
@@ -114,7 +118,13 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         criteria.sources(reading, limits),
         gaps.tradeoff(reading, limits),
         gaps.gaps(reading, limits),
-        extras.spare(given["weights"], given["weight_summary"], given["image_strips"], limits),
+        extras.spare(
+            given["weights"],
+            given["weight_summary"],
+            given["image_strips"],
+            limits,
+            of_patients=given["of_patients"],
+        ),
         extras.training(given["log"], limits),
         extras.cohort(given["fingerprint"], limits),
         notes.method_notes(reading, given["methods"], getattr(audits[-1], "settings", None), limits),
