@@ -159,7 +159,7 @@ def write_cohort(
     """
     table, prepared = _decode(request, found, out, overwrite=overwrite)
     rule = GroupRule.make(request.group, request.bins) if request.group else None
-    columns = with_groups(table, rule.name, *rule.assign(table)) if rule else dict(table.items())
+    columns = with_groups(table, rule.name, *rule.assign(table)) if rule else {str(c): v for c, v in table.items()}
     for text in scale_by_group(greatest_levels(prepared.images), columns):
         warn(text)
     write_table(table, out / TABLE)

@@ -129,7 +129,7 @@ def _scale_told(part: _Part, greatest: np.ndarray) -> str:
     low, high = np.median(greatest[part.inside]), np.median(greatest[part.outside])
     return (
         f"Pictures of {part.name} are on a darker scale: their brightest pixel is {low:.0f} of 255 "
-        f"(n = {part.inside.sum()}), that of the others {high:.0f} (n = {part.outside.sum()}; medians). Fewer bits used, "
+        f"(n = {part.inside.sum()}), that of the others {high:.0f} (n = {part.outside.sum()}; medians). Fewer bits, "
         "or another window? Bring all to one scale before a model learns from it."
     )
 
