@@ -17,8 +17,8 @@ import pandas as pd
 import yaml
 from common import ROOT, describe_machine, write_result
 
-from everygroup.benchmark.collect import SETTING, Results
 from everygroup.benchmark.patients import compare_patients
+from everygroup.benchmark.results import SETTING, Results
 from everygroup.benchmark.standings import OURS, all_gaps
 from everygroup.benchmark.standings import differences as differences_to
 from everygroup.benchmark.study_page import write_all

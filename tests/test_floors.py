@@ -1,11 +1,14 @@
-"""The house stands: no room imports from a floor above it, and rooms of one floor do not import in a circle."""
+"""The house stands: no room imports from a floor above it, no files import in a circle, none is long, and none of the
+audit's rooms needs torch."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from collections.abc import Container, Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import everygroup
 
@@ -22,6 +25,10 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SOURCE = Path(everygroup.__file__).parent
 ONE_ROOM = {"predictions_csv": "predictions"}  # one room in two files
+WITHOUT_TORCH = {"metrics", "statistics", "audit", "figures", "report", "predictions", "tables"}
+# Pairs of files that still import each other; the list only shrinks.
+KNOWN_CIRCLES = (("everygroup.predictions.predictions", "everygroup.predictions.reading"),)
+LINES = 400  # of a file, at most
 ENTRANCES = {"__init__", "__main__"}  # the package's own front door: gives names from every floor
 
 
@@ -74,6 +81,68 @@ def test_rooms_do_not_import_in_a_circle() -> None:
     for room, other, _ in edges():
         needs.setdefault(room, set()).add(other)
     assert len(tuple(TopologicalSorter(needs).static_order())) > 5
+
+
+def names_of(paths: Iterable[Path]) -> dict[str, Path]:
+    """Dotted name -> file; a room's __init__ only gives names from its files, and is left out."""
+    return {
+        ".".join((SOURCE.name, *path.relative_to(SOURCE).with_suffix("").parts)): path
+        for path in paths
+        if path.name != "__init__.py"
+    }
+
+
+def imported_files(name: str, tree: ast.Module, files: Container[str]) -> set[str]:
+    """The files that a file imports, wherever the import stands; for types alone counts, too."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {other for other in found if other in files and other != name}
+
+
+def circle(needs: Mapping[str, set[str]]) -> list[str]:
+    """One circle of imports, if there is any."""
+    try:
+        tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_files_do_not_import_in_a_circle() -> None:
+    files = names_of(SOURCE.rglob("*.py"))
+    needs = {
+        name: imported_files(name, ast.parse(path.read_text(encoding="utf-8")), files) for name, path in files.items()
+    }
+    assert sum(map(len, needs.values())) > 500
+    for one, other in KNOWN_CIRCLES:
+        assert other in needs.get(one, ()) and one in needs.get(other, ()), f"cut: take {one} off the list"
+        needs[one].discard(other)
+    assert not (found := circle(needs)), f"move what is shared to a file of its own: {' -> '.join(found)}"
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_TORCH))
+def test_rooms_of_the_audit_do_not_import_torch(name: str) -> None:
+    for path in (SOURCE / name).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            heavy = {n.split(".")[0] for n in names} & {"torch", "torchvision", "timm"}
+            assert not heavy, f"{path}:{node.lineno}"
+
+
+def test_no_file_is_long() -> None:
+    long = {str(p.relative_to(SOURCE)): n for p in SOURCE.rglob("*.py") if (n := p.read_bytes().count(b"\n")) > LINES}
+    assert not long, "one file, one idea"
+
+
+def test_the_check_of_files_sees_a_circle_and_imports_for_types() -> None:
+    code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from e.rooms import b\ndef f():\n    import e.c\n"
+    assert imported_files("e.a", ast.parse(code), {"e.rooms.b", "e.c", "e.a"}) == {"e.rooms.b", "e.c"}
+    assert circle({"a": {"b"}, "b": {"a"}, "c": set()}) and not circle({"a": {"b"}, "b": {"c"}})
 
 
 def test_the_check_sees_imports_inside_functions() -> None:

@@ -13,12 +13,13 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, precision_score
 
-from everygroup.benchmark.collect import Results, collect
+from everygroup.benchmark.collect import collect
 from everygroup.benchmark.job_gaps import gap_rows
 from everygroup.benchmark.measure import long_rows
 from everygroup.benchmark.patients import N_BOOT, compare_patients
 from everygroup.benchmark.published import published_cells, published_for, read_published
 from everygroup.benchmark.recipe import Recipe
+from everygroup.benchmark.results import Results
 from everygroup.benchmark.silent_classes import silent_classes
 from everygroup.benchmark.study import run_study
 from everygroup.benchmark.weight_facts import fine_groups, weight_sources, weight_tests

@@ -16,12 +16,12 @@ from filelock import FileLock
 
 from everygroup.benchmark import execute
 from everygroup.benchmark.cohorts import open_split
-from everygroup.benchmark.collect import any_result
 from everygroup.benchmark.cost import measured, peak_memory
 from everygroup.benchmark.execute import is_done, run_job
 from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.rankings import cost_multiples
 from everygroup.benchmark.recipe import Recipe
+from everygroup.benchmark.results import any_result
 from everygroup.benchmark.shared_store import SharedStore
 from everygroup.benchmark.study import run_study
 from everygroup.cohort import Cohort, Split

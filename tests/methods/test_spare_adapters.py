@@ -12,7 +12,7 @@ from torch import nn
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, RoutedModel, Spare, Store
-from everygroup.methods._spare_training import AdapterCrossEntropy
+from everygroup.methods.spare.training import AdapterCrossEntropy
 from everygroup.networks import Classifier, FrozenTrunk, NetworkSpec, build_network
 from everygroup.networks.frozen_trunk import PARTS
 from everygroup.settings import TrainSettings

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import SETTING, FinishedJob
+from everygroup.benchmark.results import SETTING, FinishedJob
 from everygroup.benchmark.standings import ERM
 from everygroup.files import read_json
 from everygroup.metrics import OneVsRest, average_rate

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import SETTING, of_setting
+from everygroup.benchmark.results import SETTING, of_setting
 from everygroup.benchmark.standings import ERM, FRONT, NOT_GROUPS, values
 from everygroup.errors import SettingsError
 from everygroup.metrics import dto, levelling_down, pareto_front, pareto_minimax

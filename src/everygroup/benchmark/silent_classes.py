@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from everygroup.benchmark.collect import FinishedJob
 from everygroup.benchmark.patients import answers_on_test
+from everygroup.benchmark.results import FinishedJob
 from everygroup.metrics import macro_precision
 
 

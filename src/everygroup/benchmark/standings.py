@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import RUN, SETTING, of_setting
+from everygroup.benchmark.results import RUN, SETTING, of_setting
 from everygroup.metrics import fate
 from everygroup.statistics import detectable_mean, holm, paired_interval
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import SETTING, Results
 from everygroup.benchmark.patients import BY_PATIENTS, compare_patients
 from everygroup.benchmark.rankings import Ranking, choices, cost_multiples, rank_methods, wins
+from everygroup.benchmark.results import SETTING, Results
 from everygroup.benchmark.silent_classes import silent_classes
 from everygroup.benchmark.standings import (
     ERM,

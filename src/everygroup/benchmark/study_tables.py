@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.collect import SETTING, of_setting
 from everygroup.benchmark.published import NOTE, published_cells, published_for
+from everygroup.benchmark.results import SETTING, of_setting
 from everygroup.benchmark.standings import CRITERIA, NOT_GROUPS
 from everygroup.figures.theme import UNDEFINED, number
 from everygroup.report.wide import WideTable

@@ -83,10 +83,11 @@ def benchmark(
         everygroup benchmark spare/main --cohort sim --size small --out runs/main --jobs 2
     """
     from everygroup.benchmark.chosen_part import choose_attributes, choose_cohorts
-    from everygroup.benchmark.collect import any_result, collect
+    from everygroup.benchmark.collect import collect
     from everygroup.benchmark.fan_out import check_cluster
     from everygroup.benchmark.plan import make_plan
     from everygroup.benchmark.recipe import read_recipe
+    from everygroup.benchmark.results import any_result
     from everygroup.benchmark.study import run_study
     from everygroup.console import clear_warnings, console, say
     from everygroup.settings import parse_assignments

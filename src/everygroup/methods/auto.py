@@ -13,7 +13,6 @@ import pandas as pd
 from everygroup.cohort import Cohort
 from everygroup.console import say
 from everygroup.errors import SettingsError
-from everygroup.methods._spare_options import networks_of
 from everygroup.methods._validation_gain import paired_gain
 from everygroup.methods.base import Method, MethodInfo
 from everygroup.methods.erm import ERM, train_pooled_for
@@ -21,6 +20,7 @@ from everygroup.methods.group_model import GroupModel
 from everygroup.methods.registry import register
 from everygroup.methods.routed import RoutedModel
 from everygroup.methods.spare import Spare
+from everygroup.methods.spare.candidates import networks_of
 from everygroup.methods.store import Store
 from everygroup.networks import Classifier
 from everygroup.settings import TrainSettings

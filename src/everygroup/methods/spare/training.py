@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from everygroup.cohort import Cohort
-from everygroup.methods._spare_distances import Measured
-from everygroup.methods._spare_options import ADAPTERS, PAPER_SIZE, Candidate, scale_of, size_factor
+from everygroup.methods.spare.candidates import Candidate, scale_of, size_factor
+from everygroup.methods.spare.distances import Measured
+from everygroup.methods.spare.options import ADAPTERS, PAPER_SIZE, SpareOptions
 from everygroup.methods.store import Store
 from everygroup.networks import Classifier, FrozenTrunk, SharedTrunk
 from everygroup.settings import TrainSettings
@@ -31,9 +32,6 @@ from everygroup.training import (
     weighted_cross_entropy,
 )
 from everygroup.training.checkpoint import StateDict, copy_state
-
-if TYPE_CHECKING:
-    from everygroup.methods.spare import Spare
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,9 @@ class Outcome:
     f1: float
 
 
-def weigh(spare: Spare, measured: Measured, candidate: Candidate, target: str, train: Cohort, seed: int) -> np.ndarray:
+def weigh(
+    spare: SpareOptions, measured: Measured, candidate: Candidate, target: str, train: Cohort, seed: int
+) -> np.ndarray:
     """Return a candidate's sample weights for one target group, (n,)."""
     index = train.groups.index(target)
     if spare.weighting == "group_frequency":
@@ -142,7 +142,7 @@ class Trainer:
 
     def __init__(
         self,
-        spare: Spare,
+        spare: SpareOptions,
         train: Cohort,
         validation: Cohort,
         settings: TrainSettings,
@@ -242,12 +242,12 @@ class Trainer:
         return copy_state(whole)
 
 
-def adapter_of(spare: Spare) -> dict[str, Any]:
+def adapter_of(spare: SpareOptions) -> dict[str, Any]:
     """Return the record of what sharing='adapters' makes of the backbone."""
     return {"name": FrozenTrunk.name, "parts": spare.adapter, "rank": spare.rank}
 
 
-def on_erm(spare: Spare, erm: Trained, settings: TrainSettings) -> FrozenTrunk:
+def on_erm(spare: SpareOptions, erm: Trained, settings: TrainSettings) -> FrozenTrunk:
     """Return ERM's network as a frozen trunk, with the parts of one group as they start."""
     assert isinstance(erm.network, Classifier)
     with torch.random.fork_rng(devices=[]):
@@ -261,6 +261,6 @@ def validation_f1(trained: Trained, validation: Cohort) -> float:
     return ValidationPredictions(validation.y, score, validation.group, float("nan")).macro_f1()
 
 
-def _name(base: str, spare: Spare, candidates: Sequence[Candidate], candidate: Candidate, note: str) -> str:
+def _name(base: str, spare: SpareOptions, candidates: Sequence[Candidate], candidate: Candidate, note: str) -> str:
     chosen = candidate.describe(spare.weighting) if len(candidates) > 1 else ""
     return " ".join(part for part in (base, spare.label, chosen, note) if part)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
@@ -12,13 +11,11 @@ from scipy.spatial.distance import squareform
 
 from everygroup.cohort import Cohort
 from everygroup.console import say
-from everygroup.methods._spare_distances import search_options, train_predictor
 from everygroup.methods.routed import RoutedModel
+from everygroup.methods.spare.distances import search_options, train_predictor
+from everygroup.methods.spare.options import SpareOptions
 from everygroup.methods.store import Store
 from everygroup.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from everygroup.methods.spare import Spare
 
 PREDICTOR = "group predictor"
 
@@ -72,7 +69,9 @@ def merged_cohort(cohort: Cohort, members: Sequence[Sequence[int]]) -> Cohort:
     )
 
 
-def fit_merged(spare: Spare, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
+def fit_merged(
+    spare: SpareOptions, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store
+) -> RoutedModel:
     """Put groups together, run Algorithm 1 on the clusters, and let each group be answered by its cluster's network.
 
     Patients without a group are routed by the predictor of the groups, as ever. `info["merged"]` holds the clusters and

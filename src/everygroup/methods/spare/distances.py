@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +13,14 @@ import torch
 from everygroup.cohort import Cohort
 from everygroup.console import warn
 from everygroup.imaging.tensors import to_input
-from everygroup.methods._spare_options import SUSPECT_FOLDS
 from everygroup.methods.cross_fitting import cross_fitted
+from everygroup.methods.spare.options import SUSPECT_FOLDS, SpareOptions
 from everygroup.methods.store import Store
 from everygroup.metrics.label_noise import confident_class
 from everygroup.networks import Classifier, FrozenTrunk
 from everygroup.settings import TrainSettings
 from everygroup.spare import centroid_distance, logit_gap, mean_discrepancy
 from everygroup.training import Task, Trained, predict_logits, resolve_device
-
-if TYPE_CHECKING:
-    from everygroup.methods.spare import Spare
 
 _BATCH = 512
 
@@ -42,13 +39,13 @@ def train_predictor(train: Cohort, validation: Cohort, settings: TrainSettings, 
     return store.network(Task.group("group_predictor", train, validation), settings, n_budget=len(train))
 
 
-def search_options(spare: Spare, settings: TrainSettings) -> dict[str, Any]:
+def search_options(spare: SpareOptions, settings: TrainSettings) -> dict[str, Any]:
     """Return how boundaries are searched."""
     return {"preset": spare.search_preset, "search": spare.search, "device": resolve_device(settings.device)}
 
 
 def measure(
-    spare: Spare,
+    spare: SpareOptions,
     target: str,
     network: Trained | None,
     predictor: Trained | None,
@@ -96,7 +93,7 @@ class _Meter:
     """Measures one target group's samples; in-group ones on cross-fitted networks where asked for."""
 
     def __init__(
-        self, spare: Spare, target: str, train: Cohort, settings: TrainSettings, store: Store, *, own: bool
+        self, spare: SpareOptions, target: str, train: Cohort, settings: TrainSettings, store: Store, *, own: bool
     ) -> None:
         self.spare, self.target, self.train, self.settings, self.store = spare, target, train, settings, store
         self.own = own
