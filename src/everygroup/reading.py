@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from everygroup.settings import option
+from everygroup.tables import Spelling
 
 Resize = Literal["crop", "pad", "stretch"]
 OnBadImage = Literal["error", "skip"]
@@ -72,6 +73,14 @@ class Reading(BaseModel):
     on_bad_image: OnBadImage = option(
         "error", "stop at images that are missing or damaged, or leave them out and list them"
     )
+    missing: Names = option((), "words that count as missing, too: 'unbekannt,-'", metavar="WORDS")
+    not_missing: Names = option(
+        (), "words that are values, although they usually count as missing: NA, None", metavar="WORDS"
+    )
+    map: Names = option((), "make one value of several spellings: sex:m,male,männlich=male", metavar="COLUMN:A,B=C")
+    decimal: Literal[".", ","] | None = option(
+        None, "what stands before the decimals of numbers", otherwise="found by the column and the file"
+    )
     drop_unlabelled: bool = option(False, "leave rows without a label out instead of refusing them")
     sample_limit: int | None = option(
         None, "read at most N samples, chosen at random once, for trying things out", metavar="N", ge=1
@@ -80,6 +89,11 @@ class Reading(BaseModel):
         False,
         "keep patients (or images) that share copies of images, also near ones, in one part of the split",
     )
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the words and numbers of the table are understood."""
+        return Spelling.make(self.missing, self.not_missing, self.map, self.decimal)
 
     @model_validator(mode="before")
     @classmethod

@@ -90,7 +90,7 @@ def test_names_fixed_by_a_trained_model() -> None:
         ({"images": IMAGES[:3]}, "4 rows in the table but 3 images"),
         ({"table": TABLE.iloc[:0]}, "The table has no rows"),
         (
-            {"table": TABLE.assign(dx=["nevus", None, "unknown", "x"])},
+            {"table": TABLE.assign(dx=["nevus", None, "", "x"])},
             "2 of 4 labels in column 'dx' are missing.* row 3",
         ),
         (
@@ -115,7 +115,7 @@ def test_what_is_refused_is_named(changes: dict[str, Any], words: str) -> None:
 
 
 def test_a_blank_label_is_unknown_where_that_is_allowed() -> None:
-    table = TABLE.assign(dx=["nevus", None, "unknown", "melanoma"])
+    table = TABLE.assign(dx=["nevus", None, "", "melanoma"])
     cohort = build(table=table, classes=["nevus", "melanoma"], allow_unlabelled=True)
     assert cohort.y.tolist() == [0, -1, -1, 1]
     with pytest.raises(CohortError, match="unknown label 'naevus'"):

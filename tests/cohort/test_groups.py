@@ -19,7 +19,7 @@ from everygroup.errors import CohortError
 TABLE = pd.DataFrame(
     {
         "age": [54, 55, 55.5, 90, None, 0],
-        "sex": ["female", "male", " female ", "unknown", "male", ""],
+        "sex": ["female", "male", " female ", None, "male", ""],
         "skin": [1.0, 2.0, 3.0, 4.0, np.nan, 6.0],
     }
 )
@@ -74,7 +74,7 @@ def test_categories_without_a_rule() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT, "", "  ", "unknown", "Unknown", "NaN", "None", "n/a"],
+    [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT, "", "  ", "nan", "NaN", "<NA>"],
 )
 def test_missing_stays_missing(value: Any) -> None:
     assert as_category(value) is None
@@ -98,6 +98,9 @@ def test_missing_stays_missing(value: Any) -> None:
         ("-1.0", "-1"),
         (float("inf"), "inf"),
         ("058Y", "058Y"),
+        ("None", "None"),  # what words mean is settled where a table is read
+        ("NA", "NA"),
+        ("unknown", "unknown"),
     ],
 )
 def test_values_as_text(value: Any, text: str) -> None:
@@ -105,7 +108,7 @@ def test_values_as_text(value: Any, text: str) -> None:
 
 
 def test_a_column_of_missing_values_only() -> None:
-    table = pd.DataFrame({"age": [None, "unknown", np.nan]})
+    table = pd.DataFrame({"age": [None, "", np.nan]})
     for bins in (None, {"age": "55"}, {"age": "a:1|b:2"}):
         names, index = GroupRule.make("age", bins).assign(table)
         assert names == ()
@@ -152,8 +155,10 @@ def test_category_sets_that_overlap_or_are_empty(spec: Any) -> None:
 
 
 def test_a_category_set_cannot_claim_the_missing() -> None:
-    with pytest.raises(CohortError, match="'unknown', which counts as missing"):
-        GroupRule.make("skin", {"skin": "light:1,2|rest:3,unknown"})
+    with pytest.raises(CohortError, match="'nan', which counts as missing"):
+        GroupRule.make("skin", {"skin": "light:1,2|rest:3,nan"})
+    rule = GroupRule.make("race", {"race": "native:NA|other:AS,WH"})
+    assert rule.assign(pd.DataFrame({"race": ["NA", "AS", None]}))[1].tolist() == [0, 1, -1]
 
 
 def test_texts_in_a_column_to_be_cut_are_all_named_at_once() -> None:

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from everygroup.datasets._table import read_table
 from everygroup.datasets.reader import read_cohort
 from everygroup.errors import CohortError, EverygroupError
+from everygroup.tables.frame import read_table
 
 N = 24
 
@@ -116,14 +116,20 @@ DEFECTS: dict[str, tuple[Callable[[Path], dict[str, Any]], str, str]] = {
     ),
     "empty file": (_write(""), "metadata.csv: the table is empty", "header"),
     "blank lines": (_write("\n\n \n"), "the table is empty", "header"),
-    "header only": (_write("image_id,dx,sex\n"), "holds a header but no rows", "one row an image"),
-    "latin-1": (_write(CSV.replace("mel", "mél").encode("cp1252")), "line 3 is not UTF-8 .byte 0xe9", "iconv"),
-    "utf-16": (_write(CSV.encode("utf-16")), "encoded as UTF-16", "UTF-16 -t UTF-8"),
-    "binary": (_write(b"\x00\x01\x02\x03"), "binary data, not a CSV table", "CSV"),
+    "header only": (_write("image_id,dx,sex\n"), "has no rows below its header", "header and rows"),
+    "binary": (_write(b"\x00\x01\x02\x03"), "holds binary data, not a table", "CSV"),
     "spreadsheet inside": (_write(b"PK\x03\x04abc"), "a zip archive or a spreadsheet", "save it as CSV"),
-    "prose": (_write("dear all,\nplease find, attached, the images\n"), "more fields than the header", "fields"),
-    "unclosed quote": (_write('image_id,dx,sex\n"0001,nv,male\n'), "cannot be read as a table", "quote"),
-    "ragged": (_write("image_id,dx,sex\n0001,nv,male\n0002,nv,male,1,2\n"), "line 3|more fields", "fields"),
+    "prose": (
+        _write("dear all,\nplease find, attached, the images\n"),
+        "row 2: 3 fields, where the header has 2",
+        "fields",
+    ),
+    "unclosed quote": (_write('image_id,dx,sex\n"0001,nv,male\n'), "row 2: 1 field, where the header has 3", "quote"),
+    "ragged": (
+        _write("image_id,dx,sex\n0001,nv,male\n0002,nv,male,1,2\n"),
+        "row 3: 5 fields, where the header has 3",
+        "fields",
+    ),
     "double column": (_write("image_id,dx,dx,sex\n0001,nv,nv,male\n"), "'dx' stands in the header twice", "rename"),
     "no label": (
         _options(label="diagnosis"),
@@ -204,14 +210,14 @@ def test_tables_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="no such file or folder"):  # before anything is said of columns
         read(tmp_path / "none", label=None, group=None)
     (tmp_path / "t.xlsx").write_bytes(b"PK")
-    with pytest.raises(CohortError, match="is a spreadsheet"):
+    with pytest.raises(CohortError, match="cannot be read as a spreadsheet"):
         read(tmp_path / "t.xlsx")
 
 
 def test_tables_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="no such file"):
         read_table(tmp_path / "none.csv")
-    with pytest.raises(CohortError, match="cannot be read"):
+    with pytest.raises(CohortError, match=r"it is a folder, and it holds no predictions\.csv"):
         read_table(tmp_path)
 
 

@@ -19,7 +19,6 @@ from everygroup.tables.amounts import TORN, Amounts
 from everygroup.tables.dates import ages_at_visit, holds_dates, texts_of
 
 _MOST_NUMBERS, _MOST_VALUES = 12, 50
-MISSING_WORDS = frozenset({"", "nan", "none", "null", "na", "n/a", "unknown", "missing"})
 
 
 def missing_column(name: str, columns: Iterable[Any], where: str = "the table") -> CohortError:
@@ -47,13 +46,17 @@ def natural_key(text: str) -> tuple:
 
 
 def as_category(value: Any) -> str | None:
-    """Return an attribute value as text ('3', not '3.0'), or None where it is missing."""
+    """Return an attribute value as text ('3', not '3.0'), or None where it is missing: None, NaN or empty.
+
+    So are 'nan' and '<NA>', which NaN becomes among texts. Other words, such as 'unknown' or 'None', are understood
+    where a table is read (`everygroup.tables.Spelling`); here they are values.
+    """
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
     text = str(value).strip()
-    if text.lower() in MISSING_WORDS:
+    if text.lower() in ("", "nan", "<na>"):
         return None
     if re.fullmatch(r"-?\d+\.0+", text):  # '3.0' in a text column is the category 3
         text = text.split(".")[0]
@@ -129,6 +132,11 @@ class Binning:
                 fix="name every category once, as in 'skin_type=light:1,2,3|dark:4,5,6'",
             )
         return cls(sets=tuple((name, tuple(values)) for name, values in named))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All categories of the sets."""
+        return tuple(v for _, values in self.sets for v in values)
 
     @property
     def names(self) -> tuple[str, ...]:

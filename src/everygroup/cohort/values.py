@@ -11,7 +11,9 @@ from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.groups import as_category
 from everygroup.tables.ages import holds_ages, in_years
 
-_UNKNOWN_CODES = frozenset({"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x"})
+_UNKNOWN_CODES = frozenset(
+    {"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x", "unknown", "missing", "n/a", "null"}
+)
 _SEX_NAME = re.compile(r"(^|[^a-z])(sex|gender)([^a-z]|$)", re.IGNORECASE)
 MAX_AGE = 110
 # A spike: this many people at one value, this many times its neighbours, and this unlikely if it were like them.

@@ -15,11 +15,13 @@ from everygroup.cohort.groups import near_column
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._pictures import Pictures
-from everygroup.datasets._table import check_columns, check_filled, check_ids, listed_rows, read_table, unlabelled_rows
+from everygroup.datasets._table import check_columns, check_filled, check_ids, listed_rows, unlabelled_rows
 from everygroup.datasets.dicom_folder import holds_dicom, join_tags, tags_alone
 from everygroup.errors import CohortError
 from everygroup.reading import Reading, Resize
 from everygroup.settings import build
+from everygroup.tables import open_table
+from everygroup.tables.frame import apply_spelling, read_table
 
 
 class Request(Reading):
@@ -78,7 +80,7 @@ def without_absent_columns(request: Request) -> Request:
     """Drop the label and unit columns that the table of new images lacks: a prediction needs neither."""
     names: set[str] = set()
     if not request.source.is_dir() or has_table(request.source):
-        names = set(read_table(find_table(request.source)).columns)
+        names = set(open_table(find_table(request.source)).columns)
     absent = [c for c in (request.label, request.split_by) if c is not None and c not in names]
     if absent:
         say(f"No column {', '.join(map(repr, absent))}: predicting without it.")
@@ -93,11 +95,24 @@ def gather(request: Request) -> Found:
         path = request.source / "metadata.csv"
         chosen = choose_images(path, request.image_place, request.image_size, request.shape)
         table = tags_alone(chosen.source, request.dicom_tags)
+        table = apply_spelling(table, request.spelling, chosen.source.path.name, ids=as_text, label=request.label)
     elif request.for_prediction and request.source.is_dir() and not has_table(request.source):
         return _images_alone(request)
     else:
         path = find_table(request.source)
-        table = read_table(path, text_columns=as_text)
+        rule = GroupRule.make(request.group, request.bins) if request.group else GroupRule(())
+        table = read_table(
+            path,
+            text_columns=as_text,
+            cut=[a for a, binning in rule.bins.items() if binning.cuts],
+            label=None if request.allow_unlabelled else request.label,
+            classes=request.classes or (),
+            known={
+                **{a: binning.members for a, binning in rule.bins.items()},
+                **({request.label: request.classes or ()} if request.label else {}),
+            },
+            spelling=request.spelling,
+        )
         chosen = choose_images(path, request.image_place, request.image_size, request.shape)
         table = join_tags(
             table,

@@ -1,49 +1,22 @@
-"""Read a user's table: encodings, separators and every usual defect, each with one clear message."""
+"""Columns, ids and labels of a user's table: written, chosen and checked."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import re
-import warnings
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from everygroup.cohort.groups import as_category, missing_column
-from everygroup.console import say
 from everygroup.errors import CohortError
 from everygroup.files import atomic_path
-
-ID_NAMES = (
-    "image_id",
-    "img_id",
-    "id",
-    "image",
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "path",
-    "isic_id",
-    "md5hash",
-    "image index",
-    "imageid",
-    "dicom_id",
-    "ddi_file",
-    "name",
-)
-_SEPARATORS = (",", ";", "\t")
-_QUOTED = re.compile(r'"[^"]*("|$)')
-_ZIP_START = b"PK\x03\x04"
+from everygroup.tables.frame import ID_NAMES
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table so that `read_table` gives it back: blanks and line breaks stay in quotes.
+    """Write a table so that `everygroup.tables.read_table` gives it back: blanks and line breaks stay in quotes.
 
     Raises
     ------
@@ -52,94 +25,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     """
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC)
-
-
-def read_table(path: Path, *, text_columns: Iterable[str] = ()) -> pd.DataFrame:
-    """Read a CSV file (comma, semicolon or tab; UTF-8 with or without a mark), also one packed as .csv.gz.
-
-    Parameters
-    ----------
-    path : Path
-    text_columns : iterable of str
-        Columns to read as text besides those named like an id, so that '007' keeps its zeros.
-
-    Raises
-    ------
-    CohortError
-        If the file is missing, empty, no table, not UTF-8, ragged, or names a column twice.
-    """
-    text = _decode(path)
-    if not text.strip():
-        raise CohortError(f"{path}: the table is empty.", fix="give a CSV file with a header and one row an image")
-    first = text.lstrip("\r\n").splitlines()[0]
-    separator = max(_SEPARATORS, key=_QUOTED.sub("", first).count)
-    if separator != ",":
-        say(f"{path.name}: columns are separated by {'tabs' if separator == chr(9) else 'semicolons'}.")
-    try:
-        header = [h.strip() for h in next(csv.reader(io.StringIO(text.lstrip("\r\n"), ""), delimiter=separator))]
-    except csv.Error as error:  # a line of more than 131,072 characters without a separator
-        raise CohortError(f"{path}: its header cannot be read ({error}).", fix="give a CSV file (UTF-8)") from error
-    named = [h for h in header if h]
-    if twice := sorted({h for h in named if named.count(h) > 1}):
-        raise CohortError(
-            f"{path}: the column {twice[0]!r} stands in the header twice.", fix="rename or remove one of them"
-        )
-    as_text = {c: str for c in header if c in set(text_columns) or c.lower() in ID_NAMES}
-    return _parse(path, separator, as_text)
-
-
-def _decode(path: Path) -> str:
-    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
-        raise CohortError(f"{path}: is a spreadsheet.", fix="save it as CSV (UTF-8) and give that file")
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise CohortError(f"{path}: cannot be unpacked ({error}).", fix="copy or download the file again") from error
-    except FileNotFoundError:
-        raise CohortError(f"{path}: there is no such file.", fix="check the path of the table") from None
-    except OSError as error:
-        raise CohortError(f"{path}: cannot be read ({error.strerror}).", fix="check the path and its rights") from error
-    fix = "save it as 'CSV UTF-8', or convert it: iconv -f WINDOWS-1252 -t UTF-8 old.csv > new.csv"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise CohortError(f"{path}: is encoded as UTF-16.", fix=fix.replace("WINDOWS-1252", "UTF-16"))
-    if data.startswith(_ZIP_START):
-        raise CohortError(f"{path}: is a zip archive or a spreadsheet, not a CSV table.", fix="save it as CSV (UTF-8)")
-    if b"\0" in data:
-        raise CohortError(f"{path}: holds binary data, not a CSV table.", fix="give a CSV file (UTF-8)")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise CohortError(
-            f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x}); the file was probably written by a "
-            "spreadsheet in a Western code page.",
-            fix=fix,
-        ) from error
-
-
-def _parse(path: Path, separator: str, as_text: Mapping[str, type]) -> pd.DataFrame:
-    fix = "give every row as many fields as the header has; quote fields that hold the separator"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                sep=separator,
-                encoding="utf-8-sig",
-                compression="gzip" if path.suffix.lower() == ".gz" else None,
-                dtype=dict(as_text),
-                index_col=False,
-                skipinitialspace=True,
-                low_memory=False,
-            )
-    except pd.errors.ParserWarning:
-        raise CohortError(f"{path}: rows have more fields than the header.", fix=fix) from None
-    except (pd.errors.ParserError, csv.Error, ValueError) as error:
-        raise CohortError(f"{path}: cannot be read as a table ({str(error).strip()}).", fix=fix) from error
-    table.columns = [str(c).strip() for c in table.columns]
-    if not len(table):
-        raise CohortError(f"{path}: holds a header but no rows.", fix="give one row an image")
-    return table
 
 
 def check_columns(path: Path, table: pd.DataFrame, names: Sequence[str | None]) -> None:

@@ -22,7 +22,7 @@ from everygroup.datasets._samples import (
     with_attributes,
     without_absent_columns,
 )
-from everygroup.datasets._table import check_columns, read_table, write_table
+from everygroup.datasets._table import check_columns, write_table
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import cache_folder, hash_array, hash_file, read_json, write_json
 from everygroup.imaging import PreparedImages, open_prepared, prepare_images, store_key
@@ -30,6 +30,8 @@ from everygroup.imaging import units_with_duplicates as linked
 from everygroup.imaging.pixel_scale import greatest_levels, scale_by_group, with_groups
 from everygroup.imaging.prepare import RECORD
 from everygroup.reading import Reading
+from everygroup.tables import AS_WRITTEN
+from everygroup.tables.frame import read_table
 
 
 def read_cohort(
@@ -267,7 +269,7 @@ def _open(request: Request) -> Cohort:
     bins = {**({a: b for a, b in rule.bins.items() if a in group} if rule else {}), **request.bins}
     split_by = request.split_by or rules["split_by"]
     path = folder / TABLE
-    table = read_table(path, text_columns=about["text_columns"])
+    table = read_table(path, text_columns=about["text_columns"], spelling=AS_WRITTEN)
     if request.groups is not None:
         table = with_attributes(table, group)
     check_columns(path, table, [label, *group, split_by, request.id_column, about["id_column"]])

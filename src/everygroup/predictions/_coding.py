@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from everygroup.cohort.groups import MISSING_WORDS, as_category, natural_key
+from everygroup.cohort.groups import as_category, natural_key
 from everygroup.errors import PredictionsError
 
 Index = NDArray[np.int64]
@@ -120,7 +120,7 @@ def unit_column(ids: pd.Series, units: ArrayLike | None) -> pd.Series:
             codes, distinct = coded(values)
             plain = spread(["" if as_category(v) is None else str(v) for v in distinct], codes)
         elif values.dtype.kind not in "iu":
-            plain = plain.mask(plain.str.strip().str.lower().isin(MISSING_WORDS), "")
+            plain = plain.mask(plain.str.strip() == "", "")
         column = plain
     unknown = (column == "").to_numpy(dtype=bool)
     if not unknown.any():

@@ -121,7 +121,7 @@ def _needed(joined: Joined, found: Columns, rule: GroupRule, classes: Sequence[s
         numbers=found.scores,
         texts=[c for c in (found.id, found.unit) if c is not None],
         labels=labels,
-        known={name: [v for _, values in binning.sets for v in values] for name, binning in rule.bins.items()},
+        known={name: binning.members for name, binning in rule.bins.items()},
     )
     problems = Problems(joined.name)
     settle_labels(table, labels, classes or found.score_classes or (), joined.first.spelling, problems)

@@ -17,9 +17,7 @@ from everygroup.tables.numbers import looks_numeric
 from everygroup.tables.problems import Problems
 
 # Software's own words for an empty cell, which nothing else is called.
-EMPTY_WORDS = frozenset(
-    {"nan", "-nan", "<na>", "nat", "#n/a", "#n/a n/a", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
-)
+EMPTY_WORDS = frozenset({"nan", "-nan", "<na>", "#n/a", "#n/a n/a", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"})
 # Words that may as well be a value: a country, an ancestry, a grade.
 MISSING_WORDS = frozenset({"none", "null", "na", "n/a", "unknown", "missing"})
 _MAYBE_VALUES = frozenset({"none", "null", "na"})

@@ -102,7 +102,7 @@ class Source(ABC):
         for column in wanted:
             if column in numbers:
                 table[column] = self._numbers(table[column], column, told, problems)
-            elif not _is_text(table[column]):
+            elif not is_text(table[column]):
                 continue
             elif column in texts:
                 table[column] = self.spelling.id(column, table[column], told)
@@ -114,11 +114,21 @@ class Source(ABC):
         told.say()
         return table
 
-    def mark(self, texts: Sequence[str]) -> Mark | None:
-        """Decide the decimal mark of some cells: by themselves, else by the file; None where it may be either."""
+    def mark(self, texts: Sequence[str], column: str = "", problems: Problems | None = None) -> Mark | None:
+        """Decide the decimal mark of some cells: by themselves, else by the file.
+
+        None where it may be either, which is then one of the problems of the column.
+        """
         if self.spelling.decimal:
             return Mark(self.spelling.decimal)
-        return mark_of(texts, self._marks if any(map(is_either, texts)) else set(), self.default_mark)
+        mark = mark_of(texts, self._marks if any(map(is_either, texts)) else set(), self.default_mark)
+        if mark is None and problems is not None:
+            example = next(t for t in texts if is_either(t))
+            whole, decimal = example.replace(".", "").replace(",", ""), example.replace(",", ".")
+            problems.add(
+                f"{example} may be {whole} or {decimal}", column=column, fix="say which with --decimal , or --decimal ."
+            )
+        return mark
 
     @cached_property
     def _marks(self) -> set[Mark]:
@@ -131,13 +141,13 @@ class Source(ABC):
     def _marks_in(self, table: pd.DataFrame) -> set[Mark]:
         found: set[Mark] = set()
         for column in table.columns:
-            if _is_text(table[column]):
+            if is_text(table[column]):
                 texts = [str(t) for t in table[column].unique() if not self.spelling.reads_missing(str(t))]
                 found |= marks(texts) if looks_numeric(texts) else set()
         return found
 
     def _numbers(self, column: pd.Series, name: str, told: Told, problems: Problems) -> NDArray[np.float64]:
-        if not _is_text(column):
+        if not is_text(column):
             array = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
             self._tell(problems, name, np.isinf(array), lambda row: f"{array[row]:g} is infinite")
             return array
@@ -145,16 +155,8 @@ class Source(ABC):
         codes, distinct = pd.factorize(spelled.astype(object))
         texts = ["" if t is None or t != t else str(t) for t in distinct]
         given = [t for t in texts if t]
-        mark = self.mark(given)
+        mark = self.mark(given, name, problems)
         if mark is None:
-            example = next(t for t in given if is_either(t))
-            bare = example.lstrip("+-")
-            whole, decimal = bare.replace(".", "").replace(",", ""), bare.replace(",", ".")
-            problems.add(
-                f"{example} may be {whole} or {decimal}",
-                column=name,
-                fix="say which with --decimal , or --decimal .",
-            )
             return np.full(len(column), np.nan)
         if mark is Mark.COMMA and any("," in t or "." in t for t in given):
             say(f"{self.name}: the numbers in {name!r} have a decimal comma.")
@@ -196,7 +198,8 @@ def _other_mark(text: str, mark: Mark) -> str:
     return f" beside numbers with a decimal {'point' if mark is Mark.POINT else 'comma'}"
 
 
-def _is_text(column: pd.Series) -> bool:
+def is_text(column: pd.Series) -> bool:
+    """Whether a column holds texts, or categories that are texts."""
     values = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
     if pd.api.types.is_object_dtype(values.dtype):  # parquet may hold lists, too
         return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort.groups import as_category, missing_column
-from everygroup.datasets._table import check_columns, check_ids, read_table
+from everygroup.datasets._table import check_columns, check_ids
 from everygroup.errors import CohortError
 from everygroup.tables.ages import in_years, plausible
+from everygroup.tables.frame import read_table
 
 
 def find_file(folder: Path, *patterns: str) -> Path:
@@ -47,7 +48,7 @@ def read_source(
     Raises
     ------
     CohortError
-        As `everygroup.datasets._table.read_table`, and for a documented column that is lacking.
+        As `everygroup.tables.frame.read_table`, and for a documented column that is lacking.
     """
     renamed = dict(column_map or {})
     table = read_table(path, text_columns=[*text, *(old for old, new in renamed.items() if new in set(text))])
