@@ -71,7 +71,19 @@ def predict(
     model = RoutedModel.load(run / "model")
     config: dict[str, Any] = read_config(run / "config.yaml")
     kept: dict[str, Any] = {
-        k: config[k] for k in ("label", "id_column", "image_column", "split_by", "resize") if k in config
+        k: config[k]
+        for k in (
+            "label",
+            "id_column",
+            "image_column",
+            "split_by",
+            "resize",
+            "missing",
+            "not_missing",
+            "map",
+            "decimal",
+        )
+        if k in config
     }
     of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": model.sample_shape[0]}
     try:

@@ -30,7 +30,6 @@ from everygroup.imaging import units_with_duplicates as linked
 from everygroup.imaging.pixel_scale import greatest_levels, scale_by_group, with_groups
 from everygroup.imaging.prepare import RECORD
 from everygroup.reading import Reading
-from everygroup.tables import AS_WRITTEN
 from everygroup.tables.frame import read_table
 
 
@@ -269,7 +268,7 @@ def _open(request: Request) -> Cohort:
     bins = {**({a: b for a, b in rule.bins.items() if a in group} if rule else {}), **request.bins}
     split_by = request.split_by or rules["split_by"]
     path = folder / TABLE
-    table = read_table(path, text_columns=about["text_columns"], spelling=AS_WRITTEN)
+    table = read_table(path, text_columns=about["text_columns"], spelling=request.spelling.as_written())
     if request.groups is not None:
         table = with_attributes(table, group)
     check_columns(path, table, [label, *group, split_by, request.id_column, about["id_column"]])

@@ -17,7 +17,7 @@ from everygroup.predictions._coding import categories, class_order
 from everygroup.predictions.columns import Columns, columns_are, find_columns, group_candidates, require
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.predictions import Predictions
-from everygroup.tables import AS_WRITTEN, Problems, Spelling, open_table, settle_labels
+from everygroup.tables import Problems, open_table, settle_labels
 from everygroup.tables.guard import unguard
 
 
@@ -113,8 +113,8 @@ def _needed(joined: Joined, found: Columns, rule: GroupRule, classes: Sequence[s
     """Read the columns that are used, and no other; texts that we guarded ourselves are as they were."""
     columns = [found.y_true, found.y_pred, found.id, found.unit, found.split, *rule.attributes, *found.scores]
     wanted = {c for c in columns if c is not None} | ({"group", "route", "model"} if found.own else set())
-    if found.own and joined.first.spelling == Spelling():  # what is missing in our own files is empty
-        joined = joined.spelled(AS_WRITTEN)
+    if found.own:
+        joined = joined.spelled(joined.first.spelling.as_written())
     labels = [c for c in (found.y_true, found.y_pred) if c is not None]
     table = joined.read(
         wanted,

@@ -1,8 +1,8 @@
 """The one reader of anybody's table: CSV of any usual kind, parquet, spreadsheets and run folders."""
 
-from everygroup.tables.missing import AS_WRITTEN, Spelling, settle_labels
+from everygroup.tables.missing import Spelling, settle_labels
 from everygroup.tables.opening import file_of, open_table
 from everygroup.tables.problems import Problems
 from everygroup.tables.source import Source
 
-__all__ = ["AS_WRITTEN", "Problems", "Source", "Spelling", "file_of", "open_table", "settle_labels"]
+__all__ = ["Problems", "Source", "Spelling", "file_of", "open_table", "settle_labels"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -66,6 +66,10 @@ class Spelling:
             raise SettingsError(f"{both[0]!r} is to be missing and not missing.", fix="name it with one of the options")
         maps = {c: dict(m) for c, m in map.items()} if isinstance(map, Mapping) else _read_maps(map or ())
         return cls(added, kept, maps, decimal or "")
+
+    def as_written(self) -> Self:
+        """Return the same for a file of our own, in which what is missing is empty and words are values."""
+        return replace(self, kept=(EMPTY_WORDS | MISSING_WORDS | self.kept) - self.missing)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -133,10 +137,6 @@ class Spelling:
         if new == texts and not (codes < 0).any():
             return values
         return _recoded(values, codes, new)
-
-
-AS_WRITTEN = Spelling(kept=EMPTY_WORDS | MISSING_WORDS)
-"""For files of our own, in which what is missing is empty."""
 
 
 def _recoded(values: pd.Series, codes: np.ndarray, new: list[str]) -> pd.Series:

@@ -14,7 +14,6 @@ from everygroup.datasets.published._coding import SEX, categories, exactly, find
 from everygroup.datasets.published._findings import FOURTEEN, ORIENTATION, statement_maps, with_statements
 from everygroup.datasets.published._race import CODING, by_majority, ethnicity_of, race_of
 from everygroup.datasets.published._registry import register
-from everygroup.datasets.published._sheet import read_sheet
 from everygroup.errors import CohortError
 
 _NEEDS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *FOURTEEN)
@@ -112,10 +111,7 @@ def _demographics(
     if path is None:
         said = "there is no 'CHEXPERT DEMO.xlsx': race and ethnicity are missing throughout"
         return {"race": nobody, "ethnicity": nobody}, (said,)
-    if path.suffix == ".xlsx":
-        table = read_sheet(path, needs=_DEMOGRAPHICS, column_map=column_map)
-    else:
-        table = read_source(path, needs=_DEMOGRAPHICS, text=["PATIENT"], column_map=column_map)
+    table = read_source(path, needs=_DEMOGRAPHICS, text=["PATIENT"], column_map=column_map)
     patients = table["PATIENT"].astype(str).str.strip()
     race, conflicts = by_majority(patients, table["PRIMARY_RACE"].map(race_of))
     ethnicity, more = by_majority(patients, table["ETHNICITY"].map(ethnicity_of))

@@ -14,7 +14,6 @@ from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import SEX, categories, find_file, read_source, recode
 from everygroup.datasets.published._image_files import files_by_id, middle
 from everygroup.datasets.published._registry import register
-from everygroup.datasets.published._sheet import read_sheet
 from everygroup.errors import CohortError
 
 YOUNG = 60  # years; below it the clinical dementia rating was mostly not taken
@@ -86,10 +85,7 @@ class Oasis1(Adapter):
     def read(self, folder: Path, *, column_map: Mapping[str, str] | None = None) -> Published:
         """Return the tidy table; see `Adapter.read`."""
         path = find_file(folder, "oasis_cross-sectional*.csv", "oasis_cross-sectional*.xlsx")
-        if path.suffix.lower() == ".xlsx":
-            table = read_sheet(path, needs=_NEEDS, column_map=column_map)
-        else:
-            table = read_source(path, needs=_NEEDS, text=["ID"], column_map=column_map)
+        table = read_source(path, needs=_NEEDS, text=["ID"], column_map=column_map)
         check_ids(path, table["ID"], "ID")
         ids = table["ID"].astype(str).str.strip()
         subject = ids.str.extract(r"^(OAS1_\d{4})_MR\d$", expand=False)

@@ -17,7 +17,6 @@ from everygroup.datasets.published._coding import SEX, categories, find_file, ha
 from everygroup.datasets.published._image_files import locate
 from everygroup.datasets.published._layout import is_tidy, read_tidy
 from everygroup.datasets.published._registry import register
-from everygroup.datasets.published._sheet import read_sheet
 from everygroup.errors import CohortError
 
 _LETTERS = {
@@ -196,7 +195,7 @@ def _part_of(path: Path, values: pd.Series, pattern: str, what: str) -> pd.Serie
 def _challenge(folder: Path, column_map: Mapping[str, str] | None) -> Published:
     """Read the challenge's spreadsheet: one row a patient becomes one row an eye."""
     path = find_file(folder, "ODIR-5K_Training_Annotations*.xlsx", "data.xlsx", "*ODIR*.xlsx")
-    sheet = read_sheet(path, needs=[*_ALL, *(c for pair in _SIDES.values() for c in pair)], column_map=column_map)
+    sheet = read_source(path, needs=[*_ALL, *(c for pair in _SIDES.values() for c in pair)], column_map=column_map)
     check_ids(path, sheet["ID"], "ID")
     recode(sheet["Patient Sex"], SEX, column="sex", where=str(path))  # here a message can name the sheet's row
     sides = [c for pair in _SIDES.values() for c in pair]

@@ -16,8 +16,8 @@ from everygroup.datasets.published._ages import ages
 from everygroup.datasets.published._coding import find_file, recode
 from everygroup.datasets.published._image_files import locate
 from everygroup.datasets.published._registry import register
-from everygroup.datasets.published._sheet import read_cells
 from everygroup.errors import CohortError
+from everygroup.tables.sheet import read_cells
 
 _EYES = {"OD": "right", "OS": "left"}
 _SEX = {"0": "male", "1": "female"}
@@ -91,7 +91,7 @@ class Papila(Adapter):
 
 def _one_eye(path: Path, column_map: Mapping[str, str] | None) -> pd.DataFrame:
     """Read one spreadsheet: patients are the rows whose first cell is '#' and digits; headings stand above them."""
-    cells = read_cells(path)
+    cells = [row for _, row in read_cells(path)]
     ids = [re.fullmatch(r"#?0*(\d{1,4})", as_category(row[0]) or "") if row else None for row in cells]
     patients = [k for k, found in enumerate(ids) if found]
     if not patients or patients[0] == 0:
@@ -99,7 +99,7 @@ def _one_eye(path: Path, column_map: Mapping[str, str] | None) -> pd.DataFrame:
             f"{path}: no row of a patient ('#002' in the first cell) below a heading.",
             fix="give the spreadsheet as distributed",
         )
-    strays = [k for k in range(patients[0], len(cells)) if not ids[k] and any(c is not None for c in cells[k])]
+    strays = [k for k in range(patients[0], len(cells)) if not ids[k] and any(cells[k])]
     if strays:
         raise CohortError(
             f"{path}: row {strays[0] + 1} begins with {cells[strays[0]][0]!r}, no patient's id such as '#002'.",
