@@ -17,6 +17,8 @@ from everygroup.files import atomic_path, hash_json, plain, write_json, write_te
 from everygroup.settings import read_config, write_config
 
 _LONG = 40
+# Where things lie is kept to be read and may differ when a run goes on: what they hold is identified by hashes.
+_PLACES = ("source", "images", "imports")
 _PACKAGES = ("everygroup", "torch", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors")
 
 
@@ -28,7 +30,8 @@ class RunFolder:
     path : Path
         New or empty; or, with `resume`, the folder of the same run, unfinished.
     config : mapping
-        Everything the results depend on; JSON-able. Kept as config.yaml.
+        Everything the results depend on; JSON-able. Kept as config.yaml. Paths of data and code may differ when a run
+        goes on, so that a hash of what they hold belongs beside them.
     resume : bool
         Go on with an unfinished run.
 
@@ -60,7 +63,8 @@ class RunFolder:
             raise OutputError(
                 f"{self.path} holds a finished run.", fix="choose another --out folder, or remove this one"
             )
-        if different := differing(read_config(self.path / "config.yaml"), config):
+        before = {k: v for k, v in read_config(self.path / "config.yaml").items() if k not in _PLACES}
+        if different := differing(before, {k: v for k, v in config.items() if k not in _PLACES}):
             raise OutputError(
                 f"{self.path} holds an unfinished run with other settings ({', '.join(different[:4])}"
                 f"{', ...' if len(different) > 4 else ''}; see its config.yaml).",

@@ -60,7 +60,8 @@ def fit(
         "settings": plan.settings,
     }
     preflight(**wanted)
-    folder = RunFolder(out, {"source": str(source), **plan.to_dict()}, resume=resume)
+    data = {"source": str(source), "cohort_hash": cohort.content_hash, "split_hash": split.hash}
+    folder = RunFolder(out, {**data, **plan.to_dict()}, resume=resume)
     result = train_and_audit(cohort, folder, **wanted, store=store, n_boot=plan.n_boot)
     say(result.audits[plan.method].summary())
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

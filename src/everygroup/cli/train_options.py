@@ -120,7 +120,7 @@ def resolve(
     from everygroup.methods import import_files, method_class
 
     values: dict[str, Any] = dict(read_config(config)) if config is not None else {}
-    for key in ("source", "imports_hash"):  # of a run's config.yaml
+    for key in ("source", "cohort_hash", "split_hash", "imports_hash"):  # of a run's config.yaml
         values.pop(key, None)
     if config is not None and values.get("imports"):
         files = values["imports"]
