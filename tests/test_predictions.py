@@ -156,15 +156,15 @@ def test_anybodys_csv(tmp_path: Path) -> None:
         y_score="p_*",
         groups=["Sex", "Age"],
         bins={"Age": "55"},
-        unit="patient",
+        cluster="patient",
         model="theirs",
     )
-    assert p.classes == ("mel", "nv") and p.y_true.tolist() == [0, 1, -1]
+    assert p.classes == ("nv", "mel") and p.y_true.tolist() == [1, 0, -1]  # melanoma is the positive one
     assert p.attribute("Age")[0] == ("<=55", ">55") and p.attribute("Age")[1].tolist() == [0, -1, 1]
     assert p.groups == () and p.table["model"].unique().tolist() == ["theirs"]
     assert p.units.tolist() == ["1", "1", "2"] and p.ids.tolist() == ["0", "1", "2"]
     listed = Predictions.read_csv(tmp_path / "f.csv", y_true="dx", y_score=["p_mel", "p_nv"], groups="Sex")
-    assert listed.classes == ("mel", "nv") and listed.y_pred.tolist() == [0, 0, 1]
+    assert listed.classes == ("nv", "mel") and listed.y_pred.tolist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_anybodys_csv(tmp_path: Path) -> None:
 def test_a_missing_patient_is_a_unit_of_its_own(tmp_path: Path, patients: tuple[str, ...], units: list[str]) -> None:
     rows = "".join(f"{name},{patient},1,1\n" for name, patient in zip("abcd", patients, strict=True))
     path = write(tmp_path / "p.csv", f"image,patient,y_true,y_pred\n{rows}")
-    p = Predictions.read_csv(path, id="image", unit="patient", classes=["0", "1"])
+    p = Predictions.read_csv(path, id_column="image", cluster="patient", classes=["0", "1"])
     assert p.units.tolist() == units
     again = Predictions.read_csv(p.to_csv(tmp_path / "own.csv"))
     assert again.units.tolist() == units
@@ -197,7 +197,8 @@ def test_one_score_column_is_that_of_the_second_class(tmp_path: Path) -> None:
 
 
 def test_only_answers(tmp_path: Path) -> None:
-    p = Predictions.read_csv(write(tmp_path / "b.csv", "y_true,y_pred,site,set\nb,a,x,dev\na,a,y,test\n"), split="set")
+    path = write(tmp_path / "b.csv", "y_true,y_pred,site,set\nb,a,x,dev\na,a,y,test\n")
+    p = Predictions.read_csv(path, split_column="set")
     assert p.classes == ("a", "b") and not p.has_scores and p.sensitive == ()
     assert p.table["split"].tolist() == ["dev", "test"]
 

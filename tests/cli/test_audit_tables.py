@@ -236,7 +236,11 @@ def answers(t: pd.DataFrame) -> pd.DataFrame:
         (("--task", "regression"), lambda t: t.rename(columns={"label": "finding"}), ["has no outcome", "--y-true"]),
         (("--task", "segmentation"), None, ["no column of values per image"]),
         (("--task", "segmentation", "--y-score", "risk"), None, ["no column of values per image"]),
-        (("--task", "anomaly", "--y-score", "risk"), None, ["not 0 and 1", "--positive"]),
+        (
+            ("--task", "anomaly", "--y-score", "risk"),
+            lambda t: t.replace({"label": {"sick": "a", "well": "b"}}),
+            ["not 0 and 1", "--positive"],
+        ),
         (("--task", "multilabel"), None, ["has no columns of labels"]),
         (("--task", "multilabel"), lambda t: as_labels(t).drop(columns="score_mass"), ["has no columns of scores"]),
         (

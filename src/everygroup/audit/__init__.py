@@ -1,13 +1,16 @@
 """All group-wise numbers computed from predictions, with n, intervals and nulls.
 
-The room can be called: `everygroup.audit(predictions)` is `everygroup.audit.audit(predictions)`.
+The room can be called: `everygroup.audit(predictions)` is `everygroup.audit.audit(predictions)`, and
+`everygroup.audit("preds.csv", groups=["sex"])` is `everygroup.audit.audit_table(...)`: all that the command does.
 """
 
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from everygroup.audit.curves import curve_rows
+from everygroup.audit.door import audit_table
 from everygroup.audit.gates import Gate, GateResult, gates
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit, audit_arrays
@@ -24,6 +27,7 @@ __all__ = [
     "audit_multilabel",
     "audit_regression",
     "audit_segmentation",
+    "audit_table",
     "curve_rows",
     "gates",
     "source_rows",
@@ -36,6 +40,8 @@ class _Room(ModuleType):
     def __call__(self, first: Any, **options: Any) -> Audit:
         from everygroup.predictions import Predictions
 
+        if isinstance(first, (str, Path)):
+            return audit_table(first, **options)
         return audit(first, **options) if isinstance(first, Predictions) else audit_arrays(first, **options)
 
 

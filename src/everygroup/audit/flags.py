@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.partition import ONE_CLUSTER, TOO_SMALL
 from everygroup.metrics import metric_info
 from everygroup.metrics.families import Index
 from everygroup.predictions import Predictions
-from everygroup.predictions.columns import TRAIN_WORDS
+from everygroup.predictions.splits import has_role, roles
 
 CHANCE_P = 0.05
 Severity = Literal["stop", "caution", "note"]
@@ -56,7 +57,7 @@ def general_flags(predictions: Predictions, known: np.ndarray) -> list[Flag]:
     if not known.all():
         left_out = f"{int((~known).sum())} of {len(predictions)} samples have no known label and are left out."
         flags.append(Flag("caution", left_out))
-    flags += _split_flags(predictions)
+    flags += split_flags(predictions.table["split"], predictions.table["unit"])
     answers = np.unique(predictions.y_pred[known])
     if answers.size == 1 and len(predictions.classes) > 1:
         flags.append(
@@ -71,20 +72,23 @@ def general_flags(predictions: Predictions, known: np.ndarray) -> list[Flag]:
     return flags
 
 
-def _split_flags(predictions: Predictions) -> list[Flag]:
-    """Samples that the model was trained on, or patients of whom it has seen other samples."""
-    of_row = predictions.table["split"].to_numpy(dtype=str)
-    splits = sorted({s for s in of_row if s})
-    train = np.isin(np.char.lower(of_row), list(TRAIN_WORDS)) if of_row.size else np.zeros(0, dtype=bool)
+def split_flags(of_row: pd.Series, units: pd.Series) -> list[Flag]:
+    """Samples that the model was trained on, or patients of whom it has seen other samples.
+
+    Parameters
+    ----------
+    of_row, units : (n,) split, '' for none, and patient of every row.
+    """
+    splits = sorted({s for s in of_row.unique() if s})
+    train = has_role(of_row, "train")
     if len(splits) == 1 and train.any():
         text = "These are the training samples: the numbers say nothing about new patients."
         return [Flag("stop", text)]
-    if len(splits) < 2:
+    if len(splits) < 2 or set(roles(splits).values()) == {"test"}:
         return []
     flags = []
     if train.any():
-        unit = predictions.unit_index
-        both = np.intersect1d(unit[train], unit[~train & (of_row != "")]).size
+        both = len(set(units[train]) & set(units[~train & (of_row != "").to_numpy(dtype=bool)]))
         if both:
             flags.append(
                 Flag("stop", f"{both:,} patients have samples both in the training split and in others: a leak.")

@@ -25,7 +25,7 @@ from everygroup.metrics.label_noise import CAVEAT, label_suspects
 from everygroup.metrics.recalibration import recalibrate
 from everygroup.metrics.separability import separability
 from everygroup.predictions import Predictions
-from everygroup.predictions.columns import TRAIN_WORDS
+from everygroup.predictions.splits import has_role
 from everygroup.statistics import wilson_interval
 from everygroup.statistics.proportions import clustered_wilson
 
@@ -290,7 +290,7 @@ def _recalibration(predictions: Predictions, partition: Partition, cluster: Inde
 
 def _label_noise(predictions: Predictions, partition: Partition) -> list[Row]:
     """Share of suspects in every group."""
-    if predictions.table["split"].str.lower().isin(TRAIN_WORDS).any():
+    if has_role(predictions.table["split"], "train").any():
         return [_skipped("label noise", IN_SAMPLE)]
     found = label_suspects(predictions.y_true, predictions.y_score, ids=predictions.ids)
     suspect = np.zeros(len(predictions), dtype=bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,7 +49,7 @@ def audit(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV or parquet of predictions, or a run folder that holds them.")
     ],
-    grouping: Annotated[Reading, Fields(only=("bins",))],
+    grouping: Annotated[Reading, Fields(only=("bins", "missing", "not_missing", "map", "decimal"))],
     task: Annotated[
         Task, typer.Option(help="What was predicted; guessed from the columns, and said.", rich_help_panel=_COLUMNS)
     ] = Task.auto,
@@ -66,7 +65,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="CLASS",
-            help="The positive one of two classes; the second when not named.",
+            help="The positive one of two classes, where their names do not tell.",
             rich_help_panel=_COLUMNS,
         ),
     ] = None,
@@ -170,80 +169,58 @@ def audit(
 
         everygroup audit scores.csv --y-score risk --group sex --threshold validation:youden --fail-if 'gap(auc)>0.1'
     """
-    from everygroup.audit import audit as run_audit
+    from everygroup.audit.door import audit_table
     from everygroup.audit.gates import Gate
-    from everygroup.cli.audit_read import Reading, named_groups, wanted_metrics, who
     from everygroup.cli.audit_show import show
-    from everygroup.cli.audit_tasks import Named, audit_numbers, guess_task
     from everygroup.console import clear_warnings
-    from everygroup.metrics.thresholds import Rule
-    from everygroup.predictions.metadata import join
-    from everygroup.tables import file_of, open_table
+    from everygroup.tables import file_of
 
     clear_warnings()
     path = file_of(file)
     folder = _folder(out, path)
     limits = [Gate.parse(text) for text in fail_if or ()]
-    reading = Reading(
-        columns={
-            "y_true": y_true,
-            "y_pred": y_pred,
-            "y_score": y_score if y_score is None or len(y_score) > 1 else y_score[0],
-            "id": id_column,
-            "unit": cluster,
-            "split": split_column,
-            "positive": positive,
-            "metadata": metadata,
-            "metadata_id": metadata_id,
-        },
-        groups=named_groups(group, groups),
+    result = audit_table(
+        path,
+        task=task.value,
+        y_true=y_true,
+        y_pred=y_pred,
+        y_score=y_score if y_score is None or len(y_score) > 1 else y_score[0],
+        positive=positive,
+        id_column=id_column,
+        cluster=cluster,
+        metadata=metadata,
+        metadata_id=metadata_id,
+        groups=_named_groups(group, groups),
         bins=grouping.bins,
+        spelling=grouping.spelling,
         split=split,
-        threshold=None if threshold is None else Rule.parse(threshold),
+        split_column=split_column,
+        threshold=threshold,
+        baseline=baseline,
+        metrics=metrics,
+        also=[gate.metric for gate in limits],
+        intersections=intersections,
+        n_boot=n_boot,
+        seed=seed,
+        min_n=min_n,
+        interval=interval.value,
     )
-    options: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "min_n": min_n, "interval": interval.value}
-    wanted = Named(y_true, y_pred, y_score or [], positive)
-    source = join(open_table(path), metadata, metadata_id, id_column)
-    what, why = (task.value, "") if task != Task.auto else guess_task(source, wanted)
-    if why:
-        say(f"{path.name}: taken as {what}, as {why} (--task to name another).")
-    if what == Task.classification:
-        chosen = reading.predictions(source)
-        predictions, other = chosen.rows, None if baseline is None else reading.baseline(baseline)
-        names = wanted_metrics(metrics, limits, predictions)
-        # attributes that were asked for keep their names, also where one is the grouping used in training
-        asked_for = [g for g in reading.groups or () if g in (*predictions.sensitive, "group")] or None
-        result = run_audit(
-            predictions,
-            baseline=None if other is None else other.rows,
-            attributes=asked_for,
-            metrics=names,
-            intersections=intersections,
-            **options,
-        )
-        samples, how, heed = len(predictions), chosen.asked, chosen.flags
-        if other is not None and other.threshold is not None:
-            how["threshold of the baseline"] = other.asked["threshold"]
-            heed += [f"Baseline: {flag}" for flag in other.flags]
-        result = replace(result.heeding(heed), settings=result.settings | how)
-    else:
-        if metrics or intersections:
-            raise SettingsError(
-                "--metrics and --intersections are for classes.", fix=f"leave them out for the task {what!r}"
-            )
-        result, samples, audited = audit_numbers(what, baseline, source, wanted, reading, **options)
-        how = {"split": audited}
-        result = replace(result, settings=result.settings | how)
     show(result)
-    asked = {"predictions": path.name, "samples": samples, **who(result, source, reading), **how}
-    asked["baseline"] = baseline.name if baseline else "none"
     outcomes, wrong = judged(result, limits)
-    asked |= {f"gate {i}": str(outcome) for i, outcome in enumerate(outcomes, 1)}
+    asked = result.settings["asked"] | {f"gate {i}": str(outcome) for i, outcome in enumerate(outcomes, 1)}
     for written in write(result, folder, asked, pages=report):
         say(f"Wrote {written}")
     if wrong is not None:
         raise wrong
     check(outcomes, folder)
+
+
+def _named_groups(group: Sequence[str] | None, groups: Sequence[str] | None) -> list[str] | None:
+    """Columns of --group (as they are) and of --groups (separated by commas), each once; None without any."""
+    listed = [part.strip() for text in groups or () for part in text.split(",")]
+    if "" in listed:
+        raise SettingsError("--groups holds an empty name.", fix="write --groups sex,age")
+    return list(dict.fromkeys([*(group or ()), *listed])) or None
 
 
 def write(result: Audit, folder: Path, asked: dict[str, Any], *, pages: bool = True) -> list[Path]:

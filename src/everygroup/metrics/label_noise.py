@@ -20,7 +20,7 @@ from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.means import Shares
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
-from everygroup.predictions.columns import TRAIN_WORDS
+from everygroup.predictions.splits import has_role
 from everygroup.statistics import wilson_interval
 
 CAVEAT = (
@@ -101,7 +101,7 @@ def label_suspects(
     >>> found.table["id"].tolist(), found.joint.tolist()
     (['c'], [[2, 1], [0, 2]])
     """
-    if not set(TRAIN_WORDS).isdisjoint(s.lower() for s in np.unique(np.asarray(split, dtype=str)).tolist()):
+    if has_role(np.atleast_1d(np.asarray(split, dtype=object)), "train").any():
         raise PredictionsError(
             "Label noise cannot be sought in training rows: the model remembers their labels.",
             fix="give held-out or cross-validated scores",

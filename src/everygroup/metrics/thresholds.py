@@ -19,7 +19,7 @@ from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics._inputs import FloatArray, score_codes
 from everygroup.metrics.rates import ratio_of
 from everygroup.predictions import Predictions
-from everygroup.predictions.columns import VALIDATION_WORDS
+from everygroup.predictions.splits import has_role, role
 
 RULES = ("sens:VALUE", "spec:VALUE", "youden", "f1", "fixed:VALUE")
 ROUNDING = 1e-12
@@ -178,7 +178,7 @@ def choose_threshold(
     if wanted.name == "fixed":
         assert wanted.value is not None
         return _result(wanted, wanted.value, score, index == 1, ", ".join(f for f in found if f))
-    wrong = [f for f in found if f.lower() not in VALIDATION_WORDS]
+    wrong = [f for f in found if role(f) != "validation"]
     if wrong and not medfair_compat:
         named = ", ".join(f or "no split" for f in wrong)
         raise PredictionsError(
@@ -273,7 +273,7 @@ def threshold_of(
     if wanted.split is not None:
         rows &= splits == wanted.split
     elif not medfair_compat and wanted.name != "fixed":
-        rows &= np.isin(np.char.lower(splits), [*VALIDATION_WORDS, *([""] if own_file else [])])
+        rows &= has_role(splits, "validation") | ((splits == "") & bool(own_file))
     if not rows.any() and wanted.name != "fixed":
         there = ", ".join(sorted({s for s in splits.tolist() if s})) or "none"
         raise PredictionsError(
@@ -283,7 +283,7 @@ def threshold_of(
             "fixed:0.5",
         )
     if own_file:
-        splits = np.where(splits == "", VALIDATION_WORDS[0], splits)
+        splits = np.where(splits == "", "validation", splits)
     chosen = choose_threshold(
         predictions.y_true[rows],
         predictions.y_score[rows],

@@ -2,5 +2,6 @@
 
 from everygroup.predictions._coding import group_order
 from everygroup.predictions.predictions import Predictions
+from everygroup.predictions.rows import TableReading
 
-__all__ = ["Predictions", "group_order"]
+__all__ = ["Predictions", "TableReading", "group_order"]

@@ -67,6 +67,23 @@ def check_scores(score: NDArray[np.float64], n_classes: int, where: Where) -> No
         )
 
 
+def likeliest(score: NDArray[np.float64], names: Sequence[str]) -> Index:
+    """(n,) class of the highest score; a tie goes to the positive one of two classes, else to the first by name.
+
+    So a score of exactly the cut is positive, as with every threshold, and the order of the columns is of no matter.
+    """
+    if len(names) == 2:
+        return (score[:, 1] >= score[:, 0]).astype(np.int64)
+    answer = score.argmax(axis=1)
+    highest = score == score[np.arange(len(score)), answer][:, None]
+    ties = np.flatnonzero(highest.sum(axis=1) > 1)
+    if ties.size:
+        place = {name: k for k, name in enumerate(class_order(names))}
+        rank = np.array([place[name] for name in names])
+        answer[ties] = np.where(highest[ties], rank, len(names)).argmin(axis=1)
+    return answer
+
+
 def class_names(classes: Sequence[Any] | None, score: NDArray[np.float64] | None, *labels: Any) -> tuple[str, ...]:
     """Return the given names as text, or those found in the labels; integer labels are their own names."""
     arrays = [a for a in labels if a is not None]

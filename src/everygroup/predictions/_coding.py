@@ -158,3 +158,11 @@ def group_order(name: str) -> tuple[Any, ...]:
         if np.isfinite(lower):
             return ({"<": 0, "(": 1, ">": 2}[name[0]], lower, ())
     return (3, 0.0, natural_key(name))
+
+
+def attribute_of(column: pd.Series) -> tuple[tuple[str, ...], Index]:
+    """Names, in order, and index (n,) of a column of groups; -1 where it is ''."""
+    codes, distinct = coded(column)
+    names = tuple(sorted((v for v in distinct if v), key=group_order))
+    position = {v: i for i, v in enumerate(names)}
+    return names, np.array([*(position.get(v, -1) for v in distinct), -1], dtype=np.int64)[codes]

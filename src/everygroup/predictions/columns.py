@@ -42,38 +42,40 @@ ID_NAMES = (
     "path",
     "md5hash",
 )
-SPLIT_NAMES = ("split", "subset", "partition", "set", "part", "fold")
-TRAIN_WORDS = ("train", "training")
-VALIDATION_WORDS = ("validation", "valid", "val", "dev", "development", "tune")
-_SPLIT_WORDS = frozenset({*TRAIN_WORDS, "test", "testing", "holdout", "external", *VALIDATION_WORDS})
+SPLIT_NAMES = ("split", "subset", "partition", "data_split", "dataset_split", "set", "part", "fold")
 MAX_GROUP_VALUES = 12
 
 
 @dataclass(frozen=True)
-class Columns:
-    """What every column of a table is.
+class Answers:
+    """The columns of a classifier's labels and answers.
 
     Attributes
     ----------
-    y_true, y_pred, id, unit, split : column names, None where there is none.
+    y_true, y_pred : column names; no answer where there are scores alone.
     scores : score columns, in order.
     score_classes : their classes; None where the names do not tell (one column).
-    own : whether the table has everygroup's own layout.
     guessed : sentences about what was guessed.
     """
 
-    y_true: str | None
+    y_true: str
     y_pred: str | None
     scores: tuple[str, ...] = ()
     score_classes: tuple[str, ...] | None = None
-    id: str | None = None
-    unit: str | None = None
-    split: str | None = None
-    own: bool = False
     guessed: tuple[str, ...] = field(default=())
 
+    @property
+    def used(self) -> set[str]:
+        """All of them."""
+        return {self.y_true, *self.scores, *(() if self.y_pred is None else (self.y_pred,))}
 
-def find_columns(
+
+def is_own(columns: Sequence[str]) -> bool:
+    """Whether a table has everygroup's own layout."""
+    return {*LEADING, *TRAILING} <= set(columns)
+
+
+def find_answers(
     name: str,
     columns: Sequence[str],
     sample: pd.DataFrame,
@@ -81,30 +83,27 @@ def find_columns(
     y_true: str | None = None,
     y_pred: str | None = None,
     y_score: str | Sequence[str] | None = None,
-    id: str | None = None,
-    unit: str | None = None,
-    split: str | None = None,
     taken: Iterable[str] = (),
-) -> Columns:
+) -> Answers:
     """Find the columns of a classifier's table.
 
     Parameters
     ----------
     name : of the file, for messages.
     columns, sample : column names and first rows as text.
-    y_true, y_pred, y_score, id, unit, split : as the user named them.
-    taken : columns that the user named for something else (groups), never guessed.
+    y_true, y_pred, y_score : as the user named them.
+    taken : columns that the user named for something else (groups, ids), never guessed.
 
     Raises
     ------
     PredictionsError
         For a named column that is not there, or where neither label nor answer nor score is found.
     """
-    own = set(LEADING) | set(TRAILING) <= set(columns)
-    for wanted in (y_true, y_pred, id, unit, split):
+    own = is_own(columns)
+    for wanted in (y_true, y_pred):
         if wanted is not None:
             require(name, columns, wanted)
-    used = {c for c in (y_true, y_pred, id, unit, split, *taken) if c is not None}
+    used = {c for c in (y_true, y_pred, *taken) if c is not None}
     said: list[str] = []
 
     def guess(wanted: str | None, names: Sequence[str], what: str, option: str) -> str | None:
@@ -128,23 +127,14 @@ def find_columns(
     # with scores named, only a column that says so outright overrules the largest score
     names = PRED_NAMES if y_score is None else PRED_NAMES[:1]
     answer = guess(y_pred, names, "answer", "--y-pred")
-    unit = guess(unit, UNIT_NAMES, "patient or lesion", "--cluster")
-    if id is None and not own:
-        id = named_like(columns, ID_NAMES, used)
-        if id is not None and looks_unique(sample, id):
-            said.append(f"sample id: column {id!r} (--id-column to name another).")
-        else:
-            id = None
-    elif id is None:
-        id = "id"
-    if split is None and not own:
-        split = named_like(columns, SPLIT_NAMES, used)
-        if split is not None and looks_like_splits(sample, split):
-            said.append(f"split: column {split!r} (--split-column to name another).")
-        else:
-            split = None
-    elif split is None:
-        split = "split"
+    if answer is not None and label is not None and not scores and _is_score(sample, label, answer):
+        if y_pred is not None:
+            raise PredictionsError(
+                f"{name}: {answer!r} holds measured numbers and {label!r} two classes: these are scores, no answers.",
+                fix=f"name it with --y-score {answer} in place of --y-pred",
+            )
+        said.append(f"{answer!r} holds a score, no answers: it is read as --y-score {answer}.")
+        scores, answer = [answer], None
     if answer is None and not scores:
         raise PredictionsError(
             f"{name} has no column 'y_pred' and no 'score_*'.",
@@ -154,7 +144,27 @@ def find_columns(
         raise PredictionsError(
             f"{name} has no column 'y_true'.", fix=f"name the label with --y-true; {columns_are(columns)}"
         )
-    return Columns(label, answer, tuple(scores), classes, id, unit, split, own, tuple(said))
+    return Answers(label, answer, tuple(scores), classes, tuple(said))
+
+
+def as_numbers(column: pd.Series) -> np.ndarray:
+    """(n,) texts as numbers, with a point or a comma and with or without '%'; NaN where they are none."""
+    codes, distinct = pd.factorize(np.asarray(column, dtype=object))
+    plain = [str(v).strip().rstrip("%").strip().replace(",", ".") for v in distinct]
+    return np.append(pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce").to_numpy(float), np.nan)[codes]
+
+
+def _is_score(sample: pd.DataFrame, label: str, answer: str) -> bool:
+    """Whether an answer is a score: many numbers, where the labels are two classes."""
+    labels = {v for v in map(as_category, sample[label].unique()) if v is not None}
+    numbers = as_numbers(sample[answer])
+    known = numbers[np.isfinite(numbers)]
+    return (
+        len(labels) <= 2
+        and known.size > 0.9 * len(sample)
+        and np.unique(known).size > 2
+        and bool((known % 1 != 0).any())
+    )
 
 
 def require(name: str, columns: Sequence[str], wanted: str) -> None:
@@ -255,19 +265,24 @@ def _guess_scores(
     if own or label is None:
         return None
     labels = {v for v in map(as_category, sample[label].unique()) if v is not None}
+    lower = {v.casefold() for v in labels}
     for prefix in SCORE_PREFIXES:
         found = {c[len(prefix) :]: c for c in columns if normal(c).startswith(prefix) and c not in used}
         classes = {as_category(k) or k for k in found}
         if len(found) >= 2 and labels <= classes:
             return list(found.values())
         # scores of two of the labels are meant as scores: a label without one is said as an error, not passed over
-        if len({k.casefold() for k in classes} & {v.casefold() for v in labels}) >= 2:
+        if len({k.casefold() for k in classes} & lower) >= 2:
+            return list(found.values())
+        # so are those numbered from 0 as classes are
+        if prefix != "p_" and len(found) == len(labels) >= 2 and classes == {str(k) for k in range(len(found))}:
+            return list(found.values())
+        # and the only one, that of one of two labels
+        if len(labels) == 2 and len(found) == 1 and {k.casefold() for k in classes} <= lower:
             return list(found.values())
     single = named_like(columns, SCORE_NAMES, used)
-    if single is not None and len(labels) == 2:
-        values = pd.to_numeric(sample[single].str.replace(",", ".", regex=False), errors="coerce")
-        if np.isfinite(values).all():
-            return single
+    if single is not None and len(labels) == 2 and np.isfinite(as_numbers(sample[single])).all():
+        return single
     return None
 
 
@@ -275,16 +290,13 @@ def _conflicts(columns: Sequence[str], used: set[str]) -> bool:
     return any(c in used for c in columns if c.startswith(SCORE))
 
 
-def looks_like_splits(sample: pd.DataFrame, column: str) -> bool:
-    """Whether a column speaks of training, validation or test (the numbers of folds do not)."""
-    values = {str(v).strip().lower() for v in sample[column]}
-    return bool(values & _SPLIT_WORDS) and len(values) <= MAX_GROUP_VALUES
-
-
-def looks_unique(sample: pd.DataFrame, column: str) -> bool:
-    """Whether every row has a value of its own."""
-    values = sample[column]
-    return bool(values.is_unique and (values.str.strip() != "").all())
+def with_prefix(columns: Sequence[str], prefixes: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The first prefix that several columns share, and these columns by the rest of their names."""
+    for prefix in prefixes:
+        found = {c[len(prefix) :]: c for c in columns if c.lower().startswith(prefix) and len(c) > len(prefix)}
+        if len(found) > 1:
+            return prefix, found
+    return "", {}
 
 
 def _common_start(names: Sequence[str]) -> str:

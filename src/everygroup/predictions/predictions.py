@@ -22,11 +22,12 @@ from everygroup.predictions._checks import (
     class_names,
     group_index,
     label_index,
+    likeliest,
 )
 from everygroup.predictions._coding import (
+    attribute_of,
     category_column,
     coded,
-    group_order,
     one_column,
     positions,
     spread,
@@ -85,7 +86,8 @@ class Predictions:
         ----------
         y_true : (n,) class index with -1 for unknown, or class names with '' or None for unknown; None if all are.
         y_score : (n, K) probabilities, or (n,) those of the second of two classes.
-        y_pred : (n,) class index or names; the class with the highest score when not given.
+        y_pred : (n,) class index or names; the class with the highest score when not given: of two classes the second
+            where it scores at least as high as the first, of several equal ones that whose name comes first.
         classes : the K class names in the order of the scores; found in the labels when not given.
         sensitive_features : attribute columns by name, or one sequence (then named 'attribute').
         group : (n,) group used in training: index with -1 for missing (with `groups`), or names; an attribute named
@@ -117,7 +119,7 @@ class Predictions:
         true = np.full(n, -1) if true_values is None else label_index("y_true", true_values, names, n, where)
         if pred_values is None:
             assert score is not None
-            pred = score.argmax(axis=1)
+            pred = likeliest(score, names)
         else:
             pred = label_index("y_pred", pred_values, names, n, where)
             if (pred < 0).any():
@@ -254,10 +256,7 @@ class Predictions:
         if name not in self.sensitive:
             known = [*(("group",) if self.groups else ()), *self.sensitive]
             raise PredictionsError(f"No sensitive attribute {name!r}.", fix=f"there are: {', '.join(known) or 'none'}")
-        codes, distinct = coded(self.table[name])
-        names = tuple(sorted((v for v in distinct if v), key=group_order))
-        position = {v: i for i, v in enumerate(names)}
-        return names, np.array([*(position.get(v, -1) for v in distinct), -1], dtype=np.int64)[codes]
+        return attribute_of(self.table[name])
 
     def where(self, selection: ArrayLike) -> Self:
         """Return the rows of a mask or an index, with the same classes, groups and attributes."""

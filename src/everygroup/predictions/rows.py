@@ -1,0 +1,367 @@
+"""The rows of anybody's table: who they are, which groups they are of and which split; not yet what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from everygroup.cohort.groups import GroupRule
+from everygroup.console import say, warn
+from everygroup.errors import PredictionsError
+from everygroup.predictions._checks import LEADING, SCORE, TRAILING
+from everygroup.predictions._coding import attribute_of, category_column, text_column, unit_column
+from everygroup.predictions.columns import (
+    ID_NAMES,
+    SPLIT_NAMES,
+    UNIT_NAMES,
+    as_numbers,
+    columns_are,
+    group_candidates,
+    is_own,
+    named_like,
+    require,
+)
+from everygroup.predictions.metadata import Joined, join
+from everygroup.predictions.splits import MOST_SPLITS, speaks_of_splits
+from everygroup.tables import Problems, Spelling, open_table, settle_labels
+from everygroup.tables.guard import unguard
+
+
+@dataclass(frozen=True)
+class TableReading:
+    """How a table of predictions is read; what is not named is guessed from names and values, and said.
+
+    Attributes
+    ----------
+    y_true, y_pred : columns of the label and the answer; for several labels patterns such as 'true_*'.
+    y_score : columns of scores, one a class, or a pattern such as 'score_*' whose '*' is the class; a single column is
+        the score of the positive one of two classes.
+    groups : columns of the sensitive attributes; all further columns in our own layout.
+    bins : how to bin them, as in ``{"age": "40,60"}``.
+    id_column, cluster, split_column : columns of the sample id, the patient or lesion, and the split.
+    classes : class names in order; found in the file when not given.
+    positive : the positive one of two classes.
+    metadata, metadata_id : another table with further columns, and its column that identifies rows of the first.
+    model : name of the model, where the file does not say.
+    spelling : which words are missing values, and which spellings mean one thing.
+    """
+
+    y_true: str | None = None
+    y_pred: str | None = None
+    y_score: str | Sequence[str] | None = None
+    groups: Sequence[str] | str | None = None
+    bins: Mapping[str, Any] = field(default_factory=dict)
+    id_column: str | None = None
+    cluster: str | None = None
+    split_column: str | None = None
+    classes: Sequence[str] | None = None
+    positive: str | None = None
+    metadata: Path | str | None = None
+    metadata_id: str | None = None
+    model: str = ""
+    spelling: Spelling = Spelling()
+
+    def open(self, path: Path | str) -> Joined:
+        """Look at a table and the metadata beside it."""
+        return join(open_table(path, self.spelling), self.metadata, self.metadata_id, self.id_column)
+
+    def open_baseline(self, path: Path | str) -> Joined:
+        """Look at the table of another model."""
+        return Joined(open_table(path, self.spelling))
+
+    @property
+    def of_baseline(self) -> TableReading:
+        """How the table of another model is read: attributes and patients come from the first."""
+        return replace(self, groups=[], bins={}, cluster=None, metadata=None, metadata_id=None)
+
+    @property
+    def attributes(self) -> list[str]:
+        """The columns of the sensitive attributes that are named, each once."""
+        return [self.groups] if isinstance(self.groups, str) else list(dict.fromkeys(self.groups or ()))
+
+    @property
+    def named(self) -> set[str]:
+        """All columns that are named for what they tell of a row."""
+        return {c for c in (*self.attributes, self.id_column, self.cluster, self.split_column) if c is not None}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The n rows of a table.
+
+    Attributes
+    ----------
+    name : of the file.
+    table : columns id, unit, split and one for every attribute, as texts, '' where missing; then the other columns that
+        were asked for: floats, NaN where empty, or texts as they were written.
+    sensitive : names of the attributes.
+    columns : what was found, by what it is: 'id', 'unit', 'split'.
+    has_ids : whether a column identifies every row.
+    line : (n,) row of the file, from 0, which `place` names.
+    """
+
+    name: str
+    table: pd.DataFrame
+    sensitive: tuple[str, ...]
+    columns: Mapping[str, str]
+    has_ids: bool
+    line: NDArray[np.int64]
+    where_in_file: Callable[[int], str]
+    groups: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def place(self, i: int) -> str:
+        """The file and the row of it that sample `i` stands in, for messages."""
+        return self.where_in_file(int(self.line[i]))
+
+    @property
+    def units(self) -> NDArray[Any]:
+        """(n,) patient or lesion of every row."""
+        return self.table["unit"].to_numpy(dtype=object)
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """(n,) floats of a column that was asked for."""
+        return self.table[column].to_numpy(np.float64)
+
+    def attribute(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Names, in order, and index (-1 missing) of one attribute."""
+        return attribute_of(self.table[name])
+
+    def where(self, selection: ArrayLike) -> Self:
+        """Return the rows of a mask or an index."""
+        chosen = np.asarray(selection)
+        index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        return replace(self, table=self.table.iloc[index].reset_index(drop=True), line=self.line[index])
+
+    def matching(self, other: Rows) -> tuple[Self, Rows]:
+        """Return the rows of both tables that have the same ids, in the order of the first.
+
+        Raises
+        ------
+        PredictionsError
+            Without ids on one side, without ids and of different length, or without a common id.
+        """
+        if not self.has_ids or not other.has_ids:
+            if self.has_ids == other.has_ids and len(self) == len(other):
+                say("Neither id column is known: rows are paired in the order of the files.")
+                return self, other
+            raise PredictionsError(
+                f"{self.name} and {other.name} have no common id and {len(self)} and {len(other)} rows.",
+                fix="name the column of ids with --id-column",
+            )
+        partner = pd.Index(other.table["id"]).get_indexer(pd.Index(self.table["id"]))
+        rows = np.flatnonzero(partner >= 0)
+        if not rows.size:
+            raise PredictionsError(f"No id of {self.name} is in {other.name}.", fix="give both files the same ids")
+        if rows.size < len(self) or rows.size < len(other):
+            say(f"{rows.size} samples are in both {self.name} ({len(self)}) and {other.name} ({len(other)}).")
+        return self.where(rows), other.where(partner[rows])
+
+
+def read_rows(
+    joined: Joined,
+    reading: TableReading,
+    *,
+    numbers: Collection[str] = (),
+    texts: Collection[str] = (),
+    classes: Iterable[str] = (),
+    need_groups: bool = False,
+) -> Rows:
+    """Read the rows of a table, with the columns that hold what was predicted.
+
+    Parameters
+    ----------
+    joined : the table; reading : how it is read.
+    numbers, texts : columns of measured numbers and of labels or answers; classes : names that are known to be classes.
+    need_groups : whether it is an error, which lists the columns to choose from, to name no sensitive attribute.
+
+    Raises
+    ------
+    PredictionsError
+        For missing columns, cells that are no numbers, and ids that stand in several rows.
+    CohortError
+        For values that the bins cannot take.
+    """
+    own, names = is_own(joined.columns), reading.attributes
+    for column in (*names, *reading.bins, *numbers, *texts, *reading.named):
+        require(joined.name, joined.columns, column)
+    if own and reading.groups is None:
+        names = [c for c in joined.columns if c not in (*LEADING, *TRAILING) and not c.startswith(SCORE)]
+    used = {*numbers, *texts, *names}
+    unit = reading.cluster or ("unit" if own else named_like(joined.columns, UNIT_NAMES, used))
+    used |= {unit} if unit else set()
+    id = reading.id_column or ("id" if own else named_like(joined.columns, ID_NAMES, used))
+    used |= {id} if id else set()
+    split = reading.split_column or ("split" if own else find_split(joined, used))
+    if need_groups and not names and not own:
+        raise _no_groups(joined, {c for c in (*used, split) if c is not None})
+    if stray := sorted(set(reading.bins) - set(names)):
+        raise PredictionsError(
+            f"Bins for {stray[0]!r}, which is no sensitive attribute.", fix=f"add --group {stray[0]}"
+        )
+    more = [*(("group", "route", "model") if own else ()), *(c for c in (split,) if c is not None)]
+    plain = [c for c in (id, unit) if c is not None]
+    rule = GroupRule.make(names, reading.bins) if names else GroupRule(())
+    if own:
+        joined = joined.spelled(joined.first.spelling.as_written())
+    percent = [c for c in numbers if c in joined.sample and joined.sample[c].astype(str).str.contains("%").any()]
+    table = joined.read(
+        {*used, *more},
+        numbers=[c for c in numbers if c not in percent],
+        texts=plain,
+        labels=texts,
+        known={name: binning.members for name, binning in rule.bins.items()},
+    )
+    problems = Problems(joined.name)
+    settle_labels(table, texts, classes, joined.first.spelling, problems)
+    problems.raise_if_any()
+    for name in percent:
+        table[name] = _percentages(joined, table[name], name)
+    if own:
+        _unguard(table)
+    if id is not None:
+        id, unit = _settled(joined, table, id, unit, split, reading, own=own)
+    told = {"id": id, "unit": unit, "split": split}
+    columns = {what: column for what, column in told.items() if column is not None}
+    given = {"id": reading.id_column, "unit": reading.cluster, "split": reading.split_column}
+    for what, column in columns.items():
+        if not own and given[what] is None:
+            say(f"{joined.name}: {_WHAT[what][0]}: column {column!r} ({_WHAT[what][1]} to name another).")
+    n = len(table)
+    ids = text_column("ids", np.arange(n) if id is None else table[id], n)
+    made = {
+        "id": ids,
+        "unit": unit_column(ids, None if unit is None else table[unit]),
+        "split": text_column("split", "" if split is None else table[split], n),
+    }
+    made |= {
+        c: category_column(c, rule.values(table, c) if c in rule.bins else table[c], n)
+        for c in names
+        if c != "group" or not own
+    }
+    wanted = {c: table[c] for c in (*numbers, *texts, *(("group", "route", "model") if own else ())) if c not in made}
+    return Rows(
+        joined.name,
+        pd.DataFrame(made | wanted),
+        tuple(c for c in names if c != "group" or not own),
+        columns,
+        id is not None,
+        np.arange(n),
+        joined.place,
+    )
+
+
+_WHAT = {"id": ("sample id", "--id-column"), "unit": ("patient or lesion", "--cluster")}
+_WHAT |= {"split": ("split", "--split-column")}
+
+
+def _unguard(table: pd.DataFrame) -> None:
+    """Let texts that we guarded ourselves be as they were."""
+    for name in table.columns:
+        if isinstance(table[name].dtype, pd.CategoricalDtype):
+            given = table[name].cat.categories
+            texts = [unguard(str(v)) for v in given]
+            if len(set(texts)) == len(texts):
+                table[name] = table[name].cat.rename_categories(texts)
+        elif pd.api.types.is_string_dtype(table[name].dtype) and table[name].str.startswith("'").any():
+            table[name] = table[name].map(unguard)
+
+
+def _percentages(joined: Joined, column: pd.Series, name: str) -> NDArray[np.float64]:
+    """(n,) numbers of a column of percentages, not divided; every cell must have the sign."""
+    texts = column.astype(str).str.strip()
+    values = as_numbers(texts)
+    wrong = ((texts != "") & (~texts.str.endswith("%") | np.isnan(values))).to_numpy(dtype=bool)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise PredictionsError(
+            f"{joined.place(row)}: {texts.iloc[row]!r} in column {name!r}, where other cells are percentages.",
+            fix="write all cells of the column in one unit",
+        )
+    return values
+
+
+def find_split(joined: Joined, used: Collection[str]) -> str | None:
+    """The column that speaks of training, validation or test rows; one that seems to, but in unknown words, is said."""
+    free = [c for c in joined.columns if c not in used]
+    sample = joined.sample
+    likely = named_like(free, SPLIT_NAMES, set())
+    if likely is not None and _speaks(joined, likely, all_of_them=False):
+        return likely
+    for column in free:
+        words = {str(v).strip() for v in sample[column].unique()}
+        if speaks_of_splits(words, all_of_them=False) and _speaks(joined, column, all_of_them=True):
+            return column
+    if likely is not None and likely.lower() not in ("set", "part", "fold"):
+        counts = joined.read([likely], texts=[likely])[likely].astype(str).value_counts()
+        if 2 <= len(counts) <= MOST_SPLITS:
+            told = ", ".join(f"{word} ({n:,})" for word, n in sorted(counts.items()) if n)
+            warn(
+                f"{joined.name}: column {likely!r} holds {told}, and which of them are test rows is not known; "
+                f"--split WORD audits one of them, --split all says that all rows are meant."
+            )
+            return likely
+    return None
+
+
+def _speaks(joined: Joined, column: str, *, all_of_them: bool) -> bool:
+    return speaks_of_splits(joined.read([column], texts=[column])[column].astype(str).unique(), all_of_them=all_of_them)
+
+
+def _settled(
+    joined: Joined,
+    table: pd.DataFrame,
+    id: str,
+    unit: str | None,
+    split: str | None,
+    reading: TableReading,
+    *,
+    own: bool,
+) -> tuple[str | None, str | None]:
+    """The columns of ids and of patients, once it is known whether ids repeat.
+
+    A sample may stand in one row of each split (and model) only. Ids that were guessed and repeat more often are
+    patients or pictures with several rows: they are the clusters, where no other column is.
+    """
+    ids = table[id].astype(str).str.strip()
+    blank = (ids == "").to_numpy(dtype=bool)
+    keys = [ids, *(table[c].astype(str) for c in (split, "model" if own else None) if c is not None)]
+    double = pd.concat(keys, axis=1).duplicated(keep=False).to_numpy(dtype=bool) & ~blank
+    if not double.any():
+        usable = reading.id_column is not None or own or not blank.any()
+        return (id if usable else None), unit
+    n, several = len(ids) - int(blank.sum()), ids[double].nunique()
+    rows = np.flatnonzero(double & (ids == ids[int(double.argmax())]).to_numpy())[:3]
+    lines = ", ".join(joined.place(int(row)).rpartition(" ")[2] for row in rows)
+    others = f", as do {several - 1:,} other ids" if several > 1 else ""
+    told = f"{joined.name}: the {id!r} {ids.iloc[rows[0]]!r} stands in several rows ({lines}){others}"
+    if own or reading.id_column is not None:
+        raise PredictionsError(
+            f"{told}.",
+            fix=f"keep one row a sample; where the rows are of one patient or picture, name it: --cluster {id}",
+        )
+    if unit is None:
+        warn(
+            f"{told}; rows of one {id!r} are not independent, so that the {n:,} rows count as "
+            f"{ids[~blank].nunique():,} in every interval (as with --cluster {id})."
+        )
+        return None, id
+    warn(f"{told}: it identifies no row and is not used; intervals rest on {unit!r}.")
+    return None, unit
+
+
+def _no_groups(joined: Joined, taken: Collection[str]) -> PredictionsError:
+    """Ask for a sensitive attribute: which columns could be one is said, which one is meant is not guessed."""
+    candidates = group_candidates(joined.sample, taken)
+    could = f"columns that could be: {'; '.join(candidates)}" if candidates else columns_are(joined.columns)
+    return PredictionsError(
+        f"{joined.name}: there is no sensitive attribute to audit.", fix=f"name at least one with --group; {could}"
+    )
