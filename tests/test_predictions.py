@@ -170,7 +170,7 @@ def test_anybodys_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("patients", "units"),
     [
-        (("7", "", "7", "n/a"), ["7", "no unit: b", "7", "no unit: d"]),
+        (("7", "", "7", "n/a"), ["7", "no unit: b", "7", "n/a"]),
         (("", "", "", ""), ["no unit: a", "no unit: b", "no unit: c", "no unit: d"]),
     ],
 )

@@ -14,7 +14,7 @@ from everygroup.console import console, recorded_warnings
 from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions, TableReading
 from everygroup.predictions.reading import read_classes
-from everygroup.tables.source import open_table
+from everygroup.tables import open_table
 
 TABLE = """Bild,Patient,truth,p_gut,p_böse,sex,age,fold
 a,1,gut,0.9,0.1,w,40,1
@@ -191,7 +191,7 @@ def test_the_positive_class_comes_last(tmp_path: Path) -> None:
         (b"y_true,y_pred,y_true\n1,1,1\n", "'y_true' stands in the header twice"),
         (b"y_true,sex,y_pred\n1,f,1\n1,f\n", "row 3: 2 fields, where the header has 3"),
         (b'y_true,y_pred\n"1,1\n', "row 2: 1 field, where"),
-        (b"id,y_true,y_pred\na,0,0\na,1,1\n", r"the id 'a' stands in several rows \(2, 3\)"),
+        (b"id,y_true,y_pred\na,0,0\na,1,1\n", r"the 'id' 'a' stands in several rows \(2, 3\)"),
         (b"y_true,y_pred\n,\n,\n", "are empty"),
         (b"y_true,y_pred,score_0,score_1\n0,0,inf,0\n1,1,0,1\n", "row 2, column 'score_0': inf is infinite"),
         (b"y_true,score_0,score_1\n0,0.5,\n1,0,1\n", "row 2: a score is missing"),
@@ -255,7 +255,7 @@ def test_metadata_of_patients_and_other_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("meta", "options", "message"),
     [
-        ("image,sex\na,f\na,m\n", {}, "the id 'a' stands in several rows of 'image'"),
+        ("image,sex\na,f\na,m\n", {}, "the 'id' 'a' stands in several rows of 'image'"),
         ("image,sex\n1.0,f\n1,m\n", {}, "the id '1' stands in several rows"),
         ("image,sex\nq,f\n", {}, "No id of p.csv"),
         ("nr,sex\na,f\n", {"metadata_id": "number"}, "No column 'number' in m.csv"),

@@ -18,7 +18,7 @@ from everygroup.audit.chosen import (
     splits_in_words,
     usable,
 )
-from everygroup.audit.flags import split_flags
+from everygroup.audit.flags import Flag, split_flags
 from everygroup.audit.gates import meanings
 from everygroup.audit.kinds import KINDS, Table
 from everygroup.audit.result import Audit
@@ -40,6 +40,7 @@ def audit_table(
     baseline: Path | str | None = None,
     metrics: str | Sequence[str] | None = None,
     also: Sequence[str] = (),
+    critical: Sequence[str] = (),
     intersections: int = 0,
     n_boot: int = 1000,
     seed: int = 0,
@@ -57,6 +58,7 @@ def audit_table(
     threshold : answer anew, for two classes: 'fixed:0.5', or chosen on the validation rows: 'validation:youden'.
     baseline : predictions of another model for the same samples.
     metrics : for classes 'standard', 'all', or names; also : metrics wanted besides, such as those of gates.
+    critical : classes whose recall matters most, of more than two.
     intersections, n_boot, seed, min_n, interval : of `everygroup.audit.audit`.
     **reading : of `everygroup.predictions.Reading`: groups, bins, y_true, y_pred, y_score, positive, classes,
         id_column, cluster, split_column, metadata, metadata_id. What is not named is guessed, and said; sensitive
@@ -80,10 +82,10 @@ def audit_table(
         task, why = guess_task(source, asked)
         say(f"{source.name}: taken as {task}, as {why} (--task to name another).")
     rule = Rule.parse(threshold) if isinstance(threshold, str) else threshold
-    _check_options(task, metrics, intersections, rule)
+    _check_options(task, metrics or critical, intersections, rule)
     table = KINDS[task](source, asked)
-    rows, cut, heed = _audited(table.rows, rule, split)
-    heed = [*absent_groups(table.rows, rows), *heed]
+    rows, cut, cautions = _audited(table.rows, rule, split)
+    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions]
     rows = usable(rows)
     other, their_cut = None, None
     if baseline is not None:
@@ -91,7 +93,8 @@ def audit_table(
         heed += [f"Baseline: {flag}" for flag in theirs]
     options: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "min_n": min_n, "interval": interval}
     if isinstance(rows, Predictions):
-        options |= {"metrics": wanted_metrics(metrics, also, rows), "intersections": intersections}
+        options |= {"metrics": wanted_metrics(metrics, also, rows, critical)}
+        options |= {"intersections": intersections, "critical": critical}
     else:
         heed += split_flags(rows.table["split"], rows.table["unit"])
     result = table.audit(rows, other, options)
@@ -110,7 +113,7 @@ def _check_options(task: str, metrics: str | Sequence[str] | None, intersections
         raise SettingsError("--threshold is for classes.", fix=f"leave it out for the task {task!r}")
     if metrics or intersections:
         raise SettingsError(
-            "--metrics and --intersections are for classes.", fix=f"leave them out for the task {task!r}"
+            "--metrics, --critical and --intersections are for classes.", fix=f"leave them out for the task {task!r}"
         )
 
 
@@ -129,14 +132,16 @@ def _audited(everything: Both, rule: Rule | None, split: str | None) -> tuple[Bo
     return rows, cut, heed if n_chose else []
 
 
-def wanted_metrics(metrics: str | Sequence[str] | None, also: Sequence[str], predictions: Predictions) -> Any:
+def wanted_metrics(
+    metrics: str | Sequence[str] | None, also: Sequence[str], predictions: Predictions, critical: Sequence[str] = ()
+) -> Any:
     """The metrics asked for, and those wanted besides; 'standard' and 'all' stand alone."""
     given = [metrics] if isinstance(metrics, str) else list(metrics or ("standard",))
     listed = [part.strip() for text in given for part in text.split(",")]
     if "" in listed:
         raise SettingsError("--metrics holds an empty name.", fix="write --metrics accuracy,macro_f1")
     asked: Any = listed[0] if len(listed) == 1 and listed[0] in ("standard", "all") else listed
-    shown = choose(asked, predictions.classes, scores=predictions.has_scores).shown
+    shown = choose(asked, predictions.classes, scores=predictions.has_scores, critical=critical).shown
     more = []
     for metric in dict.fromkeys(also):
         known = [name for name in meanings(metric) if name in list_metrics()]

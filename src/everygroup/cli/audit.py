@@ -121,6 +121,14 @@ def audit(
             metavar="NAMES", help="Metrics: accuracy,recall[melanoma]; or standard, or all.", rich_help_panel=_HOW
         ),
     ] = None,
+    critical: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Class whose recall matters most, among more than two; repeatable.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     interval: Annotated[
         IntervalKind,
         typer.Option(help="Best known interval per metric, or the bootstrap percentile.", rich_help_panel=_HOW),
@@ -198,6 +206,7 @@ def audit(
         threshold=threshold,
         baseline=baseline,
         metrics=metrics,
+        critical=critical or (),
         also=[gate.metric for gate in limits],
         intersections=intersections,
         n_boot=n_boot,

@@ -65,7 +65,7 @@ class TableReading:
     metadata: Path | str | None = None
     metadata_id: str | None = None
     model: str = ""
-    spelling: Spelling = Spelling()
+    spelling: Spelling = field(default_factory=Spelling)
 
     def open(self, path: Path | str) -> Joined:
         """Look at a table and the metadata beside it."""
@@ -242,16 +242,14 @@ def read_rows(
         "unit": unit_column(ids, None if unit is None else table[unit]),
         "split": text_column("split", "" if split is None else table[split], n),
     }
-    made |= {
-        c: category_column(c, rule.values(table, c) if c in rule.bins else table[c], n)
-        for c in names
-        if c != "group" or not own
-    }
+    attributes = tuple(c for c in names if c != "group" or not own)
+    for c in attributes:
+        made[c] = category_column(c, rule.values(table, c) if c in rule.bins else table[c], n)
     wanted = {c: table[c] for c in (*numbers, *texts, *(("group", "route", "model") if own else ())) if c not in made}
     return Rows(
         joined.name,
         pd.DataFrame(made | wanted),
-        tuple(c for c in names if c != "group" or not own),
+        attributes,
         columns,
         id is not None,
         np.arange(n),
