@@ -171,19 +171,32 @@ def test_contributed_method_works_and_how_to_shows_the_same(tiny_cohort: Any, mo
         METHODS.pop("group_balanced", None)
 
 
-def test_contributed_metric_is_cohens_kappa() -> None:
-    from sklearn.metrics import cohen_kappa_score
+def test_contributed_metric_is_measured_and_audited(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.metrics import balanced_accuracy_score
 
-    kappa = load(python_blocks("CONTRIBUTING.md")[1]).kappa
+    from everygroup.audit import audit_arrays, gates
+    from everygroup.metrics import registry
+
+    module = load(python_blocks("CONTRIBUTING.md")[1])
     rng = np.random.default_rng(0)
-    y, group = rng.integers(0, 3, 200), rng.integers(0, 2, 200)
-    answer = np.where(rng.random(200) < 0.6, y, rng.integers(0, 3, 200))
-    measured = kappa(y, answer, sensitive_features=group)
-    assert measured.value == pytest.approx(cohen_kappa_score(y, answer))
-    for g in (0, 1):
-        assert measured.per_group[g] == pytest.approx(cohen_kappa_score(y[group == g], answer[group == g]))
-    assert np.isnan(kappa([1, 1], [1, 1]).value)
+    y, group = rng.integers(0, 2, 200), rng.integers(0, 2, 200)
+    answer = np.where(rng.random(200) < 0.6, y, rng.integers(0, 2, 200))
+    measured = module.youden(y, answer, sensitive_features=group)
+    assert measured.value == pytest.approx(balanced_accuracy_score(y, answer, adjusted=True), abs=1e-12)
     assert measured.n_per_group == macro_f1(y, answer, sensitive_features=group).n_per_group
+    monkeypatch.setattr(registry, "_own", {})
+    try:
+        assert registry.adopt(module) == ["youden"]
+        result = audit_arrays(y, y_pred=answer, sensitive_features={"site": group}, metrics=["youden"], n_boot=50)
+        for g in (0, 1):
+            assert result.value("site", str(g), "youden") == pytest.approx(measured.per_group[g], abs=1e-12)
+        row = result.table.set_index(["group", "metric"]).loc[("gap", "youden")]
+        assert row["value"] == pytest.approx(measured.gap, abs=1e-12) and row["low"] <= row["value"] <= row["high"]
+        assert result.settings["headline"] == "youden" and "Youden's index is lowest" in result.summary()
+        assert gates(result, ["gap(youden)>2"])[0].failed is False
+    finally:
+        monkeypatch.undo()
+        registry._metrics.cache_clear()
 
 
 def test_contributed_data_set_is_one_of_ours_and_prepares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

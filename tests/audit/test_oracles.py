@@ -54,6 +54,38 @@ def test_values_by_group_equal_fairlearn_and_scikit_learn() -> None:
     assert result.table["metric"].drop_duplicates().tolist()[:7] == names[:7]
 
 
+def test_rates_of_the_positive_class_equal_scikit_learn() -> None:
+    y, score, g = sample(n_classes=2)
+    pred = score.argmax(axis=1)
+    result = audit_arrays(y, y_score=score, sensitive_features={"site": g}, n_boot=3, classes=["no", "yes"])
+    shown = ["sensitivity", "specificity", "ppv", "npv", "auc", "accuracy", "brier", "nll", "ece"]
+    assert result.settings["shown"] == shown and result.settings["headline"] == "sensitivity"
+    assert (result.settings["task"], result.settings["positive"]) == ("classification", "yes")
+    functions = {
+        "sensitivity": lambda a, b: sk.recall_score(a, b),
+        "specificity": lambda a, b: sk.recall_score(a, b, pos_label=0),
+        "ppv": lambda a, b: sk.precision_score(a, b),
+        "npv": lambda a, b: sk.precision_score(a, b, pos_label=0),
+        "kappa": sk.cohen_kappa_score,
+        "f1": sk.f1_score,
+    }
+    frame = fairlearn.MetricFrame(metrics=functions, y_true=y, y_pred=pred, sensitive_features=g)
+    more = audit_arrays(
+        y, y_score=score, sensitive_features={"site": g}, n_boot=3, metrics=["tpr", "tnr", "ppv", "npv", "kappa", "f1"]
+    )
+    for metric in functions:
+        for group in "abc":
+            assert more.value("site", group, metric) == pytest.approx(frame.by_group.loc[group, metric], abs=1e-12)
+    rows = result.table.set_index(["group", "metric"])
+    inside = (g == "a") & (y == 1)
+    assert rows.loc[("a", "sensitivity"), "trials"] == inside.sum()
+    assert rows.loc[("a", "sensitivity"), "successes"] == (pred[inside] == 1).sum()
+    assert rows.loc[("a", "sensitivity"), "n"] == (g == "a").sum()
+    assert rows.loc[("overall", "ppv"), "trials"] == (pred == 1).sum()
+    assert rows.loc[("gap", "sensitivity"), ["successes", "trials"]].isna().all()
+    assert rows.loc[("a", "brier"), ["successes", "trials"]].isna().all()
+
+
 @pytest.mark.parametrize("per_cluster", [1, 3])
 def test_replicates_are_those_of_resampled_rows(per_cluster: int) -> None:
     y, score, g = sample(300)

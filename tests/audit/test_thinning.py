@@ -7,7 +7,7 @@ from everygroup.audit import measurement, thinning
 from everygroup.audit.engine import Plan
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition
-from everygroup.audit.score_families import Losses, Ranks
+from everygroup.metrics.scores import Ranks, losses
 
 
 @pytest.mark.parametrize("per_cluster", [1, 2])
@@ -19,7 +19,7 @@ def test_thinned_replicates_have_the_spread_of_all_rows(per_cluster: int, monkey
     y = rng.integers(0, 2, n)
     p = np.clip(0.5 + 0.25 * (y - 0.5) + 0.2 * rng.normal(size=n), 0.01, 0.99)
     score = np.stack([1 - p, p], axis=1)
-    families = [Ranks(y, score, ["0", "1"], metrics=["auc"]), Losses(y, score, metrics=["brier"])]
+    families = [Ranks(y, score, ["0", "1"], metrics=["auc"]), losses(y, score, ["brier"])]
     part = Partition.of("site", ["a", "b"], group, cluster, min_n=10)
     plan = Plan(n_boot=400)
     full = measure(families, part, cluster, plan, y)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from everygroup.audit.score_families import LOSSES, RANKED, Losses, Ranks
 from everygroup.errors import SettingsError
 from everygroup.metrics.classification import Classification, Convention, counted_names
 from everygroup.metrics.families import Array, Family, Index
 from everygroup.metrics.registry import canonical
+from everygroup.metrics.scores import RANKED, Ranks, losses, row_metrics
 
 Metrics = Literal["standard", "all"] | Sequence[str]
 STANDARD_RANKED: tuple[str, ...] = ("auc", "auprc")
@@ -89,7 +89,7 @@ def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool, critical
     headline = next((r for r in recalls if r in shown), shown[0])
     crossed: tuple[str, ...] = ()
     if not isinstance(metrics, str):
-        crossed = tuple(n for n in shown if n.partition("[")[0] not in (*RANKED, *LOSSES))
+        crossed = tuple(n for n in shown if n.partition("[")[0] not in (*RANKED, *row_metrics()))
     if not crossed and positive:
         crossed = ("sensitivity", "specificity", "selection_rate", "accuracy")
     elif not crossed:
@@ -98,24 +98,24 @@ def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool, critical
 
 
 def _standard(classes: tuple[str, ...], recalls: Sequence[str], *, scores: bool) -> tuple[str, ...]:
-    losses = STANDARD_LOSSES if scores else ()
+    stated = STANDARD_LOSSES if scores else ()
     if len(classes) == 2:
-        return (*OF_TWO, *(("auc",) if scores else ()), "accuracy", *recalls, *losses)
+        return (*OF_TWO, *(("auc",) if scores else ()), "accuracy", *recalls, *stated)
     ranked = STANDARD_RANKED if scores else ()
-    return ("balanced_accuracy", *recalls, "macro_f1", "accuracy", *ranked, *losses)
+    return ("balanced_accuracy", *recalls, "macro_f1", "accuracy", *ranked, *stated)
 
 
 def _further(classes: tuple[str, ...], *, scores: bool) -> tuple[str, ...]:
     """Every metric, of all classes together and of each."""
     by_class = [f"{m}[{c}]" for m in STANDARD_RANKED for c in classes] if len(classes) > 2 else []
-    return (*counted_names("all", classes), *((*RANKED, *by_class, *LOSSES) if scores else ()))
+    return (*counted_names("all", classes), *((*RANKED, *by_class, *row_metrics()) if scores else ()))
 
 
 def _named(name: str, classes: tuple[str, ...], *, scores: bool) -> tuple[str, ...]:
     """The metrics that one name means."""
     base, bracket, label = name.partition("[")
     scored = canonical(base) + bracket + label
-    if canonical(base) not in (*RANKED, *LOSSES):
+    if canonical(base) not in (*RANKED, *row_metrics()):
         return counted_names((name if bracket else scored,), classes)
     if not scores:
         raise SettingsError(f"{scored} needs scores, and there are none.", fix="add one score column per class")
@@ -126,14 +126,15 @@ def families_of(
     answers: Answers, classes: tuple[str, ...], names: Sequence[str], *, convention: Convention
 ) -> list[Family]:
     """The families that measure the named metrics, of one family after the other."""
-    losses = [n for n in names if n in LOSSES]
+    by_row = set(row_metrics())
+    summed = [n for n in names if n in by_row]
     ranked = [n for n in names if n.partition("[")[0] in RANKED]
-    counted = [n for n in names if n not in losses and n not in ranked]
+    counted = [n for n in names if n not in summed and n not in ranked]
     made: list[Family] = []
     if counted:
         made.append(Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=counted))
     if answers.y_score is not None and ranked:
         made.append(Ranks(answers.y_true, answers.y_score, classes, metrics=ranked))
-    if answers.y_score is not None and losses:
-        made.append(Losses(answers.y_true, answers.y_score, metrics=losses))
+    if answers.y_score is not None and summed:
+        made.append(losses(answers.y_true, answers.y_score, summed))
     return made

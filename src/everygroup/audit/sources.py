@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from everygroup.audit.engine import Plan
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import TOO_SMALL, Partition, told_apart
-from everygroup.audit.score_families import Losses, Ranks
 from everygroup.errors import PredictionsError
 from everygroup.metrics.calibration import confidence
 from everygroup.metrics.calibration_null import expected_ece
@@ -23,6 +22,7 @@ from everygroup.metrics.conformal import conformal_coverage, split_conformal
 from everygroup.metrics.curves import design_effect
 from everygroup.metrics.label_noise import CAVEAT, label_suspects
 from everygroup.metrics.recalibration import recalibrate
+from everygroup.metrics.scores import Ranks, losses
 from everygroup.metrics.separability import separability
 from everygroup.predictions import Predictions
 from everygroup.predictions.splits import has_role
@@ -48,6 +48,8 @@ _RANKED = {
     "accuracy_at_80": "accuracy at 80 % coverage",
 }
 _LOSSES = {"ece": "ECE", "brier": "Brier score", "nll": "log loss"}
+SUMMED = ("brier", "nll", "ece", "mean_entropy")
+"""Metrics from sums over rows that the sources show."""
 
 
 def features_of(embeddings: ArrayLike, n: int) -> NDArray[np.generic]:
@@ -106,8 +108,7 @@ def source_rows(
         true, score = predictions.y_true, predictions.y_score
         summed = measured
         if summed is None:
-            losses = Losses(true, score, metrics=(*_LOSSES, "mean_entropy"))
-            summed = measure([losses], partition, cluster, plan, label=true)
+            summed = measure([losses(true, score, SUMMED)], partition, cluster, plan, label=true)
         ranks = Ranks(true, score, predictions.classes, metrics=tuple(_RANKED))
         plain = replace(plan, n_boot=drawn, interval="percentile")
         ranked = measure([ranks], partition, cluster, plain, label=true, shuffles=False)

@@ -14,15 +14,19 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy import sparse
 
 from everygroup.errors import SettingsError
-from everygroup.metrics._grouped import class_position, measure_rows, probability_codes
+from everygroup.metrics._grouped import class_position, measure_rows, probability_codes, record
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.define import of_rows
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import ratio_of
 
 N_BINS = 15
+_SOURCE = "Naeini et al., AAAI 2015; top label: Guo et al., ICML 2017"
 EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 in the log loss, as in scikit-learn."""
 
@@ -42,21 +46,6 @@ def confidence(index: IntArray, score: FloatArray, at: int | None = None) -> tup
         return score[:, at], (index == at).astype(np.float64)
     answer = score.argmax(axis=1)
     return score[np.arange(index.size), answer], (answer == index).astype(np.float64)
-
-
-def squared_errors(index: IntArray, score: FloatArray) -> FloatArray:
-    """Brier loss of every row: (p - y)^2 of two classes, sum_k (p_k - 1[y=k])^2 of more."""
-    if score.shape[1] == 2:
-        return (score[:, 1] - (index == 1)) ** 2
-    errors = score.copy()
-    errors[np.arange(index.size), index] -= 1.0
-    return np.asarray((errors**2).sum(axis=1))
-
-
-def log_losses(index: IntArray, score: FloatArray) -> FloatArray:
-    """-log of the probability given to the true class, of every row."""
-    given = score[np.arange(index.size), index] / score.sum(axis=1)
-    return np.asarray(-np.log(np.clip(given, EPSILON, 1.0 - EPSILON)))
 
 
 def width_bins(stated: FloatArray, n_bins: int = N_BINS) -> IntArray:
@@ -90,6 +79,11 @@ def check_bins(n_bins: int) -> None:
     """Refuse a number of bins below one."""
     if n_bins < 1:
         raise SettingsError(f"n_bins is {n_bins}.", fix="give at least 1; 15 is usual")
+
+
+def _binned(sums: FloatArray, n: FloatArray) -> FloatArray:
+    """sum_b abs(sum of stated probabilities - sum of outcomes in b) / n of sums (..., B)."""
+    return ratio_of(np.abs(sums).sum(axis=-1), n)
 
 
 def ece(
@@ -138,19 +132,16 @@ def ece(
     return measure_rows(value, index.size, sensitive_features)
 
 
-def _mean(losses: NDArray[np.float64], sensitive_features: ArrayLike | None) -> Measured:
-    return measure_rows(
-        lambda rows: float(losses[rows].mean()) if rows.size else float("nan"), losses.size, sensitive_features
-    )
+@of_rows("Calibration error (ECE, 15 bins of equal width)", name="ece", high=1.0, source=_SOURCE, value=_binned)
+def _excess(y_true: IntArray, y_score: FloatArray) -> sparse.csr_matrix:
+    """Stated probability less the outcome of every row, in the column of its bin."""
+    stated, outcome = confidence(y_true, y_score)
+    at = (np.arange(y_true.size), width_bins(stated))
+    return sparse.csr_matrix((stated - outcome, at), shape=(y_true.size, N_BINS))
 
 
-def brier(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_rows("Brier score", high=2.0, source="Brier 1950")
+def brier(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     """Brier score: the mean of ``(p - y)^2`` in [0, 1], with more classes of ``sum_k (p_k - 1[y=k])^2`` in [0, 2].
 
     0 is best. Two classes are scored by the probability of the second, which is half the sum over both.
@@ -164,16 +155,15 @@ def brier(
     >>> round(brier([1, 0, 0], [0.9, 0.2, 0.7]).value, 3)
     0.18
     """
-    return _mean(squared_errors(*probability_codes(y_true, y_score, classes)), sensitive_features)
+    if y_score.shape[1] == 2:
+        return np.asarray((y_score[:, 1] - (y_true == 1)) ** 2)
+    errors = y_score.copy()
+    errors[np.arange(y_true.size), y_true] -= 1.0
+    return np.asarray((errors**2).sum(axis=1))
 
 
-def nll(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_rows("Log loss", source="Good 1952")
+def nll(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     """Negative log likelihood (log loss): the mean of ``-log p_y`` in nats, from 0 (best) upwards.
 
     Probabilities are kept 2.2e-16 away from 0 and 1, as in scikit-learn: one sure mistake costs about 36.
@@ -187,36 +177,20 @@ def nll(
     >>> round(nll([1, 0], [0.8, 0.4]).value, 4)
     0.367
     """
-    return _mean(log_losses(*probability_codes(y_true, y_score, classes)), sensitive_features)
+    given = y_score[np.arange(y_true.size), y_true] / y_score.sum(axis=1)
+    return np.asarray(-np.log(np.clip(given, EPSILON, 1.0 - EPSILON)))
 
 
 METRICS: tuple[MetricInfo, ...] = (
-    MetricInfo(
-        "ece",
-        "Calibration error (ECE, 15 bins of equal width)",
-        "performance",
-        0.0,
-        1.0,
-        0.0,
-        False,
-        "y_score",
-        "none",
-        "Naeini et al., AAAI 2015; top label: Guo et al., ICML 2017",
-        ece,
-    ),
-    MetricInfo(
+    _excess.info,
+    record(
         "ece_adaptive",
         "Calibration error (ECE, 15 bins of equal mass)",
-        "performance",
-        0.0,
-        1.0,
-        0.0,
-        False,
-        "y_score",
-        "none",
-        "Nguyen and O'Connor, EMNLP 2015",
         partial(ece, adaptive=True),
+        optimum=0.0,
+        source="Nguyen and O'Connor, EMNLP 2015",
+        requires="y_score",
     ),
-    MetricInfo("brier", "Brier score", "performance", 0.0, 2.0, 0.0, False, "y_score", "none", "Brier 1950", brier),
-    MetricInfo("nll", "Log loss", "performance", 0.0, float("inf"), 0.0, False, "y_score", "none", "Good 1952", nll),
+    brier.info,
+    nll.info,
 )

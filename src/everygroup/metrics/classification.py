@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -11,10 +11,12 @@ from scipy import sparse
 
 from everygroup.errors import SettingsError
 from everygroup.metrics.confusion import OneVsRest
+from everygroup.metrics.define import CountMetric
 from everygroup.metrics.families import Array, Index, SumFamily, Sums
 from everygroup.metrics.lineage import Name, Variant, lineage_gap
 from everygroup.metrics.performance import OF_POSITIVE
-from everygroup.metrics.rates import RATES, SAME_RATE, accuracy_of, average_rate, class_rates, kappa_of, matthews_of
+from everygroup.metrics.rates import RATES, SAME_RATE, class_rates
+from everygroup.metrics.registry import list_metrics, metric_info
 from everygroup.statistics import joint_units
 from everygroup.statistics.tables import distinct
 
@@ -23,27 +25,6 @@ Convention = Literal["skip", "lab"]
 LINEAGE = ("eopp0_lab", "eopp1_lab", "eodds_lab", "eopp0_strict", "eopp1_strict", "eodds_strict")
 
 
-def _average(rate: str, average: Literal["macro", "weighted"] = "macro") -> Callable[[OneVsRest, Convention], Array]:
-    def of(counts: OneVsRest, convention: Convention) -> Array:
-        if convention == "lab":
-            return average_rate(counts, rate, average=average, zero_division=0.0, absent="count")
-        return average_rate(counts, rate, average=average)
-
-    return of
-
-
-COUNT_METRICS: dict[str, Callable[[OneVsRest, Convention], Array]] = {
-    "macro_precision": _average("precision"),
-    "macro_recall": _average("recall"),
-    "macro_f1": _average("f1"),
-    "accuracy": lambda counts, _: accuracy_of(counts),
-    "balanced_accuracy": lambda counts, _: average_rate(counts, "recall"),
-    "weighted_precision": _average("precision", "weighted"),
-    "weighted_f1": _average("f1", "weighted"),
-    "matthews": lambda counts, _: matthews_of(counts),
-    "kappa": lambda counts, _: kappa_of(counts),
-}
-"""Count metrics over all classes."""
 MEAN_RECALLS = ("macro_recall", "balanced_accuracy")
 CLASS_RATES = tuple(RATES)
 """Rates of one class, written ``recall[class]``."""
@@ -76,13 +57,12 @@ class Classification(SumFamily):
         self.y_true, self.y_pred, self.classes, self.convention = y_true, y_pred, tuple(classes), convention
         self.metrics = counted_names(metrics, self.classes)
         self.gaps = LINEAGE
+        self._whole = {m: _metric(m) for m in self.metrics if not m.endswith("]")}
         self._rates: dict[str, list[tuple[str, int]]] = {}
         for name in self.metrics:
             if name.endswith("]"):
                 rate, _, label = name[:-1].partition("[")
                 self._rates.setdefault(rate, []).append((name, self.classes.index(label)))
-            elif name in OF_POSITIVE:
-                self._rates.setdefault(OF_POSITIVE[name], []).append((name, 1))
 
     def held(self, null: str) -> Index | None:
         """The answers, for rates that condition on them."""
@@ -109,7 +89,8 @@ class Classification(SumFamily):
     def values(self, sums: Array) -> Sums:
         """Metrics (...) from sums (..., 3K)."""
         counts = self.counted(sums)
-        out = {m: COUNT_METRICS[m](counts, self.convention) for m in self.metrics if m in COUNT_METRICS}
+        lenient = self.convention == "lab"
+        out = {name: m.of(counts, **(m.lenient if lenient else {})) for name, m in self._whole.items()}
         for rate, names in self._rates.items():
             values = class_rates(counts, rate)
             out |= {name: values[..., k] for name, k in names}
@@ -122,11 +103,10 @@ class Classification(SumFamily):
         return {m: lineage_gap(counts, cast(Name, n), variant=cast(Variant, v)) for m, (n, v) in split.items()}
 
     def proportions(self, sums: Array) -> dict[str, tuple[Array, Array]]:
-        """Accuracy and the one-class rates but F1."""
+        """Successes and trials of every metric that is defined so, and of the one-class rates but F1."""
         counts = self.counted(sums)
-        out: dict[str, tuple[Array, Array]] = {}
-        if "accuracy" in self.metrics:
-            out["accuracy"] = (counts.tp.sum(axis=-1), counts.n[..., 0])
+        found = {name: metric.trials(counts) for name, metric in self._whole.items()}
+        out = {name: parts for name, parts in found.items() if parts is not None}
         for rate, names in self._rates.items():
             if rate != "f1":
                 top, bottom = RATES[rate](counts)
@@ -148,6 +128,26 @@ class Classification(SumFamily):
         return dict.fromkeys(names, joint)
 
 
+def _metric(name: str) -> CountMetric:
+    """The metric of counts of this name.
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+    """
+    metric = metric_info(name).function
+    if not isinstance(metric, CountMetric):
+        raise SettingsError(f"{name!r} is no metric of predicted labels.", fix="`everygroup list metrics` names all")
+    return metric
+
+
+def count_metrics(*, binary: bool = True) -> list[str]:
+    """Names of the metrics of counts; those of the positive one of two classes only where asked for."""
+    found = {name: metric_info(name).function for name in list_metrics("performance")}
+    return [n for n, metric in found.items() if isinstance(metric, CountMetric) and (binary or not metric.binary)]
+
+
 def counted_names(metrics: Sequence[str] | Literal["all"], classes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the count metrics meant by 'all' or by names.
 
@@ -162,28 +162,28 @@ def counted_names(metrics: Sequence[str] | Literal["all"], classes: tuple[str, .
     two, rates = len(classes) == 2, [r for r in CLASS_RATES if r not in _NOT_SHOWN]
     if metrics == "all":
         per_class = [f"{rate}[{label}]" for rate in rates for label in classes]
-        return (*COUNT_METRICS, *(OF_POSITIVE if two else ()), *per_class)
+        return (*count_metrics(binary=two), *per_class)
     of_class = {f"{r}[{c}]" for r in CLASS_RATES for c in classes}
-    of_positive = {rate: name for name, rate in OF_POSITIVE.items()} if two else {}
+    of_all = count_metrics(binary=False)
     names: list[str] = []
     for name in metrics:
         rate = SAME_RATE.get(name, name)
         base, bracket, label = name.partition("[")
         of_one = SAME_RATE.get(base, base) + bracket + label
-        if name in COUNT_METRICS:
+        if name in of_all:
             names.append(name)
         elif of_one in of_class:
             names.append(of_one)
-        elif rate in of_positive:
-            names.append(of_positive[rate])
+        elif two and rate in OF_POSITIVE:
+            names.append(OF_POSITIVE[rate])
         elif rate in CLASS_RATES:
             names += [f"{rate}[{label}]" for label in classes]
         else:
-            near = difflib.get_close_matches(name, [*COUNT_METRICS, *OF_POSITIVE, *CLASS_RATES, *of_class], n=3)
+            near = difflib.get_close_matches(name, [*count_metrics(), *CLASS_RATES, *of_class], n=3)
             hint = f"did you mean {', '.join(near)}? " if near else ""
             raise SettingsError(
                 f"{name!r} is no metric of these predictions.",
-                fix=f"{hint}there are {', '.join([*COUNT_METRICS, *rates])}, auc and losses of scores, and the rate of "
+                fix=f"{hint}there are {', '.join([*of_all, *rates])}, auc and losses of scores, and the rate of "
                 f"a class, such as recall[{classes[0]}]",
             )
     return tuple(dict.fromkeys(names))

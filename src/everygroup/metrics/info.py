@@ -9,6 +9,12 @@ from typing import Literal
 from everygroup.metrics.measured import Measured
 
 Null = Literal["label", "answer", "none"]
+Direction = Literal["high", "low", "none"]
+
+
+def direction(best: Direction, low: float, high: float) -> tuple[float, bool | None]:
+    """Best value of a metric, and whether higher is better; NaN and None where neither more nor less is."""
+    return {"high": (high, True), "low": (low, False), "none": (float("nan"), None)}[best]
 
 
 @dataclass(frozen=True)

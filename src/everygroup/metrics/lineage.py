@@ -31,9 +31,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import SettingsError
 from everygroup.metrics.confusion import OneVsRest
+from everygroup.metrics.define import grouped_counts
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
-from everygroup.metrics.performance import grouped_counts
 from everygroup.metrics.rates import average_rate, class_rates, max_defined, mean_defined, undefined_rates
 
 Array = NDArray[np.float64]

@@ -1,80 +1,23 @@
-"""Performance from predicted labels, overall and for every group."""
+"""Performance from predicted labels, overall and for every group. Each metric is a function of counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.metrics._inputs import class_codes, class_list, group_codes
-from everygroup.metrics.confusion import Array, OneVsRest, confusion_counts, one_vs_rest
-from everygroup.metrics.info import MetricInfo, Null
+from everygroup.metrics._inputs import class_codes
+from everygroup.metrics.confusion import Array, OneVsRest
+from everygroup.metrics.define import CountMetric, Value, measure_counts, of_counts
+from everygroup.metrics.info import Direction, MetricInfo, Null, direction
 from everygroup.metrics.measured import Measured
-from everygroup.metrics.rates import (
-    Absent,
-    Average,
-    accuracy_of,
-    average_rate,
-    class_rates,
-    kappa_of,
-    matthews_of,
-    undefined_rates,
-)
-
-CountMetric = Callable[[OneVsRest], Array]
+from everygroup.metrics.rates import RATES, Absent, Average, average_rate, class_rates, ratio_of
 
 
-def grouped_counts(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    sensitive_features: ArrayLike | None,
-    classes: Sequence[Hashable] | None = None,
-) -> tuple[OneVsRest, OneVsRest, list[Hashable], int]:
-    """One-vs-rest counts overall (K,) and by group (G, K), the group names, and how many samples have no group."""
-    true, pred, names = class_codes(y_true, y_pred, classes)
-    overall = one_vs_rest(confusion_counts(true, pred, n_classes=len(names)))
-    if sensitive_features is None:
-        return overall, overall[None][:0], [], 0
-    group, groups = group_codes(sensitive_features)
-    counts = confusion_counts(true, pred, n_classes=len(names), group=group, n_groups=len(groups))
-    return overall, one_vs_rest(counts), groups, int((group < 0).sum())
-
-
-def measure_counts(
-    metric: CountMetric,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    undefined_of: str | None = None,
-) -> Measured:
-    """Evaluate any function of one-vs-rest counts overall and for every group."""
-    overall, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
-    values, sizes = metric(by_group), by_group.n[..., 0]
-    n_undefined = 0
-    if undefined_of is not None:
-        shown = by_group if groups else overall[None]
-        n_undefined = int(undefined_rates(shown, undefined_of).sum())
-    return Measured(
-        value=float(metric(overall)),
-        per_group=dict(zip(groups, values.tolist(), strict=True)),
-        n_per_group=dict(zip(groups, sizes.astype(int).tolist(), strict=True)),
-        n=int(overall.n[0]),
-        n_missing=n_missing,
-        n_undefined=n_undefined,
-    )
-
-
-def accuracy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_counts("Accuracy")
+def accuracy(counts: OneVsRest) -> Value:
     """Share of right answers.
 
     Parameters
@@ -89,16 +32,11 @@ def accuracy(
     >>> measured.value, measured.gap, measured.worst
     (0.75, 0.5, 'b')
     """
-    return measure_counts(accuracy_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
+    return counts.tp.sum(axis=-1), counts.n[..., 0]
 
 
-def balanced_accuracy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_counts("Balanced accuracy", null="label", averages="recall")
+def balanced_accuracy(counts: OneVsRest) -> Value:
     """Mean over the classes present of the true positive rate; range 0..1, 1 is best.
 
     Examples
@@ -106,19 +44,13 @@ def balanced_accuracy(
     >>> balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0]).value
     0.5
     """
-    return rate(y_true, y_pred, name="recall", sensitive_features=sensitive_features, classes=classes)
+    return average_rate(counts, "recall")
 
 
+@of_counts("Precision (macro)", averages="precision")
 def macro_precision(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    average: Average = "macro",
-    zero_division: float = np.nan,
-    absent: Absent = "skip",
-) -> Measured:
+    counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
+) -> Value:
     """Mean over classes of TP / (TP + FP); range 0..1, 1 is best; see `average_rate` for the options.
 
     Examples
@@ -126,28 +58,13 @@ def macro_precision(
     >>> round(macro_precision([0, 0, 1, 1], [0, 1, 1, 1]).value, 6)
     0.833333
     """
-    return rate(
-        y_true,
-        y_pred,
-        name="precision",
-        sensitive_features=sensitive_features,
-        classes=classes,
-        average=average,
-        zero_division=zero_division,
-        absent=absent,
-    )
+    return average_rate(counts, "precision", average=average, zero_division=zero_division, absent=absent)
 
 
+@of_counts("Recall (macro)", null="label", averages="recall")
 def macro_recall(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    average: Average = "macro",
-    zero_division: float = np.nan,
-    absent: Absent = "skip",
-) -> Measured:
+    counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
+) -> Value:
     """Mean over classes of TP / (TP + FN); range 0..1, 1 is best; see `average_rate` for the options.
 
     Examples
@@ -155,28 +72,13 @@ def macro_recall(
     >>> round(macro_recall([0, 0, 1, 1], [0, 1, 1, 1]).value, 6)
     0.75
     """
-    return rate(
-        y_true,
-        y_pred,
-        name="recall",
-        sensitive_features=sensitive_features,
-        classes=classes,
-        average=average,
-        zero_division=zero_division,
-        absent=absent,
-    )
+    return average_rate(counts, "recall", average=average, zero_division=zero_division, absent=absent)
 
 
+@of_counts("F1 (macro)", averages="f1")
 def macro_f1(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    average: Average = "macro",
-    zero_division: float = np.nan,
-    absent: Absent = "skip",
-) -> Measured:
+    counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
+) -> Value:
     """Mean over classes of 2 TP / (2 TP + FP + FN); range 0..1, 1 is best; see `average_rate` for the options.
 
     Examples
@@ -184,25 +86,23 @@ def macro_f1(
     >>> round(macro_f1([0, 0, 1, 1], [0, 1, 1, 1]).value, 6)
     0.733333
     """
-    return rate(
-        y_true,
-        y_pred,
-        name="f1",
-        sensitive_features=sensitive_features,
-        classes=classes,
-        average=average,
-        zero_division=zero_division,
-        absent=absent,
-    )
+    return average_rate(counts, "f1", average=average, zero_division=zero_division, absent=absent)
 
 
-def matthews(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_counts("Precision (weighted)", averages="precision")
+def weighted_precision(counts: OneVsRest) -> Value:
+    """Mean of the classes' precision, weighted by their number of samples."""
+    return average_rate(counts, "precision", average="weighted")
+
+
+@of_counts("F1 (weighted)", averages="f1")
+def weighted_f1(counts: OneVsRest) -> Value:
+    """Mean of the classes' F1, weighted by their number of samples."""
+    return average_rate(counts, "f1", average="weighted")
+
+
+@of_counts("Matthews correlation", low=-1.0, source="Gorodkin, Computational Biology and Chemistry 2004")
+def matthews(counts: OneVsRest) -> Value:
     """Matthews correlation between labels and answers; range -1..1, 1 is best, undefined if either never varies.
 
     References
@@ -214,16 +114,14 @@ def matthews(
     >>> matthews([0, 0, 1, 1], [0, 0, 1, 1]).value
     1.0
     """
-    return measure_counts(matthews_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
+    n = counts.n[..., 0]
+    covariance = counts.tp.sum(axis=-1) * n - (counts.support * counts.predicted).sum(axis=-1)
+    spread = (n**2 - (counts.support**2).sum(axis=-1)) * (n**2 - (counts.predicted**2).sum(axis=-1))
+    return ratio_of(covariance, np.sqrt(spread))
 
 
-def kappa(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_counts("Cohen's kappa", low=-1.0, source="Cohen, Educational and Psychological Measurement 1960")
+def kappa(counts: OneVsRest) -> Value:
     """Cohen's kappa, agreement beyond chance: (observed - expected) / (1 - expected); 1 is best, 0 is chance.
 
     Undefined where labels and answers are all of one class.
@@ -237,47 +135,72 @@ def kappa(
     >>> kappa([0, 0, 1, 1], [0, 0, 1, 0]).value
     0.5
     """
-    return measure_counts(kappa_of, y_true, y_pred, sensitive_features=sensitive_features, classes=classes)
+    n = counts.n[..., 0]
+    by_chance = (counts.support * counts.predicted).sum(axis=-1)
+    return ratio_of(counts.tp.sum(axis=-1) * n - by_chance, n**2 - by_chance)
 
+
+_RATES: dict[str, tuple[str, Null, Direction]] = {
+    "recall": ("Recall", "label", "high"),
+    "precision": ("Precision", "answer", "high"),
+    "f1": ("F1", "none", "high"),
+    "specificity": ("Specificity", "label", "high"),
+    "ovr_accuracy": ("One-vs-rest accuracy", "none", "high"),
+    "prevalence": ("Prevalence", "none", "none"),
+    "selection_rate": ("Share answered", "none", "none"),
+    "tpr": ("True positive rate", "label", "high"),
+    "tnr": ("True negative rate", "label", "high"),
+    "fpr": ("False positive rate", "label", "low"),
+    "fnr": ("False negative rate", "label", "low"),
+    "ppv": ("Positive predictive value", "answer", "high"),
+    "npv": ("Negative predictive value", "answer", "high"),
+}
+"""Title of every rate of `RATES`, what a shuffle keeps, and whether more or less is better."""
+
+
+def _of_positive(rate: str, name: str, title: str = "") -> CountMetric:
+    """Make the metric that is the rate of the second of two classes, and of more classes the mean over them."""
+
+    def definition(counts: OneVsRest) -> Value:
+        if counts.tp.shape[-1] != 2:
+            return average_rate(counts, rate)
+        top, bottom = RATES[rate](counts)
+        # the denominator of F1 counts no trials
+        return ratio_of(top[..., 1], bottom[..., 1]) if rate == "f1" else (top[..., 1], bottom[..., 1])
+
+    words, null, best = _RATES[rate]
+    definition.__doc__ = f"{title or words} of the positive one of two classes; of more classes the mean over them."
+    made = of_counts(title or words, name=name, null=null, best=best, binary=True, averages=rate)
+    definition.__name__ = definition.__qualname__ = name
+    return made(definition)
+
+
+sensitivity = _of_positive("recall", "sensitivity", "Sensitivity")
+specificity = _of_positive("specificity", "specificity")
+ppv = _of_positive("precision", "ppv", "Positive predictive value")
+npv = _of_positive("npv", "npv")
+fpr = _of_positive("fpr", "fpr")
+fnr = _of_positive("fnr", "fnr")
+f1 = _of_positive("f1", "f1")
+prevalence = _of_positive("prevalence", "prevalence")
+selection_rate = _of_positive("selection_rate", "selection_rate")
 
 OF_POSITIVE = {
-    "sensitivity": "recall",
-    "specificity": "specificity",
-    "ppv": "precision",
-    "npv": "npv",
-    "fpr": "fpr",
-    "fnr": "fnr",
-    "f1": "f1",
-    "prevalence": "prevalence",
-    "selection_rate": "selection_rate",
+    "recall": "sensitivity",
+    "precision": "ppv",
+    **{rate: rate for rate in ("specificity", "npv", "fpr", "fnr", "f1", "prevalence", "selection_rate")},
 }
-"""Rates of the positive one of two classes, and the one-vs-rest rate (a key of `RATES`) that each is."""
+"""The metric of the positive one of two classes that every rate of one class is."""
 
-
-def positive_rate(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    name: str,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
-    """A rate of `OF_POSITIVE` of the second of two classes; with more classes the mean over them.
-
-    Parameters
-    ----------
-    name : a key of `OF_POSITIVE`.
-    classes : the fixed class list; when not given {0, 1} or {-1, 1} where these hold all labels, else the labels found.
-
-    Examples
-    --------
-    >>> positive_rate([0, 0, 1, 1], [0, 1, 1, 1], name="specificity").value
-    0.5
-    """
-    names = class_list(y_true, y_pred, classes)
-    positive = names[1] if len(names) == 2 else None
-    rate_name = OF_POSITIVE[name]
-    return rate(y_true, y_pred, name=rate_name, positive=positive, sensitive_features=sensitive_features, classes=names)
+METRICS: tuple[MetricInfo, ...] = tuple(
+    metric.info
+    for metric in (
+        *(accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, weighted_precision, weighted_f1),
+        *(matthews, kappa),
+        *(sensitivity, specificity, ppv, npv, fpr, fnr, f1, prevalence, selection_rate),
+    )
+)
+"""Records of the metrics above."""
 
 
 def rate(
@@ -340,63 +263,20 @@ def one_class_rate(
     return rate(y_true, y_pred, name=name, positive=positive, sensitive_features=sensitive_features, classes=names)
 
 
-def _info(
-    name: str,
-    title: str,
-    function: Callable[..., Measured],
-    null: Null,
-    optimum: float = 1.0,
-    low: float = 0.0,
-) -> MetricInfo:
-    better = None if np.isnan(optimum) else optimum == 1.0
-    source = {
-        "matthews": "Gorodkin, Computational Biology and Chemistry 2004",
-        "kappa": "Cohen, Educational and Psychological Measurement 1960",
-    }.get(name, "standard")
-    return MetricInfo(name, title, "performance", low, 1.0, optimum, better, "y_pred", null, source, function)
-
-
-METRICS: tuple[MetricInfo, ...] = (
-    _info("accuracy", "Accuracy", accuracy, "none"),
-    _info("balanced_accuracy", "Balanced accuracy", balanced_accuracy, "label"),
-    _info("macro_precision", "Precision (macro)", macro_precision, "none"),
-    _info("macro_recall", "Recall (macro)", macro_recall, "label"),
-    _info("macro_f1", "F1 (macro)", macro_f1, "none"),
-    _info("weighted_precision", "Precision (weighted)", partial(macro_precision, average="weighted"), "none"),
-    _info("weighted_f1", "F1 (weighted)", partial(macro_f1, average="weighted"), "none"),
-    _info("matthews", "Matthews correlation", matthews, "none", low=-1.0),
-    _info("kappa", "Cohen's kappa", kappa, "none", low=-1.0),
-    _info("sensitivity", "Sensitivity", partial(positive_rate, name="sensitivity"), "label"),
-    _info("specificity", "Specificity", partial(positive_rate, name="specificity"), "label"),
-    _info("ppv", "Positive predictive value", partial(positive_rate, name="ppv"), "answer"),
-    _info("npv", "Negative predictive value", partial(positive_rate, name="npv"), "answer"),
-    _info("fpr", "False positive rate", partial(positive_rate, name="fpr"), "label", 0.0),
-    _info("fnr", "False negative rate", partial(positive_rate, name="fnr"), "label", 0.0),
-    _info("f1", "F1", partial(positive_rate, name="f1"), "none"),
-    _info("prevalence", "Prevalence", partial(positive_rate, name="prevalence"), "none", float("nan")),
-    _info("selection_rate", "Share answered", partial(positive_rate, name="selection_rate"), "none", float("nan")),
-)
-"""Records of the metrics above."""
-
-_RATES: tuple[tuple[str, str, Null, float], ...] = (
-    ("recall", "Recall", "label", 1.0),
-    ("precision", "Precision", "answer", 1.0),
-    ("f1", "F1", "none", 1.0),
-    ("specificity", "Specificity", "label", 1.0),
-    ("ovr_accuracy", "One-vs-rest accuracy", "none", 1.0),
-    ("prevalence", "Prevalence", "none", float("nan")),
-    ("selection_rate", "Share answered", "none", float("nan")),
-    ("tpr", "True positive rate", "label", 1.0),
-    ("tnr", "True negative rate", "label", 1.0),
-    ("fpr", "False positive rate", "label", 0.0),
-    ("fnr", "False negative rate", "label", 0.0),
-    ("ppv", "Positive predictive value", "answer", 1.0),
-    ("npv", "Negative predictive value", "answer", 1.0),
-)
-"""Name, title, what a shuffle keeps, best value."""
-
 ONE_CLASS: tuple[MetricInfo, ...] = tuple(
-    _info(name, title, partial(one_class_rate, name=name), null, optimum) for name, title, null, optimum in _RATES
+    MetricInfo(
+        name,
+        title,
+        "performance",
+        0.0,
+        1.0,
+        *direction(best, 0.0, 1.0),
+        "y_pred",
+        null,
+        "standard",
+        partial(one_class_rate, name=name),
+    )
+    for name, (title, null, best) in _RATES.items()
 )
 """Records of the rates of one class against the rest, written ``recall[class]``; without a best value (NaN) where
 neither more nor less is better."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from everygroup.metrics._grouped import measure_rows
+from everygroup.metrics._grouped import measure_rows, record
 from everygroup.metrics._inputs import FloatArray, IntArray, score_codes
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
@@ -212,31 +212,20 @@ def _measure(
 
 
 METRICS: tuple[MetricInfo, ...] = (
-    MetricInfo(
+    record(
         "auc",
         "AUC",
-        "performance",
-        0.0,
-        1.0,
-        1.0,
-        True,
-        "y_score",
-        "label",
-        "Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
         auc,
+        null="label",
+        source="Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
+        requires="y_score",
     ),
-    MetricInfo(
+    record(
         "auprc",
         "Average precision",
-        "performance",
-        0.0,
-        1.0,
-        1.0,
-        True,
-        "y_score",
-        "none",
-        "Davis and Goadrich 2006; Boyd, Eng and Page 2013",
         auprc,
+        source="Davis and Goadrich 2006; Boyd, Eng and Page 2013",
+        requires="y_score",
     ),
 )
 """Records of the metrics above."""

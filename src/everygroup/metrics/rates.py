@@ -108,23 +108,3 @@ def accuracy_of(counts: OneVsRest) -> Array:
 def undefined_rates(counts: OneVsRest, name: str) -> NDArray[np.int64]:
     """Number of classes whose rate is 0/0: (...,) from counts (..., K)."""
     return np.asarray(np.isnan(class_rates(counts, name)).sum(axis=-1))
-
-
-def kappa_of(counts: OneVsRest) -> Array:
-    """Cohen's kappa of any number of classes: (...,) from counts (..., K); undefined where only one class is there."""
-    n = counts.n[..., 0]
-    by_chance = (counts.support * counts.predicted).sum(axis=-1)
-    return ratio_of(counts.tp.sum(axis=-1) * n - by_chance, n**2 - by_chance)
-
-
-def matthews_of(counts: OneVsRest) -> Array:
-    """Matthews correlation of any number of classes: (...,) from counts (..., K).
-
-    References
-    ----------
-    Gorodkin, Computational Biology and Chemistry 2004.
-    """
-    n = counts.n[..., 0]
-    covariance = counts.tp.sum(axis=-1) * n - (counts.support * counts.predicted).sum(axis=-1)
-    spread = (n**2 - (counts.support**2).sum(axis=-1)) * (n**2 - (counts.predicted**2).sum(axis=-1))
-    return ratio_of(covariance, np.sqrt(spread))

@@ -7,14 +7,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import SettingsError
-from everygroup.metrics import expected, performance
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import SAME_RATE
@@ -42,6 +41,10 @@ MODULES = (
 _OF_CLASS = re.compile(r"(?P<base>[^\[\]]+)\[(?P<label>.+)\]")
 
 
+_own: dict[str, MetricInfo] = {}
+"""Metrics from outside this package."""
+
+
 @cache
 def _metrics() -> Mapping[str, MetricInfo]:
     """Every registered metric by name."""
@@ -51,7 +54,7 @@ def _metrics() -> Mapping[str, MetricInfo]:
             if info.name in found:
                 raise RuntimeError(f"two metrics are named {info.name!r}")
             found[info.name] = info
-    return MappingProxyType(found)
+    return MappingProxyType(found | _own)
 
 
 def list_metrics(kind: Literal["performance", "gap"] | None = None) -> list[str]:
@@ -140,10 +143,43 @@ def metric_info(name: str) -> MetricInfo:
     raise SettingsError(f"Unknown metric {name!r}.", fix=f"{hint}`everygroup list metrics` names all")
 
 
+@cache
+def _of_one_class() -> Mapping[str, MetricInfo]:
+    """Records of the metrics that have a form for one class only."""
+    modules = (import_module(f"everygroup.metrics.{module}") for module in ("performance", "expected"))
+    return {info.name: info for module in modules for info in module.ONE_CLASS}
+
+
+def adopt(module: ModuleType) -> list[str]:
+    """Take the metrics of one's own into the registry, and return their names.
+
+    Parameters
+    ----------
+    module : holds metrics made by `everygroup.metrics.define.of_counts` or `of_rows`.
+
+    Raises
+    ------
+    SettingsError
+        Where there is none, or one has the name of another metric.
+    """
+    found = [value.info for value in vars(module).values() if isinstance(getattr(value, "info", None), MetricInfo)]
+    taken = [info.name for info in found if info.name in _metrics() and info.name not in _own]
+    if taken or not found:
+        raise SettingsError(
+            f"{module.__name__} defines {', '.join(taken)}, which there is already."
+            if taken
+            else f"{module.__name__} defines no metric.",
+            fix="name it apart" if taken else "make one with everygroup.metrics.define.of_counts or of_rows",
+        )
+    _own.update({info.name: info for info in found})
+    _metrics.cache_clear()
+    return [info.name for info in found]
+
+
 def _of_class(base: str, label: str, name: str) -> MetricInfo:
     """Return the record of a metric of one class against the rest."""
     function: Callable[..., Measured]
-    rates = {info.name: info for info in (*performance.ONE_CLASS, *expected.ONE_CLASS)}
+    rates = _of_one_class()
     base = SAME_RATE.get(base, base)
     info = rates[base] if base in rates else metric_info(base)
     if info.requires == "y_score" and info.kind == "performance":

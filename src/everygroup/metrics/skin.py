@@ -43,10 +43,10 @@ from numpy.typing import ArrayLike
 
 from everygroup.metrics._grouped import record
 from everygroup.metrics.confusion import Array
+from everygroup.metrics.define import grouped_counts
 from everygroup.metrics.disparity import difference, normalised_range, ratio
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
-from everygroup.metrics.performance import grouped_counts
 from everygroup.metrics.rates import accuracy_of, class_rates, mean_defined
 
 

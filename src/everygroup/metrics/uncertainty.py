@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import SettingsError
-from everygroup.metrics._grouped import measure_rows, probability_codes
+from everygroup.metrics._grouped import measure_rows, probability_codes, record
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.define import of_rows
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.ranking import Ranking
@@ -61,13 +62,8 @@ def _answers(
     return wrong, score.max(axis=1), predictive_entropy(score)
 
 
-def mean_entropy(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_rows("Predictive entropy (mean, nats)", source="Gal 2016")
+def mean_entropy(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     """Mean predictive entropy in nats, from 0 (always sure) to log K; a description, best only where it is right.
 
     References
@@ -79,10 +75,7 @@ def mean_entropy(
     >>> round(mean_entropy([0, 1], [0.5, 1.0]).value, 3)
     0.347
     """
-    _, _, entropy = _answers(y_true, y_score, classes)
-    return measure_rows(
-        lambda rows: float(entropy[rows].mean()) if rows.size else float("nan"), entropy.size, sensitive_features
-    )
+    return predictive_entropy(y_score)
 
 
 def aurc(
@@ -180,56 +173,28 @@ def entropy_error_auc(
 
 
 METRICS: tuple[MetricInfo, ...] = (
-    MetricInfo(
-        "mean_entropy",
-        "Predictive entropy (mean, nats)",
-        "performance",
-        0.0,
-        float("inf"),
-        0.0,
-        False,
-        "y_score",
-        "none",
-        "Gal 2016",
-        mean_entropy,
-    ),
-    MetricInfo(
+    mean_entropy.info,
+    record(
         "aurc",
         "Area under the risk-coverage curve",
-        "performance",
-        0.0,
-        1.0,
-        0.0,
-        False,
-        "y_score",
-        "none",
-        "Geifman, Uziel and El-Yaniv, ICLR 2019",
         aurc,
+        optimum=0.0,
+        source="Geifman, Uziel and El-Yaniv, ICLR 2019",
+        requires="y_score",
     ),
-    MetricInfo(
+    record(
         "accuracy_at_80",
         "Accuracy at 80 % coverage",
-        "performance",
-        0.0,
-        1.0,
-        1.0,
-        True,
-        "y_score",
-        "none",
-        "El-Yaniv and Wiener 2010; Jones et al., ICLR 2021",
         accuracy_at_coverage,
+        source="El-Yaniv and Wiener 2010; Jones et al., ICLR 2021",
+        requires="y_score",
     ),
-    MetricInfo(
+    record(
         "entropy_error_auc",
         "AUC of entropy for error",
-        "performance",
-        0.0,
-        1.0,
-        1.0,
-        True,
-        "y_score",
-        "none",
-        "Hendrycks and Gimpel, ICLR 2017",
         entropy_error_auc,
+        source="Hendrycks and Gimpel, ICLR 2017",
+        requires="y_score",
     ),
 )
+"""Records of the metrics above."""

@@ -17,8 +17,7 @@ from everygroup.audit.curves import curve_rows
 from everygroup.audit.driver import Rows, Task
 from everygroup.audit.flags import Flag, below_chance_flags, class_flags
 from everygroup.audit.measurement import Measurement
-from everygroup.audit.score_families import LOSSES
-from everygroup.audit.sources import source_rows
+from everygroup.audit.sources import SUMMED, source_rows
 from everygroup.metrics.classification import Classification, Convention
 from everygroup.metrics.families import Family, Index
 from everygroup.predictions import Predictions
@@ -50,7 +49,7 @@ class Classes(Task):
         answers = Answers(samples.y_true, samples.y_pred, samples.y_score if scored else None, len(classes))
         judged = Judged.of(classes, scored=scored)
         # measured once for all tables: what is shown, the recall of every cell, what criteria and sources rest on
-        more = [*(f"recall[{c}]" for c in classes), *judged.counted, *(LOSSES if scored else ())]
+        more = [*(f"recall[{c}]" for c in classes), *judged.counted, *(SUMMED if scored else ())]
         everything = tuple(dict.fromkeys([*figures.shown, *more]))
         measured = [
             *families_of(answers, classes, everything, convention=convention),

@@ -6,9 +6,10 @@ import pytest
 from everygroup.audit.engine import Plan
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition
-from everygroup.audit.score_families import LOSSES, RANKED, Losses, Ranks
+from everygroup.audit.sources import SUMMED
 from everygroup.errors import SettingsError
 from everygroup.metrics import metric_info
+from everygroup.metrics.scores import RANKED, Ranks, losses
 from everygroup.statistics import cluster_index
 
 
@@ -20,11 +21,11 @@ def test_measured_values_equal_the_plain_metrics_in_every_group(make, n_classes:
     part = Partition.of("sex", names, index, cluster, min_n=10)
     one = ("auc[c1]", "auprc[c0]")
     families = [
-        Losses(p.y_true, p.y_score, metrics=LOSSES),
+        losses(p.y_true, p.y_score, SUMMED),
         Ranks(p.y_true, p.y_score, p.classes, metrics=(*RANKED, *one)),
     ]
     m = measure(families, part, cluster, Plan(n_boot=60), label=p.y_true)
-    for name in (*LOSSES, *RANKED, *one):
+    for name in (*SUMMED, *RANKED, *one):
         options = {"classes": list(p.classes)} if "[" in name else {}
         labels = np.array(p.classes)[p.y_true] if "[" in name else p.y_true
         plain = metric_info(name).function(labels, p.y_score, sensitive_features=p.table["sex"], **options)
@@ -41,11 +42,11 @@ def test_replicates_of_sums_equal_the_metric_of_the_drawn_rows(make) -> None:
     p = make()
     rng = np.random.default_rng(0)
     weights = rng.integers(0, 3, (len(p), 4)).astype(np.float64)
-    family = Losses(p.y_true, p.y_score, metrics=LOSSES)
+    family = losses(p.y_true, p.y_score, SUMMED)
     values = family.values((family.features.T @ weights).T)
     for r in range(4):
         drawn = np.repeat(np.arange(len(p)), weights[:, r].astype(int))
-        for name in LOSSES:
+        for name in SUMMED:
             plain = metric_info(name).function(p.y_true[drawn], p.y_score[drawn])
             assert values[name][r] == pytest.approx(plain.value, abs=1e-10)
     assert np.isnan(family.values(np.zeros(19))["ece"])
@@ -54,6 +55,6 @@ def test_replicates_of_sums_equal_the_metric_of_the_drawn_rows(make) -> None:
 def test_other_names_are_refused(make) -> None:
     p = make()
     with pytest.raises(SettingsError, match="accuracy"):
-        Losses(p.y_true, p.y_score, metrics=["accuracy"])
+        losses(p.y_true, p.y_score, ["accuracy"])
     with pytest.raises(SettingsError, match="brier"):
         Ranks(p.y_true, p.y_score, p.classes, metrics=["brier"])

@@ -5,58 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from scipy import sparse
 
 from everygroup.errors import SettingsError
-from everygroup.metrics.calibration import N_BINS, confidence, log_losses, squared_errors, width_bins
-from everygroup.metrics.families import Array, Index, RankFamily, SumFamily, Sums, Weights
+from everygroup.metrics.define import RowFamily, RowMetric
+from everygroup.metrics.families import Array, Index, RankFamily, Sums, Weights
 from everygroup.metrics.ranking import Ranking
-from everygroup.metrics.rates import mean_defined, ratio_of
+from everygroup.metrics.rates import mean_defined
+from everygroup.metrics.registry import list_metrics, metric_info
 from everygroup.metrics.selective import Selective
 from everygroup.metrics.uncertainty import predictive_entropy
 
-LOSSES = ("brier", "nll", "ece", "mean_entropy")
 RANKED = ("auc", "auprc", "entropy_error_auc", "aurc", "accuracy_at_80")
 
 
-class Losses(SumFamily):
-    """Brier score, log loss, calibration error and mean entropy, from sums over the rows of a group.
+def row_metrics() -> dict[str, RowMetric]:
+    """Every metric of scores that is made from sums over rows, by name."""
+    found = {name: metric_info(name).function for name in list_metrics("performance")}
+    return {name: metric for name, metric in found.items() if isinstance(metric, RowMetric)}
 
-    A row adds 1, its squared error, its log loss, its entropy, and its stated probability's excess over the outcome in
-    one of 15 bins of equal width; the calibration error is the sum over bins of the absolute excess, over n.
 
-    Parameters
-    ----------
-    y_true : (n,) class index; y_score : (n, K) probabilities.
-    metrics : which of `LOSSES`.
-    """
-
-    counts = False
-
-    def __init__(
-        self, y_true: Index, y_score: Array, *, metrics: Sequence[str] = LOSSES[:3], n_bins: int = N_BINS
-    ) -> None:
-        self.metrics = _known(metrics, LOSSES)
-        stated, outcome = confidence(y_true, y_score)
-        ones = np.ones(y_true.size)
-        means = [ones, squared_errors(y_true, y_score), log_losses(y_true, y_score), predictive_entropy(y_score)]
-        data = np.stack([*means, stated - outcome], axis=1)
-        columns = np.empty(data.shape, dtype=np.int64)
-        columns[:, :4] = np.arange(4)
-        columns[:, 4] = 4 + width_bins(stated, n_bins)
-        start = np.arange(y_true.size + 1) * data.shape[1]
-        self.features = sparse.csr_matrix((data.reshape(-1), columns.reshape(-1), start), (y_true.size, 4 + n_bins))
-
-    def values(self, sums: Array) -> Sums:
-        """Metrics (...) from sums (..., 4 + bins)."""
-        n = sums[..., 0]
-        top = {
-            "brier": sums[..., 1],
-            "nll": sums[..., 2],
-            "mean_entropy": sums[..., 3],
-            "ece": np.abs(sums[..., 4:]).sum(axis=-1),
-        }
-        return {name: ratio_of(top[name], n) for name in self.metrics}
+def losses(y_true: Index, y_score: Array, names: Sequence[str]) -> RowFamily:
+    """The family of some of the `row_metrics`, from class indices (n,) and probabilities (n, K)."""
+    known = row_metrics()
+    return RowFamily(y_true, y_score, [known[name] for name in _known(names, tuple(known))])
 
 
 class Ranks(RankFamily):
