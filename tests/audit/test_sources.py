@@ -38,7 +38,7 @@ def value(frame: pd.DataFrame, group: str, quantity: str) -> pd.Series:
 def test_every_source_has_values_with_n_and_intervals(make, n_classes: int) -> None:
     p = make(n_classes=n_classes)
     frame = rows_of(p, "group")
-    assert list(dict.fromkeys(frame["source"])) == SOURCES
+    assert list(dict.fromkeys(frame["source"])) == [s for s in SOURCES if s != "separability"]
     assert set(frame["attribute"]) == {"group"}
     plain = ece(p.y_true, p.y_score, sensitive_features=p.table["group"])
     for g in ("young", "old"):
@@ -63,7 +63,7 @@ def test_every_source_has_values_with_n_and_intervals(make, n_classes: int) -> N
 
 def test_separability_needs_features(make) -> None:
     p = make()
-    assert "no features" in rows_of(p).query("source == 'separability'")["note"].iloc[0]
+    assert rows_of(p).query("source == 'separability'").empty
     sex = (p.table["sex"] == "f").to_numpy()
     features = np.random.default_rng(0).normal(size=(len(p), 4)) + 4 * sex[:, None]
     told = rows_of(p, embeddings=features)
@@ -73,7 +73,7 @@ def test_separability_needs_features(make) -> None:
     with pytest.raises(PredictionsError, match="3 rows"):
         rows_of(p, embeddings=features[:3])
     one = source_rows(p.where(sex), partition(p.where(sex)), embeddings=features[sex], plan=Plan(20))
-    assert any("fewer than two groups" in r["note"] for r in one)
+    assert not any(r["source"] == "separability" for r in one)
 
 
 def test_conformal_sets_are_calibrated_on_other_rows(make, changed) -> None:
@@ -98,11 +98,9 @@ def test_small_groups_and_missing_values_are_noted(make, changed) -> None:
     assert value(frame, "missing", "samples")["value"] == 36
 
 
-def test_without_scores_and_in_training_rows_something_is_skipped(make) -> None:
-    frame = rows_of(make(scores=False))
-    assert frame[frame["note"].str.contains("no scores")]["source"].tolist() == SOURCES[3:]
-    trained = rows_of(make(split="train"))
-    assert "remembers" in trained[trained["source"] == "label noise"]["note"].iloc[0]
+def test_what_cannot_be_measured_has_no_row(make) -> None:
+    assert set(rows_of(make(scores=False))["source"]) == set(SOURCES[:2])
+    assert "label noise" not in set(rows_of(make(split="train"))["source"])
 
 
 def test_of_many_classes_the_most_frequent_are_shown(make) -> None:

@@ -105,3 +105,13 @@ def test_bad_input_is_said(change: dict, text: str) -> None:
     call = {"y_true": [0, 1] * 10, "y_score": list(range(20)), "sensitive_features": {"g": ["a", "b"] * 10}} | change
     with pytest.raises(PredictionsError, match=text):
         audit_anomaly(call.pop("y_true"), call.pop("y_score"), **call)
+
+
+def test_scores_that_run_the_wrong_way_stop_the_reader() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    score, sex = rng.normal(2.0 * y, 1), np.where(rng.random(200) < 0.5, "f", "m")
+    for sign, severity in ((1, "note"), (-1, "stop")):
+        found = audit_anomaly(y, sign * score, sensitive_features={"sex": sex}, n_boot=60)
+        wrong = [flag for flag in found.flags if "worse than no information" in flag.text]
+        assert [flag.severity for flag in wrong] == ([severity] if severity == "stop" else [])

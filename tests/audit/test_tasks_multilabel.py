@@ -102,3 +102,11 @@ def test_bad_input_is_said(change: dict, text: str) -> None:
     } | change
     with pytest.raises(PredictionsError, match=text):
         audit_multilabel(call.pop("y_true"), call.pop("y_score"), **call)
+
+
+def test_a_label_answered_alike_and_one_ranked_the_wrong_way_are_told() -> None:
+    y, score, group = _data(3, n=300, unknown=0.0)
+    score[:, 0], score[:, 1] = 0.1, 1 - score[:, 1]
+    flags = audit_multilabel(y, score, labels=LABELS, sensitive_features={"site": group}, n_boot=60).flags
+    assert [f.severity for f in flags if f"{LABELS[0]}: every sample is answered 0" in f.text] == ["caution"]
+    assert [f.metric for f in flags if f.severity == "stop"] == [f"auc[{LABELS[1]}]"]

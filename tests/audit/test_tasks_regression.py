@@ -203,3 +203,11 @@ def test_the_grouping_of_training_is_not_crossed_where_the_others_settle_it() ->
     features = features[["site"]].assign(group=features["site"].map({"a": "0", "b": "0", "c": "1"}))
     found = audit_regression(y, p, sensitive_features=features, n_boot=10, intersections=2)
     assert set(found.intersections["attribute"]) == {"site"}
+
+
+def test_predictions_that_fall_or_never_change_stop_the_reader() -> None:
+    y, p, features = _data()
+    for given, text in ((-p, "fall where outcomes rise"), (np.full(len(y), 3.0), "All predictions are equal")):
+        found = audit_regression(y, given, sensitive_features=features[["sex"]], n_boot=60)
+        assert [text in f.text for f in found.flags if f.severity == "stop"] == [True]
+    assert not any(f.severity == "stop" for f in audit_regression(y, p, sensitive_features=features, n_boot=60).flags)

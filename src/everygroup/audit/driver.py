@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from everygroup.audit.collect import Collector
 from everygroup.audit.comparison import compare_families, comparison_rows
 from everygroup.audit.engine import Plan
-from everygroup.audit.flags import CHANCE_P, Flag
+from everygroup.audit.flags import CHANCE_P, Flag, reversed_flags
 from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition, crossable, partitions
@@ -75,6 +75,7 @@ class Task:
     cells : further rows of `Audit.cells` for a partition, given the cluster of every row.
     crossed : families that subgroups of several attributes are measured by.
     flags, settings : of the task.
+    causes : what is probably wrong where a metric of order is worse than none (`reversed_flags`).
     model, baseline_name : what the models are called.
     """
 
@@ -91,12 +92,13 @@ class Task:
     crossed: Sequence[SumFamily] = ()
     flags: Sequence[Flag | str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    causes: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
     baseline_name: str = "baseline"
 
     def heed(self, m: Measurement) -> list[Flag]:
         """What to heed about one attribute, beside what every task looks at."""
-        return []
+        return reversed_flags(m, self.causes)
 
     def tables(self, m: Measurement, cluster: Index) -> list[tuple[str, Rows]]:
         """Rows for further tables of `Audit`, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -161,17 +161,28 @@ def undefined_flags(m: Measurement, shown: Sequence[str]) -> list[Flag]:
 
 def below_chance_flags(m: Measurement, classes: Sequence[str]) -> list[Flag]:
     """Scores that rank the classes the wrong way round, beyond what chance would explain."""
-    if "auc" not in m.metrics:
-        return []
-    value, high = m.point.performance["auc"][0, -1], m.limits["auc"][1][-1]
-    if not high < 0.5:
-        return []
-    what = f"The AUC is {value:.3f} (interval up to {high:.3f}), worse than a coin:"
+    cause = "the score columns probably stand in another order than the classes"
     if len(classes) == 2:
-        text = f"{what} the score is probably that of the other class (--positive {classes[0]})."
-    else:
-        text = f"{what} the score columns probably stand in another order than the classes."
-    return [Flag("stop", text, metric="auc")]
+        cause = f"the score is probably that of the other class (--positive {classes[0]})"
+    return reversed_flags(m, {"auc": cause})
+
+
+def reversed_flags(m: Measurement, causes: Mapping[str, str]) -> list[Flag]:
+    """Answers whose order is worse than none in all rows together, with the interval of the metric that says so.
+
+    Parameters
+    ----------
+    causes : by metric (an AUC, or a correlation), what is probably wrong.
+    """
+    flags = []
+    for metric, cause in causes.items():
+        if metric not in m.metrics:
+            continue
+        info, value, high = metric_info(metric), m.point.performance[metric][0, -1], m.limits[metric][1][-1]
+        if high < (info.low + info.high) / 2:
+            text = f"{info.title} is {value:.3f}, worse than no information and beyond chance: {cause}."
+            flags.append(Flag("stop", text, metric=metric))
+    return flags
 
 
 def class_flags(

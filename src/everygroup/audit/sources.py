@@ -35,9 +35,6 @@ NAN = float("nan")
 MAX_CLASSES = 12
 """Prevalence is shown of the most frequent classes."""
 ALPHA = 0.1
-NO_SCORES = "skipped: there are no scores"
-NO_EMBEDDINGS = "skipped: no features of the images were given"
-IN_SAMPLE = "skipped: these are training samples, whose labels the model remembers"
 
 WORK, MIN_BOOT = 2_000_000, 100
 """Rows times replicates that the bootstrap may take, and the fewest replicates."""
@@ -84,7 +81,7 @@ def source_rows(
     ----------
     predictions : rows whose label is known, the same rows as in `partition`.
     partition : the groups.
-    embeddings : (n, d) features of the same rows, to see whether the group can be told from them; skipped without.
+    embeddings : (n, d) features of the same rows, to see whether the group can be told from them; left out without.
     calibration : other rows of the same model (validation), to calibrate conformal sets on; left out without.
     plan : how to resample. Rank measures have percentile intervals and no p, from fewer replicates with more than
         2,000 rows, down to 100.
@@ -94,7 +91,7 @@ def source_rows(
     -------
     Rows of attribute, source ('representation', 'prevalence', 'separability', 'uncertainty', 'calibration' or 'label
     noise'), group (a group's name, 'missing', 'overall', or 'gap'), quantity, value, low, high, n and note. What cannot
-    be measured is one row without a value whose note says why.
+    be measured has no row.
     """
     plan, cluster = plan or Plan(), predictions.unit_index
     seed, small_n = plan.seed, plan.min_n
@@ -102,9 +99,7 @@ def source_rows(
     drawn = min(plan.n_boot, max(MIN_BOOT, WORK // max(cluster.size, 1)))
     facts = [*_representation(partition), *_prevalence(predictions, partition, cluster)]
     facts += _separability(partition, embeddings, cluster, drawn, seed)
-    if not predictions.has_scores:
-        facts += [_skipped(s, NO_SCORES) for s in ("uncertainty", "calibration", "label noise")]
-    else:
+    if predictions.has_scores:
         true, score = predictions.y_true, predictions.y_score
         summed = measured
         if summed is None:
@@ -147,10 +142,6 @@ def _row(
         "n": int(n),
         "note": text,
     }
-
-
-def _skipped(source: str, why: str) -> Row:
-    return _row(source, "overall", source, NAN, note=why)
 
 
 def _slots(partition: Partition) -> Iterable[tuple[str, Index]]:
@@ -199,12 +190,10 @@ def _prevalence(predictions: Predictions, partition: Partition, cluster: Index) 
 def _separability(
     partition: Partition, embeddings: ArrayLike | None, cluster: Index, n_boot: int, seed: int
 ) -> list[Row]:
-    """AUC of telling the group from features, or why not."""
-    if embeddings is None:
-        return [_skipped("separability", NO_EMBEDDINGS)]
+    """AUC of telling the group from features, where there are some and two groups to tell apart."""
     slots = list(partition.comparable)
-    if len(slots) < 2:
-        return [_skipped("separability", "skipped: fewer than two groups can be compared")]
+    if embeddings is None or len(slots) < 2:
+        return []
     names = np.array([*partition.names, ""], dtype=object)
     inside = np.isin(partition.slot, slots)
     group = np.where(inside, names[partition.slot], "")
@@ -290,9 +279,9 @@ def _recalibration(predictions: Predictions, partition: Partition, cluster: Inde
 
 
 def _label_noise(predictions: Predictions, partition: Partition) -> list[Row]:
-    """Share of suspects in every group."""
+    """Share of suspects in every group; none of training samples, whose labels the model remembers."""
     if has_role(predictions.table["split"], "train").any():
-        return [_skipped("label noise", IN_SAMPLE)]
+        return []
     found = label_suspects(predictions.y_true, predictions.y_score, ids=predictions.ids)
     suspect = np.zeros(len(predictions), dtype=bool)
     suspect[found.table["row"].to_numpy(dtype=np.int64)] = True

@@ -119,6 +119,7 @@ def audit_anomaly(
             label=true,
             positive=true == 1,
             crossed=summed(score, limits),
+            causes={"auc": "higher scores must mean more anomalous, and 1 be the label of an anomaly"},
             settings=settings,
         ),
         options,

@@ -8,12 +8,14 @@ from typing import Unpack
 from numpy.typing import ArrayLike
 
 from everygroup.audit.driver import Features, Options, Task, rows_of, run
+from everygroup.audit.flags import Flag
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError
 from everygroup.metrics.families import Array, Family
 from everygroup.metrics.labels import LabelTable, answers, label_names, label_table
 from everygroup.metrics.multilabel import LabelAuc, LabelRates, every_label_right
+from everygroup.metrics.rates import ratio_of
 
 
 def audit_multilabel(
@@ -89,12 +91,18 @@ def audit_multilabel(
         theirs = families(*answered(baseline))[1]
     unknown = (~table.known).sum(axis=0)
     flags = [
-        f"{name}: {n} of {len(table)} samples have no known label; they are left out of this label's numbers."
+        Flag("note", f"{name}: {n} of {len(table)} samples have no known label; they are left out of its numbers.")
         for name, n in zip(names, unknown.tolist(), strict=True)
         if n
     ]
+    shares = ratio_of((table.pred & table.known).sum(axis=0), table.known.sum(axis=0))
+    flags += [
+        Flag("caution", f"{name}: every sample is answered {int(shares[k])}, so its gaps of 0 show nothing.")
+        for k, name in enumerate(names)
+        if shares[k] in (0.0, 1.0)
+    ]
     if score is None:
-        flags.append("There are no scores, so AUC is left out.")
+        flags.append(Flag("note", "There are no scores, so AUC is left out."))
     return run(
         Task(
             "multilabel",
@@ -103,6 +111,7 @@ def audit_multilabel(
             headline="label_macro_f1",
             baseline=theirs,
             crossed=[LabelRates(table)],
+            causes={f"auc[{name}]": f"the score of {name} is probably that of its absence" for name in names},
             flags=flags,
             settings={
                 "labels": list(names),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.audit.driver import Features, Options, Task, rows_of, run
+from everygroup.audit.flags import Flag
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.metrics._grouped import numbers
@@ -81,7 +82,11 @@ def audit_regression(
         return lambda part: [Means({"bias": (pred - true)[rows]})]
 
     members = {name: np.flatnonzero(bin_of == b) for b, name in enumerate(names)}
-    flags = ["All outcomes are equal, so R^2 and Spearman are undefined."] if np.ptp(true) == 0 else []
+    flags = []
+    if np.ptp(true) == 0:
+        flags.append(Flag("caution", "All outcomes are equal, so R^2 and Spearman are undefined."))
+    if np.ptp(pred) == 0:
+        flags.append(Flag("stop", "All predictions are equal: errors then show the groups' outcomes, not the model."))
     settings: dict[str, Any] = {"outcome_bins": names}
     if np.unique(pred).size > EXACT_LEVELS:
         settings["distances"] = f"from {EXACT_LEVELS} equally full bins of the predictions"
@@ -96,6 +101,7 @@ def audit_regression(
             parts_of={name: (rows, residuals(rows)) for name, rows in members.items() if rows.size},
             crossed=[Errors(true, pred)],
             flags=flags,
+            causes={"spearman": "predictions fall where outcomes rise"},
             settings=settings,
         ),
         options,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.audit.driver import Features, MakeFamilies, Options, Task, rows_of, run
+from everygroup.audit.flags import Flag
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError
@@ -92,14 +93,11 @@ class _Images:
         return "dice" if "dice" in self.values else next(iter(self.values))
 
     @property
-    def flags(self) -> list[str]:
+    def flags(self) -> list[Flag]:
         """How many images have no value."""
         undefined = {name: int(np.isnan(v).sum()) for name, v in self.values.items()}
-        return [
-            f"{name} is undefined in {n} of {len(self)} images; they are left out of its means."
-            for name, n in undefined.items()
-            if n
-        ]
+        told = "{} is undefined in {} of {} images; they are left out of its means."
+        return [Flag("caution", told.format(name, n, len(self)), metric=name) for name, n in undefined.items() if n]
 
     @property
     def size_bin(self) -> Index | None:
@@ -218,7 +216,7 @@ def audit_segmentation(
     )
     samples = rows_of(len(ours), sensitive_features, cluster)
     theirs = None if baseline is None else ours.other(baseline, spacing, tolerance)
-    pairs, flags = ours.pairs, list[str]()
+    pairs, flags = ours.pairs, list[Flag]()
     if pairs is None and (blocks is not None or regions is not None):
         raise PredictionsError("Dice by location needs masks.", fix="give masks=(true, predicted)")
 
@@ -277,7 +275,7 @@ def _location_rows(part: Partition, found: DiceByLocation) -> list[dict[str, Any
     ]
 
 
-def _location_flags(part: Partition, found: DiceByLocation) -> list[str]:
+def _location_flags(part: Partition, found: DiceByLocation) -> list[Flag]:
     """What to heed where the groups differ at a location."""
     gap, p = found.gap, found.p_corrected
     worst = [j for j in np.argsort(-np.nan_to_num(gap)) if p[j] <= 0.05]
@@ -285,4 +283,5 @@ def _location_flags(part: Partition, found: DiceByLocation) -> list[str]:
         return []
     shown = ", ".join(f"{found.locations[j]} ({gap[j]:.3f}, corrected p = {p[j]:.3f})" for j in worst[:5])
     more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
-    return [f"{part.attribute}: the groups' Dice differs by more than chance at location {shown}{more}."]
+    text = f"{part.attribute}: the groups' Dice differs by more than chance at location {shown}{more}."
+    return [Flag("caution", text, part.attribute, "dice_pooled")]
