@@ -61,7 +61,7 @@ def test_everything_at_once(audit: Callable[..., tuple[int, str]], tmp_path: Pat
     )
     assert code == 1
     assert "120 of 120 rows found" in text and "taken as the probability of 'sick'" in text
-    assert "by youden on 60 rows of the split 'val'" in text and "Auditing the rows of split 'test'" in text
+    assert "by youden, chosen on 60 rows of val" in text and "Auditing the rows of split 'test'" in text
     assert "Gate FAILED: gap(accuracy,sex)>=0: by sex, the gap in accuracy is" in text and "95 % interval" in text
     assert "Gate passed: value(recall[sick],sex,f)<0" in text
     summary = pd.read_csv(tmp_path / "out" / "summary.csv")
@@ -78,7 +78,7 @@ def test_threshold_without_test_rows_leaves_validation_out(audit: Callable[..., 
     )
     assert code == 0 and "'val' chose the threshold and are left out" in text
     code, text = audit(*BINARY, "--group", "sex", "--threshold", "fixed:0.4", "--split", "all")
-    assert code == 0 and "Threshold 0.4 on the score of 'sick', by fixed:0.4;" in text
+    assert code == 0 and "Threshold on the score of 'sick': 0.4 (fixed)" in text
 
 
 def test_a_baseline_with_other_columns(audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: Any) -> None:
@@ -287,13 +287,30 @@ def test_a_threshold_judged_on_the_rows_that_chose_it_is_flagged(
     assert settings["split"] == "test, val" and settings["threshold"] == "0.4 (fixed)"
 
 
+def test_a_threshold_may_come_from_a_file_of_validation_rows(
+    audit: Callable[..., tuple[int, str]], tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    rows = frame.drop(columns=["split"])
+    rows[frame["split"] == "val"].to_csv(tmp_path / "val.csv", index=False)
+    chosen = (*BINARY, "--group", "sex", "--threshold", "sens:0.9", "--threshold-from", tmp_path / "val.csv")
+    code, text = audit(*chosen, edit=lambda t: t[t["split"] == "test"].drop(columns=["split"]))
+    assert code == 0 and "by sens:0.9, chosen on 60 rows of val.csv" in text and "leak" not in text, text
+    inside = audit(*BINARY, "--group", "sex", "--threshold", "sens:0.9")[1]
+    cut = [said.split("Threshold on")[1].split(" (by")[0] for said in (text, inside)]
+    assert len(set(cut)) == 1  # the same rows chose the same threshold
+    code, text = audit(*chosen, edit=lambda t: t.drop(columns=["split"]))
+    assert code == 0 and "60 patients or samples stand both in val.csv" in text
+    code, text = audit(*BINARY, "--group", "sex", "--threshold-from", tmp_path / "val.csv")
+    assert code == 2 and "needs a rule" in text
+
+
 def test_pages_name_split_and_threshold(everygroup: Run, audit: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     audit(*BINARY, "--group", "sex")
     options = ("--out", tmp_path / "pages", "--n-boot", "9", "--group", "sex", "--threshold", "youden", *BINARY)
     assert everygroup("audit", tmp_path / "t.csv", *options)[0] == 0
     for page in ("report.html", "model-card.md"):
         text = (tmp_path / "pages" / page).read_text(encoding="utf-8").replace("\\", "")
-        assert "by youden, chosen on 60 rows of the split val" in text, page
+        assert "by youden, chosen on 60 rows of val" in text, page
     card = (tmp_path / "pages" / "model-card.md").read_text(encoding="utf-8")
     training = card.split("### Training Data\n")[1].split("### Training Procedure")[0]
     assert "t.csv" not in training and training.strip().startswith("**Question for the team:**")

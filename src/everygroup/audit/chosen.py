@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from everygroup.audit.flags import Flag
 from everygroup.audit.partition import MAX_GROUPS, no_sample
 from everygroup.console import say, warn
 from everygroup.errors import PredictionsError
-from everygroup.metrics.thresholds import Rule, Threshold, apply_threshold, threshold_of
+from everygroup.metrics.thresholds import Rule, Threshold, threshold_of
 from everygroup.predictions import Predictions
 from everygroup.predictions.rows import Rows
 from everygroup.predictions.splits import has_role, role, roles
@@ -22,26 +23,36 @@ ALL_SPLITS = "all"
 Both = Predictions | Rows
 
 
-def answered(predictions: Predictions, rule: Rule) -> tuple[Predictions, Threshold]:
-    """Answer anew by a threshold that is chosen on validation rows alone, and say which one it is."""
+def choose_for(predictions: Predictions, rule: Rule, *, own_file: str = "") -> Threshold:
+    """Choose a threshold on validation rows alone, which may be a file of their own, and say which one it is."""
     if not predictions.has_scores:
         raise PredictionsError(
             f"The threshold rule {rule} needs scores, and there are none.", fix="name the scores with --y-score"
         )
     if role(rule.split or "") == "validation":
         rule = Rule(rule.name, rule.value)  # 'validation' stands for whatever the file calls these rows
-    chosen = threshold_of(predictions, rule)
-    where = "" if rule.name == "fixed" else f" on {chosen.n} rows of the split {chosen.split!r}"
-    achieved = (
+    chosen = threshold_of(predictions, rule, own_file=own_file)
+    there = (
         ""
         if rule.name == "fixed"
         else f" (there: sensitivity {chosen.sensitivity:.3f}, specificity {chosen.specificity:.3f})"
     )
     say(
-        f"Threshold {chosen.value:.4g} on the score of {predictions.classes[1]!r}, by {rule}{where}{achieved}; "
-        "one for every group, and it replaces the answers in the file."
+        f"Threshold on the score of {predictions.classes[1]!r}: {in_words(chosen)}{there}; one for every group, and it "
+        "replaces the answers in the file."
     )
-    return apply_threshold(predictions, chosen), chosen
+    return chosen
+
+
+def shared_flags(rows: Predictions, chose: Predictions, threshold: Threshold) -> list[Flag]:
+    """What to heed where a threshold was chosen in another file: patients that stand in both."""
+    if threshold.rule.startswith("fixed"):
+        return []
+    both = len(set(rows.units.tolist()) & set(chose.units.tolist())) if rows.has_ids and chose.has_ids else 0
+    if not both:
+        return []
+    text = f"{both:,} patients or samples stand both in {threshold.split}, which chose the threshold, and here: a leak."
+    return [Flag("stop", text)]
 
 
 def in_words(threshold: Threshold | None) -> str:
@@ -50,7 +61,7 @@ def in_words(threshold: Threshold | None) -> str:
         return "none"
     if threshold.rule.startswith("fixed"):
         return f"{threshold.value:.4g} (fixed)"
-    return f"{threshold.value:.4g} (by {threshold.rule}, chosen on {threshold.n} rows of the split {threshold.split})"
+    return f"{threshold.value:.4g} (by {threshold.rule}, chosen on {threshold.n} rows of {threshold.split})"
 
 
 def rows_that_chose(predictions: Predictions, threshold: Threshold | None) -> int:

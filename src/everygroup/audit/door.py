@@ -11,10 +11,11 @@ from everygroup.audit.choice import choose
 from everygroup.audit.chosen import (
     Both,
     absent_groups,
-    answered,
+    choose_for,
     in_words,
     rows_of_split,
     rows_that_chose,
+    shared_flags,
     splits_in_words,
     usable,
 )
@@ -25,7 +26,7 @@ from everygroup.audit.result import Audit
 from everygroup.console import say
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
-from everygroup.metrics.thresholds import Rule, Threshold
+from everygroup.metrics.thresholds import Rule, Threshold, apply_threshold
 from everygroup.predictions import Predictions
 from everygroup.predictions.rows import TableReading
 from everygroup.predictions.task import Task, guess_task
@@ -37,6 +38,7 @@ def audit_table(
     task: Task | Literal["auto"] = "auto",
     split: str | None = None,
     threshold: str | Rule | None = None,
+    threshold_from: Path | str | None = None,
     baseline: Path | str | None = None,
     metrics: str | Sequence[str] | None = None,
     also: Sequence[str] = (),
@@ -55,7 +57,10 @@ def audit_table(
     file : CSV or parquet of predictions, or a run folder that holds them.
     task : what was predicted; guessed from the columns, and said, with 'auto'.
     split : audit the rows of this split; the test rows where the file names some, 'all' for everything.
-    threshold : answer anew, for two classes: 'fixed:0.5', or chosen on the validation rows: 'validation:youden'.
+    threshold : answer anew, for two classes: 'fixed:0.4', or chosen on the validation rows: 'sens:0.9', 'spec:0.9',
+        'youden' or 'f1' (see `everygroup.metrics.thresholds`).
+    threshold_from : the file of validation rows that it is chosen on, where they are not in `file`; a baseline without
+        validation rows of its own is answered by the same threshold.
     baseline : predictions of another model for the same samples.
     metrics : for classes 'standard', 'all', or names; also : metrics wanted besides, such as those of gates.
     critical : classes whose recall matters most, of more than two.
@@ -84,13 +89,14 @@ def audit_table(
     rule = Rule.parse(threshold) if isinstance(threshold, str) else threshold
     _check_options(task, metrics or critical, intersections, rule)
     table = KINDS[task](source, asked)
-    rows, cut, cautions = _audited(table.rows, rule, split)
+    elsewhere = None if threshold_from is None else _chosen_elsewhere(table, asked, rule, Path(threshold_from))
+    rows, cut, cautions = _audited(table.rows, rule, split, elsewhere)
     heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions]
     rows = usable(rows)
     other, their_cut = None, None
     if baseline is not None:
-        other, their_cut, theirs = _audited(table.again(asked.open_baseline(baseline)), rule, split)
-        heed += [f"Baseline: {flag}" for flag in theirs]
+        other, their_cut, theirs = _audited(table.again(asked.open_baseline(baseline)), rule, split, elsewhere)
+        heed += [replace(flag, text=f"Baseline: {flag}") for flag in theirs]
     options: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "min_n": min_n, "interval": interval}
     if isinstance(rows, Predictions):
         options |= {"metrics": wanted_metrics(metrics, also, rows, critical)}
@@ -117,19 +123,36 @@ def _check_options(task: str, metrics: str | Sequence[str] | None, intersections
         )
 
 
-def _audited(everything: Both, rule: Rule | None, split: str | None) -> tuple[Both, Threshold | None, list[str]]:
+def _chosen_elsewhere(
+    table: Table, asked: TableReading, rule: Rule | None, path: Path
+) -> tuple[Threshold, Predictions]:
+    """The threshold that is chosen in a file of validation rows, and those rows."""
+    if rule is None:
+        raise SettingsError(f"--threshold-from {path.name} needs a rule.", fix="add --threshold sens:0.9, or another")
+    rows = table.again(asked.open_baseline(path))
+    assert isinstance(rows, Predictions)  # thresholds are refused for other tasks
+    return choose_for(rows, rule, own_file=path.name), rows
+
+
+def _audited(
+    everything: Both, rule: Rule | None, split: str | None, elsewhere: tuple[Threshold, Predictions] | None = None
+) -> tuple[Both, Threshold | None, list[Flag]]:
     """The rows that are audited, the threshold that answered them, and what to heed about it."""
-    cut = None
+    cut, heed = None, []
     if rule is not None and isinstance(everything, Predictions):
-        everything, cut = answered(everything, rule)
-    chosen = rule is not None and rule.name != "fixed"
-    mask = rows_of_split(everything.table["split"].to_numpy(dtype=object), split, chosen_on_validation=chosen)
+        if elsewhere is None:
+            cut = choose_for(everything, rule)
+        else:
+            cut, chose = elsewhere
+            heed += shared_flags(everything, chose, cut)
+        everything = apply_threshold(everything, cut)
+    inside = rule is not None and rule.name != "fixed" and elsewhere is None
+    mask = rows_of_split(everything.table["split"].to_numpy(dtype=object), split, chosen_on_validation=inside)
     rows = everything if mask is None else everything.where(mask)
-    n_chose = rows_that_chose(rows, cut) if isinstance(rows, Predictions) else 0
-    heed = [
-        f"The threshold was chosen on {n_chose} of these {len(rows)} rows: the numbers say nothing about new patients."
-    ]
-    return rows, cut, heed if n_chose else []
+    if inside and isinstance(rows, Predictions) and (n := rows_that_chose(rows, cut)):
+        text = f"The threshold was chosen on {n} of these {len(rows)} rows: the numbers say nothing about new patients."
+        heed.append(Flag("stop", text))
+    return rows, cut, heed
 
 
 def wanted_metrics(

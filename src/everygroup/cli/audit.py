@@ -104,9 +104,15 @@ def audit(
         str | None,
         typer.Option(
             metavar="RULE",
-            help="Answer anew, for two classes: fixed:0.5, or chosen on the validation rows: validation:youden, "
-            "validation:f1, validation:spec:0.9.",
+            help="Answer anew, for two classes: fixed:0.4, or chosen on validation rows: sens:0.9 (at least this "
+            "sensitivity, the best specificity), spec:0.9, youden, f1.",
             rich_help_panel=_WHICH,
+        ),
+    ] = None,
+    threshold_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File of the validation rows, where they are not in FILE.", rich_help_panel=_WHICH
         ),
     ] = None,
     baseline: Annotated[
@@ -175,7 +181,7 @@ def audit(
 
         everygroup audit table.csv --y-true dx --y-score 'p_*' --groups sex,age --bins age=40,60 --cluster patient
 
-        everygroup audit scores.csv --y-score risk --group sex --threshold validation:youden --fail-if 'gap(auc)>0.1'
+        everygroup audit scores.csv --group sex --threshold sens:0.9 --threshold-from val.csv --fail-if 'gap(auc)>0.1'
     """
     from everygroup.audit.door import audit_table
     from everygroup.audit.gates import Gate
@@ -204,6 +210,7 @@ def audit(
         split=split,
         split_column=split_column,
         threshold=threshold,
+        threshold_from=threshold_from,
         baseline=baseline,
         metrics=metrics,
         critical=critical or (),
