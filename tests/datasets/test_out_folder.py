@@ -101,7 +101,9 @@ def test_the_old_cohort_stays_until_the_new_one_is_whole(
 def test_twelve_bits_in_sixteen_are_told(data: Path, tmp_path: Path) -> None:
     clear_warnings()
     prepare(data, tmp_path / "out")  # its greys are 0 to 7
-    assert any("brighter than 7 of 255" in w and "multiply all of them by 16" in w for w in recorded_warnings())
+    assert any(
+        "brightest pixel 7 of 255" in w and "multiply all of these files by 16" in w for w in recorded_warnings()
+    )
 
 
 def test_a_prepared_table_reads_back_exactly(data: Path, tmp_path: Path) -> None:
