@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from everygroup.audit.flags import Flag
 from everygroup.report import MAX_BYTES, write_report
 from everygroup.report.blocks import FULL, LEAN
 from everygroup.report.cells import intersections
@@ -36,17 +37,23 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_part_in_the_order_asked_for(page_path: Path) -> None:
     page = Page(page_path)
     assert [a["id"] for a in page.all("section")] == [
-        *("asked", "answer", "groups", "changes", "curves", "cells", "intersections", "criteria", "sources"),
-        *("tradeoff", "gaps", "method", "limits", "downloads"),
+        *("answer", "groups", "changes", "cells", "intersections", "gaps", "tradeoff", "curves", "criteria"),
+        *("sources", "heed", "asked", "method", "limits", "downloads"),
     ]
     assert page_path.stat().st_size < MAX_BYTES / 2
     assert "fair model" not in page.text.lower()
 
 
-def test_the_answer_has_intervals_and_the_chance_level(page_path: Path) -> None:
+def test_the_first_screen_and_the_table_of_gaps_tell_one_p(page_path: Path) -> None:
     text = Page(page_path).text
-    assert "shuffled groups give 0.040 on average" in text
-    assert "reduces the measured gap; no group's point estimate got better" in text
+    assert "unlikely to be chance (p = 0.004)" in text
+    assert "reduces the measured gap; no group's point estimate got better (by 0.050" in text
+
+
+def test_one_figure_a_question(page_path: Path) -> None:
+    page = Page(page_path)
+    wide = [a for a in page.all("div") if "drawing" in str(a.get("class")) and "narrow" not in str(a.get("class"))]
+    assert len(wide) == 9  # brief, groups, changes, cells, intersections, gaps, tradeoff; ROC and calibration
 
 
 def test_downloads_hold_the_points_of_the_curves(page_path: Path) -> None:
@@ -64,9 +71,11 @@ def test_downloads_hold_the_points_of_the_curves(page_path: Path) -> None:
 def test_intersections_come_smallest_first_and_are_corrected() -> None:
     section = intersections(reading(), FULL)
     assert section is not None
-    n = [int(row[2]) for row in section.tables[0].rows]
+    behind = section.figures[0].table
+    assert behind is not None
+    n = [int(row[2]) for row in behind.rows]
     assert n == sorted(n) and n[0] == 40
-    assert section.tables[0].header[4] == "shrunken value" and section.tables[0].rows[0][4] == "0.675"
+    assert behind.header[4] == "shrunken value" and behind.rows[0][4] == "0.675"
     assert section.intro[1] == "1 of 6 differ from the others after correction: female, under 40 (n = 40)."
     audit = full_audit()
     audit.intersections["p_adjusted"] = np.nan
@@ -80,7 +89,7 @@ def test_intersections_of_another_metric_and_none_defined() -> None:
     audit = full_audit()
     audit.intersections = audit.intersections[audit.intersections["metric"] == "accuracy"].assign(value=np.nan)
     section = intersections(reading(audit), FULL)
-    assert section is not None and not section.figures and not section.more
+    assert section is not None and not section.figures and len(section.tables) == 1 and not section.more
 
 
 def test_criteria_are_told_apart_by_verdict() -> None:
@@ -110,37 +119,26 @@ def test_sources_stand_side_by_side_until_there_are_many_groups() -> None:
 
 
 def test_tradeoff_takes_the_baseline_from_the_comparison() -> None:
-    section = tradeoff(reading(), FULL)
+    section = tradeoff(reading(), FULL, "age")
     assert section is not None
-    rows = {(row[0], row[1]): row for row in section.tables[0].rows}
+    (drawn,) = section.figures
+    assert drawn.table is not None and "over age" in drawn.caption
+    rows = {(row[0], row[1]): row for row in drawn.table.rows}
     assert rows[("sex", "erm")][3] == "0.170 (no interval)" and rows[("sex", "spare")][3] == "0.120 (0.030 to 0.200)"
     assert rows[("sex", "spare")][4] == "yes"
-    assert len(section.row) == 2
 
 
 def test_tradeoff_of_several_audits_and_of_one_alone() -> None:
-    section = tradeoff(reading(full_audit(), full_audit("group_model", shift=-0.04)), FULL)
-    assert section is not None
-    assert {row[1] for row in section.tables[0].rows} == {"erm", "group_model", "spare"}
-    assert tradeoff(reading(full_audit(baseline="")), FULL) is None
+    section = tradeoff(reading(full_audit(), full_audit("group_model", shift=-0.04)), FULL, "")
+    assert section is not None and section.figures[0].table is not None
+    assert {row[1] for row in section.figures[0].table.rows} == {"erm", "group_model", "spare"}
+    assert tradeoff(reading(full_audit(baseline="")), FULL, "") is None
 
 
-def test_gaps_warn_only_where_nothing_was_shown() -> None:
+def test_the_table_behind_the_gaps_says_what_could_have_been_shown() -> None:
     section = gaps(reading(), FULL)
-    assert section is not None and not section.flags
-    assert "smallest detectable gap" in section.tables[0].header
-    audit = full_audit(baseline="")
-    own = (audit.table["group"] == "gap") & (audit.table["attribute"] == "age")
-    audit.table.loc[own, ["p", "detectable"]] = [0.4, 0.3]
-    section = gaps(reading(audit), FULL)
-    assert section is not None
-    assert section.flags == [
-        "Over age, the measured gap of 0.120 is not beyond chance, and gaps below 0.300 would often be missed with so "
-        "few samples: neither a gap nor its absence is shown."
-    ]
-    audit.table.loc[own, ["p", "low"]] = [np.nan, 0.0]
-    section = gaps(reading(audit), FULL)
-    assert section is not None and len(section.flags) == 1
+    assert section is not None and section.figures[0].table is not None
+    assert "smallest detectable gap" in section.figures[0].table.header
 
 
 def test_gaps_of_metrics_that_are_not_in_front_only() -> None:
@@ -153,18 +151,21 @@ def test_gaps_of_metrics_that_are_not_in_front_only() -> None:
     assert section.more[0][2][0].rows
 
 
-def test_curves_of_other_labels_are_folded_away_and_counted() -> None:
-    section = curves(reading(), FULL)
+def test_curves_are_drawn_of_one_class_over_the_attribute_in_front() -> None:
+    section = curves(reading(), FULL, "age")
     assert section is not None
-    assert len(section.row) == 4
-    assert "more curves are left out" in section.intro[1]
+    assert [f.caption for f in section.row] == ["ROC curve (melanoma) by age.", "Calibration (melanoma) by age."]
+    assert len(section.links) == FULL.panels and "more curves are left out" in section.intro[1]
     audit = full_audit()
+    audit.settings["critical"] = ["nevus"]
+    section = curves(reading(audit), FULL, "age")
+    assert section is not None and section.row[0].caption == "ROC curve (nevus) by age."
     audit.curves = audit.curves[audit.curves["label"].isin(["", "nevus"])]
-    section = curves(reading(audit), FULL)
+    section = curves(reading(audit), FULL, "sex")
     assert section is not None and len(section.intro) == 1
-    assert [name for name, _, _ in section.more] == ["Risk-coverage curve"]
+    assert "Risk-coverage curve by age, points" in [link.title for link in section.links]
     audit.curves = audit.curves.assign(kind="unknown")
-    assert curves(reading(audit), FULL) is None
+    assert curves(reading(audit), FULL, "sex") is None
 
 
 def test_frames_of_the_method_in_front_only() -> None:
@@ -176,11 +177,15 @@ def test_frames_of_the_method_in_front_only() -> None:
 
 
 def test_method_notes_explain_the_intervals() -> None:
-    section = method_notes(reading(), None, None, FULL)
-    assert section is not None and "bias-corrected" in section.intro[0] and not section.tables
+    section = method_notes(reading(), None, FULL)
+    assert section is not None and "bias-corrected" in section.intro[0] and section.folded
     audit = full_audit()
     audit.table = audit.table.drop(columns="interval")
-    assert method_notes(reading(audit), None, None, FULL) is None
+    audit.settings = {}
+    assert method_notes(reading(audit), None, FULL) is None
+    audit.flags = (Flag("note", "Rests on a part."),)
+    section = method_notes(reading(audit), None, FULL)
+    assert section is not None and section.intro == ["Rests on a part."]
 
 
 def test_a_large_audit_stays_within_the_limit(tmp_path: Path) -> None:
@@ -189,7 +194,7 @@ def test_a_large_audit_stays_within_the_limit(tmp_path: Path) -> None:
     audit.table = pd.concat([audit.table] * 8)
     path = write_report(tmp_path / "r.html", title="t", question={}, audit=audit)
     assert path.stat().st_size <= MAX_BYTES
-    assert "too large to download from this page" in Page(path).text
+    assert "Too large to download from this page" in Page(path).text
 
 
 def test_a_real_audit_fills_the_page(tmp_path: Path) -> None:

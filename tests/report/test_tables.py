@@ -49,10 +49,9 @@ def test_markdown_of_groups_and_chosen_metrics() -> None:
         groups_table(full_audit(), form="html")  # type: ignore[arg-type]
 
 
-def test_summaries_of_several_methods_are_named() -> None:
+def test_the_card_says_what_the_brief_says() -> None:
     card = model_card([full_audit("erm", baseline=""), full_audit()])
-    assert "erm: The audit's own two sentences." in card and "\n\nspare: The audit's own two sentences." in card
-    assert "spare: The audit's own" not in model_card(full_audit())
+    assert "unlikely to be chance (p = 0.004)" in card and "melanoma in over 60 rests on 9 patients." in card
 
 
 def test_several_methods_get_a_column() -> None:

@@ -1,121 +1,91 @@
-"""What an audit prints: one table per attribute, the change against the baseline, flags and the summary."""
+"""What an audit prints: one screen that says what was found, and where the rest is; everything with --verbose."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from everygroup.console import console, say
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from rich.table import Table
 
     from everygroup.audit import Audit
+    from everygroup.audit.findings import Finding
+    from everygroup.audit.verdicts import Verdict
 
-NOT_COMPARED = ("n too small", "one patient or lesion")
-
-
-def show(result: Audit) -> None:
-    """Print one table per attribute, the comparison, the flags and the summary."""
-    titles = result.settings.get("titles", {})
-    for attribute, rows in result.table.groupby("attribute", sort=False):
-        attribute = titles.get(attribute, attribute)
-        records = [r for r in _records(rows) if r["group"] != "worst"]
-        for table in _tables(f"By {attribute}: value, 95 % interval", records, _value_cell, console.width):
-            console.print(table)
-    for attribute, rows in result.comparison.groupby("attribute", sort=False):
-        attribute = titles.get(attribute, attribute)
-        records = _records(rows)
-        changes = [_judged(r, result.comparison) for r in records if not r["metric"].startswith("fate_")]
-        for table in _tables(f"Change against the baseline, by {attribute}", changes, _change_cell, console.width):
-            console.print(table)
-        for r in records:
-            if r["metric"].startswith("fate_"):
-                value = "undefined" if math.isnan(r["value"]) else f"{r['value']:.3f}"
-                say(f"{r['metric']}: {value} ({r['note']})")
-    for flag in result.flags:
-        console.print(f"! {flag}", markup=False, style="yellow", soft_wrap=True)
-    say(result.summary())
+MOST_GROUPS, MOST_ATTRIBUTES, MOST_STOPS = 5, 4, 3
 
 
-def _new_table(title: str, columns: list[str]) -> Table:
+def show(result: Audit, *, verbose: bool = False) -> None:
+    """Print what was found on one screen of 24 lines; with `verbose` every number and everything to heed, too."""
+    from everygroup.audit.verdicts import verdicts
+    from everygroup.cli.audit_tables import all_tables
+
+    if verbose:
+        for part in all_tables(result, console.width):
+            console.print(part)
+    stops = [flag for flag in result.flags if flag.severity == "stop"]
+    for flag in stops[:MOST_STOPS]:
+        console.print(f"Stop: {flag}", markup=False, style="bold red", soft_wrap=True)
+    if verbose:
+        for flag in result.flags:
+            if flag.severity != "stop":
+                console.print(f"! {flag}", markup=False, style="yellow", soft_wrap=True)
+    said = verdicts(result)
+    say(said.headline)
+    first = said.by_attribute[0] if said.by_attribute else None
+    if first is not None and first.lead is not None:
+        console.print(worst_groups(first))
+    for verdict in said.by_attribute[1:MOST_ATTRIBUTES]:
+        say(f"{verdict.title}: {verdict.sentences[0]}")
+    if said.moved is not None and not said.moved.all_worse:
+        say(said.moved.sentence)
+    more = []
+    if len(said.by_attribute) > MOST_ATTRIBUTES:
+        more.append(f"{len(said.by_attribute) - MOST_ATTRIBUTES} more attributes")
+    cautions = sum(flag.severity == "caution" for flag in result.flags) + max(0, len(stops) - MOST_STOPS)
+    if cautions and not verbose:
+        more.append(f"{cautions} caution{'s' if cautions > 1 else ''}")
+    if more:
+        say(f"Not shown: {' and '.join(more)} (in audit.json and the report; --verbose prints all).")
+
+
+def worst_groups(verdict: Verdict) -> Table:
+    """The groups of the attribute that comes first, the worst in front, with its two findings side by side."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left")
-    for i, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if i == 0 else "right")
+    found = [f for f in (verdict.lead, verdict.other) if f]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(Text(verdict.title), no_wrap=True, max_width=22, overflow="ellipsis")
+    for f in found:
+        heading = f"{f.told.short} of 100" if f.told.counted else f.told.short
+        table.add_column(Text(heading), max_width=34, overflow="fold")
+    places = found[0].places
+    for place in places[:MOST_GROUPS]:
+        table.add_row(Text(place.group), *(Text(_cell(f, place.group)) for f in found))
+    if len(places) > MOST_GROUPS:
+        table.add_row(Text(f"{len(places) - MOST_GROUPS} more in summary.csv", style="dim"))
     return table
 
 
-def _tables(
-    title: str, records: list[dict[str, Any]], cell: Callable[[dict[str, Any]], str], width: int
-) -> list[Table]:
-    """Metrics down, groups and the gap across; as many tables as the groups need at this width."""
-    from rich.text import Text
-
-    metrics = list(dict.fromkeys(r["metric"] for r in records))
-    groups = list(dict.fromkeys(r["group"] for r in records if r["group"] != "gap"))
-    cells = {(r["group"], r["metric"]): cell(r) for r in records}
-    n = {r["group"]: r["n"] for r in records}
-    longest = max(len(m) for m in metrics)
-    per_table = max(1, (width - longest - 5) // (max(len("-0.000 to -0.000"), *map(len, groups)) + 3))
-    columns = [*groups, "gap"]
-    tables = []
-    for first in range(0, len(columns), per_table):
-        part = columns[first : first + per_table]
-        headings = ["gap" if g == "gap" else f"{g}\nn = {n[g]}" for g in part]
-        table = _new_table(f"{title} (continued)" if first else title, ["", *headings])
-        for metric in metrics:
-            texts = [cells.get((g, metric), "") for g in part]
-            if any(texts):
-                table.add_row(Text(metric), *(Text(t) for t in texts))
-        tables.append(table)
-    return tables
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in record.items()} for record in rows.to_dict("records")]
-
-
-def _judged(record: dict[str, Any], comparison: pd.DataFrame) -> dict[str, Any]:
-    """The record; of a gap with what its intervals show in place of the verdict on point estimates."""
-    from everygroup.metrics.changes import gap_verdict
-
-    return record | {"note": gap_verdict(comparison, record)} if record["group"] == "gap" else record
-
-
-def _value_cell(record: dict[str, Any]) -> str:
-    """Value, interval and what to know about it, line by line."""
-    if math.isnan(record["value"]):
+def _cell(found: Finding, group: str) -> str:
+    """Value and interval as they are told, and what they rest on."""
+    place = next((p for p in found.places if p.group == group), None)
+    if place is None:
         return "undefined"
-    lines = [f"{record['value']:.3f}"]
-    if not math.isnan(record["low"]):
-        lines.append(f"{record['low']:.3f} to {record['high']:.3f}")
-    if not math.isnan(record["p"]):
-        lines.append(_p(record["p"]))
-    if record["note"] in NOT_COMPARED:
-        lines.append(record["note"])
-    elif math.isnan(record["low"]):
-        lines.append("no interval")
-    return "\n".join(lines)
+    return f"{found.told.with_interval(place.value, place.low, place.high)}  {found.base(place)}"
 
 
-def _change_cell(record: dict[str, Any]) -> str:
-    """Change, interval, p of the accuracies, and the verdict of a gap or why a group is not compared, line by line."""
-    if math.isnan(record["change"]):
-        return "undefined"
-    lines = [f"{record['change']:+.3f}"]
-    if not math.isnan(record["low"]):
-        lines.append(f"{record['low']:+.3f} to {record['high']:+.3f}")
-    if not math.isnan(record["p"]):
-        lines.append(_p(record["p"]))
-    elif record["note"] and (record["group"] == "gap" or record["note"] in NOT_COMPARED):
-        lines.append(record["note"])
-    return "\n".join(lines)
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+def show_files(written: Sequence[Path]) -> None:
+    """Say in one line what was written, what people read first."""
+    if not written:
+        return
+    names = [path.name for path in written]
+    first = [name for name in ("brief.html", "report.html", "summary.csv") if name in names] or names[:1]
+    others = len(names) - len(first)
+    more = f" and {others} more file{'s' if others > 1 else ''}" if others else ""
+    say(f"Wrote {', '.join(first)}{more} to {written[0].parent}")

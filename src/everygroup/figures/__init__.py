@@ -10,6 +10,7 @@ from everygroup.figures.critical_difference import critical_difference_diagram
 from everygroup.figures.curves import calibration_by_group, curves_by_group, roc_by_group, thinned
 from everygroup.figures.export import DARK_CSS, html_fragment, inline_svg, save
 from everygroup.figures.groups import change_against_baseline, metric_by_group
+from everygroup.figures.harms import harm_by_group
 from everygroup.figures.strips import image_strip
 from everygroup.figures.subgroups import intersections_forest
 from everygroup.figures.tradeoff import pareto_front, utility_against_disparity
@@ -27,6 +28,7 @@ __all__ = [
     "critical_difference_diagram",
     "curves_by_group",
     "gaps_against_chance",
+    "harm_by_group",
     "html_fragment",
     "image_strip",
     "inline_svg",

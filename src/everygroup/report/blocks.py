@@ -16,7 +16,7 @@ from everygroup.figures import inline_svg
 from everygroup.figures.theme import UNDEFINED, clean_text, number
 from everygroup.files import without_formulas
 
-_COUNTS = frozenset({"n", "n_positive", "n_in_group", "seed", "count", "epoch"})
+_COUNTS = frozenset({"n", "n_positive", "n_in_group", "successes", "trials", "seed", "count", "epoch"})
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class Limits:
     points: int = 2_000
     csv_bytes: int = 150_000
     picture_bytes: int = 500_000
-    more_figures: int = 2
-    panels: int = 8
+    panels: int = 8  # of one figure
     curve_points: int = 60
     narrow: bool = True  # whether forest plots are drawn a second time for phones
 
@@ -41,7 +40,6 @@ LEAN = Limits(
     points=400,
     csv_bytes=20_000,
     picture_bytes=0,
-    more_figures=0,
     panels=4,
     curve_points=25,
     narrow=False,
@@ -99,6 +97,7 @@ class Section:
     code: str = ""
     row: list[Figure] = field(default_factory=list)  # small figures that stand side by side
     links: list[Link] = field(default_factory=list)
+    folded: bool = False  # whether the reader opens it
 
 
 def table(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from everygroup.audit.words import title_of
 from everygroup.figures import cell_heatmap, intersections_forest
 from everygroup.figures.theme import clean_text, number
 from everygroup.report.blocks import Limits, Section, Table, figure, p_value, table
-from everygroup.report.reading import Reading, title_of
+from everygroup.report.reading import Reading
 from everygroup.report.rows import texts, used
 
 _LEVEL = 0.05
@@ -64,12 +65,14 @@ def intersections(reading: Reading, limits: Limits) -> Section | None:
         section.intro.append(
             f"Drawn are the {len(drawn)} smallest of {len(rows)} subgroups whose value is defined; the table holds all."
         )
+    behind = _subgroups(rows, f"{name} in intersections", limits, "intersections.csv")
     if len(drawn):
         titled = drawn.assign(metric=name, shrunken=_shrunken(drawn))
         phone = intersections_forest(titled, name, narrow=True) if limits.narrow else None
         caption = f"{name} in every intersection of groups, with n and 95 % intervals."
-        section.figures.append(figure(intersections_forest(titled, name), caption, narrow=phone))
-    section.tables.append(_subgroups(rows, f"{name} in intersections", limits, "intersections.csv"))
+        section.figures.append(figure(intersections_forest(titled, name), caption, behind, narrow=phone))
+    else:
+        section.tables.append(behind)
     if len(metrics) > 1:
         rest = _subgroups(everything, "Intersections, all metrics", limits, "all-intersections.csv")
         section.more.append(("Intersections in all metrics", [], [rest]))

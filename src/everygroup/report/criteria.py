@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from everygroup.audit.words import title_of
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Limits, Section, Table, csv_address, p_value, table
-from everygroup.report.reading import Reading, title_of
+from everygroup.report.reading import Reading
 from everygroup.report.rows import texts, used
 
 _CONFLICT = (

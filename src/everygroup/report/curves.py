@@ -1,4 +1,4 @@
-"""The part of the page with curves: ROC and calibration by group, and the other kinds folded away."""
+"""The part of the page with curves: ROC and calibration by group, the points of all other curves as downloads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from everygroup.figures import curves_by_group, thinned
 from everygroup.figures.theme import clean_text
-from everygroup.report.blocks import Figure, Limits, Link, Section, csv_address, figure
+from everygroup.report.blocks import Limits, Link, Section, csv_address, figure
 from everygroup.report.reading import Reading
 from everygroup.report.rows import slug
 
@@ -16,11 +16,13 @@ _KINDS = {
     "precision_recall": "Precision-recall curve",
     "risk_coverage": "Risk-coverage curve",
 }
+_DRAWN = ("roc", "calibration")
 
 
-def curves(reading: Reading, limits: Limits) -> Section | None:
-    """Curves by group: those of the first label in sight, those of other labels and kinds folded away."""
+def curves(reading: Reading, limits: Limits, first: str) -> Section | None:
+    """ROC and calibration of one class over the attribute that comes first; the others' points as downloads."""
     rows = reading.frame("curves")
+    rows = rows[rows["kind"].isin(list(_KINDS))] if len(rows) else rows
     if rows.empty:
         return None
     section = Section(
@@ -33,35 +35,40 @@ def curves(reading: Reading, limits: Limits) -> Section | None:
             "most seven groups, the largest, are drawn; the calibration of more than four lines in a panel each.",
         ],
     )
-    found = [(kind, label) for kind in _KINDS for label in dict.fromkeys(rows[rows["kind"] == kind]["label"])]
-    if not found:
-        return None
-    first = dict(reversed(found))
-    room = limits.panels
+    wanted = [first, *dict.fromkeys(rows["attribute"])]
+    attribute = next(name for name in wanted if name in set(rows["attribute"]))
+    classes = [str(reading.settings.get("positive", "")), *reading.settings.get("critical", ())]
     left_out = 0
-    for kind, label in sorted(found, key=lambda key: first[key[0]] != key[1]):
-        part = rows[(rows["kind"] == kind) & (rows["label"] == label)]
-        drawn = [_figure(p, kind, limits) for _, p in part.groupby("attribute", sort=False)]
-        if room < len(drawn):
-            left_out += len(drawn)
-            continue
-        room -= len(drawn)
-        if kind in ("roc", "calibration") and first[kind] == label:
-            section.row += drawn
-        else:
-            words = f"{_KINDS[kind]} ({clean_text(label)})" if clean_text(label) else _KINDS[kind]
-            section.more.append((words, drawn, []))
+    for kind in _KINDS:
+        own = rows[rows["kind"] == kind]
+        labels = list(dict.fromkeys(own["label"]))
+        label = next((c for c in [*classes, *labels] if c in labels), None)
+        for (over, of), part in own.groupby(["attribute", "label"], sort=False):
+            points = _points(part, limits)
+            link = _link(points, kind, limits)
+            if kind in _DRAWN and over == attribute and of == label:
+                caption = f"{_title(kind, str(of))} by {clean_text(over)}."
+                section.row.append(figure(curves_by_group(points, kind), caption, link=link))
+            elif len(section.links) < limits.panels:
+                section.links.append(link)
+            else:
+                left_out += 1
     if left_out:
-        section.intro.append(f"{left_out} more curves are left out to keep the page small.")
+        section.intro.append(f"The points of {left_out} more curves are left out to keep the page small.")
     return section
 
 
-def _figure(rows: pd.DataFrame, kind: str, limits: Limits) -> Figure:
+def _points(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     rows = rows.dropna(subset=["x", "y"])
-    points = pd.concat([thinned(part, limits.curve_points) for _, part in rows.groupby("group", sort=False)])
-    attribute, label = (clean_text(rows[column].iloc[0]) for column in ("attribute", "label"))
-    of = f" ({label})" if label else ""
-    caption = f"{_KINDS[kind]}{of} by {attribute}."
+    return pd.concat([thinned(part, limits.curve_points) for _, part in rows.groupby("group", sort=False)])
+
+
+def _title(kind: str, label: str) -> str:
+    return f"{_KINDS[kind]} ({clean_text(label)})" if clean_text(label) else _KINDS[kind]
+
+
+def _link(points: pd.DataFrame, kind: str, limits: Limits) -> Link:
+    attribute, label = (clean_text(points[column].iloc[0]) for column in ("attribute", "label"))
     name = f"{slug(f'{kind} {label} by {attribute}')}.csv"
     address = csv_address(points.dropna(axis=1, how="all").round(4), limits.csv_bytes)
-    return figure(curves_by_group(points, kind), caption, link=Link(f"{_KINDS[kind]}{of}, points", name, address))
+    return Link(f"{_title(kind, label)} by {attribute}, points", name, address)

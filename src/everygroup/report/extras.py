@@ -29,10 +29,7 @@ _LONG = 24  # longer tables are folded away
 def spare(
     weights: pd.DataFrame | None,
     summary: pd.DataFrame | None,
-    strips: Sequence[tuple[str, bytes]] | None,
     limits: Limits,
-    *,
-    of_patients: bool,
 ) -> Section | None:
     """How SPARE weighted the training samples; strips of patients' pictures ask for care."""
     section = Section(
@@ -61,19 +58,28 @@ def spare(
             behind = table(medians.reset_index(), "Medians by target group", limits, file_name="distances.csv")
             caption = "Utility distance against similarity distance of the training samples, coloured by weight."
             section.figures.append(figure(chart, caption, behind))
+    return section if section.lead or section.figures else None
+
+
+def strips(
+    pictures: Sequence[tuple[str, bytes]] | None, limits: Limits, *, of_patients: bool
+) -> Section | None:
+    """Most and least weighted images of SPARE."""
+    if not pictures:
+        return None
+    section = Section("pictures", "What each group's model learned most and least from")
     room = limits.picture_bytes
-    for caption, png in strips or ():
+    for caption, png in pictures:
         room -= len(png)
         if room >= 0:
             address = "data:image/png;base64," + base64.b64encode(png).decode()
             section.pictures.append((clean_text(caption), address))
-    if strips and len(section.pictures) < len(strips):
-        section.flags.append(
-            f"{len(strips) - len(section.pictures)} rows of pictures are left out to keep the page small."
-        )
+    if len(section.pictures) < len(pictures):
+        left_out = len(pictures) - len(section.pictures)
+        section.flags.append(f"{left_out} rows of pictures are left out to keep the page small.")
     if section.pictures and of_patients:
         section.flags.append("This page shows patients' images: keep it where those may be kept.")
-    return section if section.lead or section.figures or section.pictures else None
+    return section
 
 
 def training(log: pd.DataFrame | None, limits: Limits) -> Section | None:
@@ -94,7 +100,7 @@ def cohort(fingerprint: Mapping[str, Any] | None, limits: Limits) -> Section | N
     """Who was in the cohort."""
     if not fingerprint:
         return None
-    section = Section("cohort", "Cohort")
+    section = Section("cohort", "Cohort", folded=True)
     plain: dict[str, Any] = {}
     for name, value in fingerprint.items():
         if isinstance(value, list) and not value:  # nothing of the kind was found
@@ -117,7 +123,7 @@ def environment(values: Mapping[str, Any] | None, command: str) -> Section | Non
     """Where it ran and how to run it again."""
     if not values and not command:
         return None
-    section = Section("environment", "Environment and how to reproduce this")
+    section = Section("environment", "Environment and how to reproduce this", folded=True)
     section.facts = facts({k: v for k, v in (values or {}).items() if k != "command"})
     section.code = "".join(ch for ch in command if ch.isprintable() or ch == "\n")
     return section

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from everygroup.audit.words import title_of
 from everygroup.figures import gaps_against_chance, pareto_front, utility_against_disparity
 from everygroup.figures.theme import clean_text, estimate, number
 from everygroup.report.blocks import Figure, Limits, Section, Table, figure, p_value, table
-from everygroup.report.reading import GAP, OVERALL, Reading, lower_is_better, title_of
+from everygroup.report.reading import GAP, OVERALL, Reading, lower_is_better
 from everygroup.report.rows import changes_table, texts, used
 
 # The gaps of the SPARE paper's tables stand beside the gap in the metric in front; all others are folded away.
 SHOWN_GAPS = ("eopp0_lab", "eopp1_lab", "eodds_lab")
 _CHANCE = ("chance", "chance_high", "detectable")
-_LEVEL = 0.05
 
 
-def tradeoff(reading: Reading, limits: Limits) -> Section | None:
-    """Utility against disparity of all methods, with those that no other method beats on both."""
+def tradeoff(reading: Reading, limits: Limits, first: str) -> Section | None:
+    """Utility against disparity of all methods, drawn for the attribute that comes first."""
     points = _points(reading)
     if points.empty or len(points["method"].unique()) < 2:
         return None
@@ -35,12 +35,6 @@ def tradeoff(reading: Reading, limits: Limits) -> Section | None:
     parts = [part for _, part in points.groupby("attribute", sort=False)]
     fronts = [pareto_front(_sign(reading) * part["utility"], part["disparity"]) for part in parts]
     points = pd.concat(parts).assign(front=np.concatenate(fronts))
-    for _, part in points.groupby("attribute", sort=False):
-        chart = utility_against_disparity(
-            part, utility=name, disparity=f"gap in {name}", lower_is_better=lower_is_better(reading.metric)
-        )
-        attribute = clean_text(part["attribute"].iloc[0])
-        section.row.append(figure(chart, f"{name} against the gap in it over {attribute}, with 95 % intervals."))
     shown = {
         "utility": [estimate(*row) for row in points[["utility", "utility_low", "utility_high"]].to_numpy()],
         "disparity": [estimate(*row) for row in points[["disparity", "disparity_low", "disparity_high"]].to_numpy()],
@@ -48,7 +42,16 @@ def tradeoff(reading: Reading, limits: Limits) -> Section | None:
     headings = {"attribute": "attribute", "method": "method", "utility": f"{name}, everybody", "disparity": "gap"}
     headings["front"] = "beaten by none"
     caption = f"{name} and the gap in it"
-    section.tables.append(table(points, caption, limits, headings=headings, shown=shown, file_name="tradeoff.csv"))
+    behind = table(points, caption, limits, headings=headings, shown=shown, file_name="tradeoff.csv")
+    drawn = points[points["attribute"] == first] if first in set(points["attribute"]) else points
+    _, part = next(iter(drawn.groupby("attribute", sort=False)))
+    attribute = clean_text(part["attribute"].iloc[0])
+    chart = utility_against_disparity(
+        part, utility=name, disparity=f"gap in {name}", lower_is_better=lower_is_better(reading.metric)
+    )
+    section.figures.append(
+        figure(chart, f"{name} against the gap in it over {attribute}, with 95 % intervals.", behind)
+    )
     return section
 
 
@@ -67,10 +70,11 @@ def gaps(reading: Reading, limits: Limits) -> Section | None:
         ],
     )
     front = rows[rows["metric"].isin((reading.metric, *SHOWN_GAPS))]
-    section.flags += _could_not_show(front[(front["metric"] == reading.metric) & (front["method"] == reading.method)])
-    drawn = _chance_figure(front, limits)
-    section.figures += [drawn] if drawn else []
-    section.tables.append(_gaps(front, "Gaps between groups", limits, "gaps.csv"))
+    behind = _gaps(front, "Gaps between groups", limits, "gaps.csv")
+    if len(front):
+        section.figures.append(_chance_figure(front, behind, limits))
+    else:
+        section.tables.append(behind)
     moved = reading.comparison[reading.comparison["group"] == GAP]
     caption = f"Change of the gaps against {clean_text(reading.baseline) or 'the baseline'}"
     if len(moved):
@@ -111,26 +115,13 @@ def _sign(reading: Reading) -> float:
     return -1.0 if lower_is_better(reading.metric) else 1.0
 
 
-def _chance_figure(rows: pd.DataFrame, limits: Limits) -> Figure | None:
-    if rows.empty:
-        return None
+def _chance_figure(rows: pd.DataFrame, behind: Table, limits: Limits) -> Figure:
     drawn = rows.assign(metric=[title_of(m) for m in rows["metric"]]).head(limits.groups)
     phone = gaps_against_chance(drawn, narrow=True) if limits.narrow else None
     words = "Gaps with 95 % intervals"
     if rows[list(_CHANCE)].notna().any(axis=None):
         words += ", beside the gaps that shuffled groups give and the smallest gap that this n could have shown"
-    return figure(gaps_against_chance(drawn), f"{words}.", narrow=phone)
-
-
-def _could_not_show(rows: pd.DataFrame) -> list[str]:
-    """Say where the data are too few: the gap is not beyond chance, and smaller than what could have been shown."""
-    unclear = (rows["p"] >= _LEVEL) | (rows["p"].isna() & ~(rows["low"] > 0))
-    return [
-        f"Over {clean_text(row['attribute'])}, the measured gap of {number(row['value'])} is not beyond chance, and "
-        f"gaps below {number(row['detectable'])} would often be missed with so few samples: neither a gap nor "
-        "its absence is shown."
-        for _, row in rows[unclear & (rows["detectable"] > rows["value"])].drop_duplicates("attribute").iterrows()
-    ]
+    return figure(gaps_against_chance(drawn), f"{words}.", behind, narrow=phone)
 
 
 def _gaps(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str) -> Table:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from everygroup.audit.verdicts import verdicts
+from everygroup.audit.words import title_of
 from everygroup.figures.theme import clean_text
 from everygroup.files import write_text
-from everygroup.report.answer import answer
 from everygroup.report.blocks import cell
 from everygroup.report.data_set import DATA_SET
 from everygroup.report.notes import LIMITS
-from everygroup.report.reading import AuditLike, Reading, summaries, title_of
+from everygroup.report.reading import AuditLike, Reading
 from everygroup.report.tables import gaps_table, groups_table, markdown_text
 
 _ASK = "**Question for the team:** "
@@ -67,7 +68,8 @@ def model_card(
     reading = Reading.of(audits, asked)
     name = clean_text(title) or reading.method or "this model"
     warnings = [str(text) for text in (fingerprint or {}).get("warnings", ())]
-    flags = list(dict.fromkeys(str(flag) for a in audits for flag in a.flags))
+    said = verdicts(reading.front)
+    flags = [str(flag) for flag in reading.flags]
     attributes = ", ".join(markdown_text(a) for a in dict.fromkeys(reading.table["attribute"]))
     parts = [
         _FRONT_MATTER,
@@ -117,11 +119,11 @@ def model_card(
         "95 % intervals, clustered by patient; the method of each is in summary.csv, beside its n.",
         "### Results",
         "#### Quantitative Analyses",
-        " ".join(markdown_text(sentence) for sentence in answer(reading)),
+        _list([f"{v.title}: {' '.join(v.sentences)}" for v in said.by_attribute]),
         groups_table(reading),
         gaps_table(reading),
         "#### Summary",
-        "\n\n".join(markdown_text(text) for text in summaries(audits)),
+        " ".join(markdown_text(text) for text in (said.headline, *said.unknown)),
         "## Environmental Impact",
         _facts({k: v for k, v in (environment or {}).items() if k in ("seconds", "device")}, None)
         or f"{_ASK}how long, and on what machines, was it trained?",

@@ -7,9 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from everygroup.audit.flags import Flag
+from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Limits, Link, Section, csv_address, facts, table, text_address
 from everygroup.report.reading import Reading
 
+_LEAN = "There was more than fits into one page: figures show fewer points and groups, and some downloads are left out."
 DEFINITIONS = (
     ("group", "One value of a sensitive attribute. Missing is its own value and takes no part in gaps."),
     ("cell", "A pair of label and group."),
@@ -48,11 +51,25 @@ INTERVALS = {
 }
 
 
-def method_notes(
-    reading: Reading, methods: Sequence[Mapping[str, Any]] | None, settings: Mapping[str, Any] | None, limits: Limits
-) -> Section | None:
+def heed(flags: Sequence[Flag]) -> Section | None:
+    """Everything to heed: the page's first screen has the gravest only."""
+    warned = [clean_text(flag) for flag in flags if flag.severity != "note"]
+    return Section("heed", "Everything to heed", flags=warned) if warned else None
+
+
+def asked(question: Mapping[str, Any], *, lean: bool) -> Section | None:
+    """What was asked, word for word; and whether the page had to be shortened, which it then says."""
+    section = Section("asked", "What was asked", facts=facts(question), folded=True)
+    if lean:
+        section.folded = False
+        section.intro.append(_LEAN)
+    return section if section.facts or section.intro else None
+
+
+def method_notes(reading: Reading, methods: Sequence[Mapping[str, Any]] | None, limits: Limits) -> Section | None:
     """How the numbers were computed, and what the methods are."""
-    section = Section("method", "Method notes")
+    section = Section("method", "Method notes", folded=True)
+    section.intro += [clean_text(flag) for flag in reading.flags if flag.severity == "note"]
     if "interval" in reading.table:
         kinds = reading.table["interval"].dropna().astype(str)
         used = [f"{kind} ({INTERVALS[kind]})" for kind in dict.fromkeys(kinds) if kind in INTERVALS]
@@ -60,15 +77,15 @@ def method_notes(
             section.intro.append(f"Intervals: {'; '.join(used)}. Each measurement names its own in the table of all.")
     if methods:
         section.tables.append(table(pd.DataFrame(list(methods)), "Methods", limits, file_name="methods.csv"))
-    if settings:
-        computed = pd.DataFrame(facts(settings), columns=["setting", "value"])
+    if reading.settings:
+        computed = pd.DataFrame(facts(reading.settings), columns=["setting", "value"])
         section.tables.append(table(computed, "How the numbers were computed", limits, file_name="audit-settings.csv"))
     return section if section.intro or section.tables else None
 
 
 def limits_and_definitions() -> Section:
     """What the numbers do not say, and the words used."""
-    return Section("limits", "Limits and definitions", list(LIMITS), facts=list(DEFINITIONS))
+    return Section("limits", "Limits and definitions", list(LIMITS), facts=list(DEFINITIONS), folded=True)
 
 
 def downloads(reading: Reading, texts: Mapping[str, tuple[str, str]], limits: Limits) -> Section:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from everygroup.figures import DARK_CSS
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Section
+from everygroup.report.brief import Brief
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ REPORT = Words()
 def render_page(
     title: str,
     *,
-    asked: Sequence[tuple[str, str]],
-    answer: Sequence[str],
-    flags: Sequence[str],
-    parts: Sequence[Section],
-    summaries: Sequence[str] = (),
+    asked: Sequence[tuple[str, str]] = (),
+    answer: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    parts: Sequence[Section] = (),
+    brief: Brief | None = None,
     lean: bool = False,
     words: Words = REPORT,
 ) -> str:
@@ -53,7 +54,7 @@ def render_page(
     answer : sentences
     flags : what to heed
     parts : sections
-    summaries : the audits' own words, folded away
+    brief : comes first where there is one
     lean : whether something had to be left out to keep the page small, which it then says
     words : headings
     """
@@ -70,8 +71,8 @@ def render_page(
         asked=asked,
         answer=answer,
         flags=flags,
-        summaries=summaries,
         parts=parts,
+        brief=brief,
         lean=lean,
         words=words,
         style=style,

@@ -9,13 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from everygroup.errors import OutputError, SettingsError
-from everygroup.figures.theme import metric_words
-from everygroup.metrics import metric_info
+from everygroup.audit.flags import Flag, ranked
+from everygroup.audit.words import direction
+from everygroup.errors import OutputError
 from everygroup.metrics.changes import gap_changes
 
-# What an audit notes on a group that cannot be compared.
-TOO_SMALL, ONE_CLUSTER = "n too small", "one patient or lesion"
 # Rows of an audit that are no group of patients.
 OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
 PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")
@@ -38,11 +36,17 @@ class AuditLike(Protocol):
         """Return the long rows of the change against a baseline, if there was one."""
 
     @property
-    def flags(self) -> Sequence[object]:
+    def flags(self) -> Sequence[Flag | str]:
         """Return what to heed."""
 
-    def summary(self) -> str:
-        """Return the audit as a person reads it on a terminal."""
+
+@dataclass(frozen=True)
+class Front:
+    """Table, comparison and settings of one method."""
+
+    table: pd.DataFrame
+    comparison: pd.DataFrame
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Reading:
     metric : the metric in front.
     metrics : all performance metrics.
     min_n : groups with fewer samples were left out; empty where that is not known.
+    settings : of the audit of the method in front.
+    flags : what to heed, of all audits, by severity.
     frames : the audit's further tables by name (`FRAMES`), with a column `method`; those without rows are left out.
     """
 
@@ -72,6 +78,8 @@ class Reading:
     metrics: list[str]
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     min_n: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
 
     @classmethod
     def of(cls, audits: Sequence[AuditLike], question: Mapping[str, Any]) -> Reading:
@@ -112,7 +120,30 @@ class Reading:
             if "attribute" in rows:
                 rows["attribute"] = rows["attribute"].replace(titles)
         min_n = next((str(s["min_n"]) for s in settings if s.get("min_n")), "")
-        return cls(table, comparison, cells, methods, method, baseline, metric, metrics, further, min_n)
+        own = [s for s, a in zip(settings, audits, strict=True) if method in set(_regular(a.table, "table")["method"])]
+        flags = ranked(flag for audit in audits for flag in audit.flags)
+        return cls(
+            table,
+            comparison,
+            cells,
+            methods,
+            method,
+            baseline,
+            metric,
+            metrics,
+            further,
+            min_n,
+            dict(own[-1] if own else settings[-1]),
+            flags,
+        )
+
+    @property
+    def front(self) -> Front:
+        """The method in front alone, as verdicts are made of it."""
+        compared = self.comparison[self.comparison["method"] == self.method]
+        if self.baseline:
+            compared = compared.assign(baseline=self.baseline)
+        return Front(self.table[self.table["method"] == self.method], compared, self.settings)
 
     def frame(self, name: str) -> pd.DataFrame:
         """Rows of a further table, of the method in front; no rows where there is none."""
@@ -144,44 +175,9 @@ class Reading:
         return pd.concat([rows[rows["metric"] == self.metric], rows[rows["metric"] != self.metric]])
 
 
-def summaries(audits: Sequence[AuditLike]) -> list[str]:
-    """Every audit in its own words, with the name of its method where there are several."""
-    texts = [audit.summary() for audit in audits]
-    if len(audits) < 2:
-        return texts
-    names = [" + ".join(dict.fromkeys(_regular(audit.table, "table")["method"])) for audit in audits]
-    return [f"{name}: {text}" if name else text for name, text in zip(names, texts, strict=True)]
-
-
-def title_of(metric: str) -> str:
-    """Return a metric's title for people."""
-    if metric.startswith("fate_"):
-        return f"FATE over {title_of(metric.removeprefix('fate_'))}"
-    try:
-        return metric_info(metric).title
-    except SettingsError:
-        return metric_words(metric)
-
-
 def lower_is_better(metric: str) -> bool:
     """Tell the direction of a metric; unknown ones count as scores."""
-    try:
-        return metric_info(metric).higher_is_better is False
-    except SettingsError:
-        return False
-
-
-def directionless(metric: str) -> bool:
-    """Tell whether neither more nor less of a metric is better, as for the share of an answer."""
-    try:
-        return metric_info(metric).higher_is_better is None
-    except SettingsError:
-        return False
-
-
-def comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep the groups that take part in gaps: not everybody together, not 'missing', not too small, not one patient."""
-    return rows[~rows["group"].isin([OVERALL, MISSING]) & ~rows["note"].isin([TOO_SMALL, ONE_CLUSTER])]
+    return direction(metric) is False
 
 
 def _everybody_once(rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from everygroup.audit.words import title_of
 from everygroup.figures.theme import clean_text, estimate, number
 from everygroup.report.blocks import Limits, Table, cell, p_value, table
-from everygroup.report.reading import GAP, Reading, title_of
+from everygroup.report.reading import GAP, Reading
 
 _LARGER = "Only the {shown} largest of {all} groups of {attribute} are drawn; the table and its download hold all."
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from everygroup.audit.words import title_of
 from everygroup.figures import change_against_baseline, metric_by_group
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Limits, Section, figure, table
-from everygroup.report.reading import PREFERRED, Reading, lower_is_better, title_of
+from everygroup.report.reading import PREFERRED, Reading, lower_is_better
 from everygroup.report.rows import changes_table, estimates_table, largest
 
 
 def by_group(reading: Reading, limits: Limits) -> Section:
-    """Performance by group: the metric in front drawn, the others folded away."""
+    """Performance by group: the metric in front drawn, the others as tables, folded away."""
     name = title_of(reading.metric)
     section = Section(
         "groups",
@@ -28,17 +29,14 @@ def by_group(reading: Reading, limits: Limits) -> Section:
         drawn, notes = largest(rows, limits)
         title = title_of(metric)
         whole = estimates_table(rows, f"{title} by group", metric, limits)
-        charts = []
-        if i <= limits.more_figures:
-            drawn = drawn.assign(metric=title)
-            phone = metric_by_group(drawn, title, narrow=True) if limits.narrow and i == 0 else None
-            chart = metric_by_group(drawn, title)
-            charts.append(figure(chart, f"{title} by group, with 95 % intervals.", narrow=phone))
         if i == 0:
-            section.figures, section.tables = charts, [whole]
+            drawn = drawn.assign(metric=title)
+            phone = metric_by_group(drawn, title, narrow=True) if limits.narrow else None
+            caption = f"{title} by group, with 95 % intervals."
+            section.figures.append(figure(metric_by_group(drawn, title), caption, whole, narrow=phone))
             section.intro += notes
         else:
-            section.more.append((title, charts, [whole]))
+            section.more.append((title, [], [whole]))
     complete = table(reading.table, "All measurements", limits, file_name="audit.csv")
     section.more.append(("Everything that was measured, as one table", [], [complete]))
     return section
@@ -66,8 +64,8 @@ def changes(reading: Reading, limits: Limits) -> Section | None:
     chart = change_against_baseline(drawn, **look)
     section.intro += notes
     caption = f"Paired change of {title} in every group, with 95 % intervals."
-    section.figures.append(figure(chart, caption, narrow=phone))
-    section.tables.append(changes_table(reading, rows, f"Change of {title} against {baseline}", limits, "changes.csv"))
+    behind = changes_table(reading, rows, f"Change of {title} against {baseline}", limits, "changes.csv")
+    section.figures.append(figure(chart, caption, behind, narrow=phone))
     everything = changes_table(reading, reading.comparison, "All changes", limits, "comparison.csv")
     section.more.append(("All metrics and gaps, as one table", [], [everything]))
     return section

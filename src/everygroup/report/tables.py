@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from everygroup.audit.words import title_of
 from everygroup.errors import OutputError
 from everygroup.figures.theme import clean_text, estimate
 from everygroup.files import write_text
 from everygroup.report.blocks import p_value
-from everygroup.report.reading import PREFERRED, AuditLike, Reading, title_of
+from everygroup.report.reading import PREFERRED, AuditLike, Reading
 
 Format = Literal["latex", "markdown"]
 Measured = AuditLike | Sequence[AuditLike] | Reading

@@ -10,17 +10,18 @@ import pandas as pd
 
 from everygroup.console import warn
 from everygroup.errors import OutputError
-from everygroup.figures.theme import clean_text
 from everygroup.files import write_text
 from everygroup.report import cells, criteria, curves, extras, gaps, notes, sections
-from everygroup.report.answer import answer
-from everygroup.report.blocks import FULL, LEAN, Limits, facts
+from everygroup.report.blocks import FULL, LEAN, Limits
+from everygroup.report.brief import brief_of
 from everygroup.report.model_card import model_card
-from everygroup.report.page import render_page
-from everygroup.report.reading import AuditLike, Reading, summaries
+from everygroup.report.page import Words, render_page
+from everygroup.report.reading import AuditLike, Reading
 from everygroup.report.tables import gaps_table, groups_table
 
 MAX_BYTES = 2_000_000
+BRIEF = Words(kind="everygroup brief", answer="The finding", answer_link="Brief", skip="Skip to the finding")
+WORDS = Words(answer="The finding", answer_link="Brief", skip="Skip to the finding")
 _COMMANDS = ("command", "how_to_reproduce")
 
 
@@ -96,8 +97,30 @@ def write_report(
     return Path(path)
 
 
+def write_brief(
+    path: Path | str, *, title: str, question: Mapping[str, Any], audit: AuditLike | Sequence[AuditLike]
+) -> Path:
+    """Write the brief alone: the first screen of the report as a file that prints on one or two pages.
+
+    Parameters
+    ----------
+    path, title, question, audit : as of `write_report`.
+
+    Raises
+    ------
+    OutputError
+        If the audit has no rows, or the file cannot be written.
+    """
+    reading = Reading.of(list(audit) if isinstance(audit, Sequence) else [audit], question)
+    page, _ = brief_of(reading.front, reading.flags, question, FULL)
+    write_text(path, render_page(title, brief=page, words=BRIEF))
+    return Path(path)
+
+
 def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limits: Limits, **given: Any) -> str:
     reading = Reading.of(audits, question)
+    brief, said = brief_of(reading.front, reading.flags, question, limits)
+    first = said.by_attribute[0].title if said.by_attribute else ""
     environment = given["environment"] or {}
     command = next((str(m[k]) for m in (environment, question) for k in _COMMANDS if m.get(k)), "")
     card = {"title": title, "question": question} | {k: given[k] for k in ("fingerprint", "methods", "environment")}
@@ -109,35 +132,24 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         "gaps.md": ("Gaps, Markdown", gaps_table(reading)),
     }
     parts = [
+        extras.strips(given["image_strips"], limits, of_patients=given["of_patients"]),
         sections.by_group(reading, limits),
         sections.changes(reading, limits),
-        curves.curves(reading, limits),
         cells.cells(reading, limits),
         cells.intersections(reading, limits),
+        gaps.gaps(reading, limits),
+        gaps.tradeoff(reading, limits, first),
+        curves.curves(reading, limits, first),
         criteria.criteria(reading, limits),
         criteria.sources(reading, limits),
-        gaps.tradeoff(reading, limits),
-        gaps.gaps(reading, limits),
-        extras.spare(
-            given["weights"],
-            given["weight_summary"],
-            given["image_strips"],
-            limits,
-            of_patients=given["of_patients"],
-        ),
+        extras.spare(given["weights"], given["weight_summary"], limits),
         extras.training(given["log"], limits),
         extras.cohort(given["fingerprint"], limits),
-        notes.method_notes(reading, given["methods"], getattr(audits[-1], "settings", None), limits),
+        notes.heed(reading.flags),
+        notes.asked({k: v for k, v in question.items() if k not in _COMMANDS}, lean=limits is LEAN),
+        notes.method_notes(reading, given["methods"], limits),
         notes.limits_and_definitions(),
         notes.downloads(reading, texts, limits),
         extras.environment({k: v for k, v in environment.items() if k not in _COMMANDS}, command),
     ]
-    return render_page(
-        title,
-        asked=facts({k: v for k, v in question.items() if k not in _COMMANDS}),
-        answer=answer(reading),
-        flags=list(dict.fromkeys(clean_text(str(flag)) for audit in audits for flag in audit.flags)),
-        summaries=[clean_text(text) for text in summaries(audits)],
-        parts=[part for part in parts if part is not None],
-        lean=limits is LEAN,
-    )
+    return render_page(title, brief=brief, parts=[part for part in parts if part is not None], words=WORDS)

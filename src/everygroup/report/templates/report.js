@@ -28,7 +28,7 @@
     });
     table.tBodies[0].append(...rows);
   };
-  for (const table of document.querySelectorAll("table")) {
+  for (const table of document.querySelectorAll("table:not(.signed)")) {
     if (table.tBodies[0].rows.length < 2) continue;
     Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
       const button = document.createElement("button");
