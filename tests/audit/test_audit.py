@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from everygroup.audit import Audit, audit, audit_arrays
-from everygroup.audit.flags import Flag
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics import auc, balanced_accuracy, eodds, eopp1, macro_f1
 
@@ -182,15 +181,12 @@ def test_classes_never_answered_are_flagged() -> None:
     assert "its precision is counted as 0 in macro precision." in lab
 
 
-def test_a_gap_no_larger_than_chance_is_flagged(make) -> None:
-    words = "group: the measured gap in Balanced accuracy is no larger than chance alone often gives (permutation p = "
-    chance = audit(make(gap=0.0, seed=1), n_boot=100, attributes=["group"])
+def test_the_summary_says_whether_a_gap_is_beyond_chance(make) -> None:
+    chance = audit(make(gap=0.0, seed=1), n_boot=100, attributes=["group"], metrics=["balanced_accuracy"])
     p = chance.table.set_index(["group", "metric"]).loc[("gap", "balanced_accuracy"), "p"]
-    told = Flag("note", f"{words}{p:.2f}).", "group", "balanced_accuracy")
-    assert p > 0.05 and told in chance.flags
-    assert not any(str(f).startswith(words) for f in audit(make(), n_boot=100).flags)
-    # five shuffles cannot tell
-    assert not any(str(f).startswith(words) for f in audit(make(gap=0.0, seed=1), n_boot=5).flags)
+    assert p > 0.05 and f"cannot be told apart from chance (p = {p:.3f})" in chance.summary()
+    clear = audit(make(), n_boot=100, attributes=["group"], metrics=["balanced_accuracy"])
+    assert "unlikely to be chance (p = 0.010)" in clear.summary()
 
 
 def test_rare_classes_are_listed(make) -> None:
@@ -265,12 +261,15 @@ def test_files_and_summary(make, tmp_path: Path) -> None:
     assert {"summary", "flags", "settings", *result.frames()} == set(loaded)
     assert loaded["table"][0]["n_positive"] is None
     assert all(set(flag) == {"severity", "text", "attribute", "metric"} for flag in loaded["flags"])
-    assert "balanced accuracy is lowest in old" in result.summary() and "permutation p = " in result.summary()
+    assert loaded["summary"] == result.summary() and "averaged over the classes in the group old" in result.summary()
 
 
 def test_summary_without_flags(make) -> None:
-    assert audit(make(), n_boot=5, attributes=["group"]).summary().endswith("undefined values.")
-    assert "things to heed, the first" in audit(make(split="train", scores=False), n_boot=5).summary()
+    assert audit(make(), n_boot=5, attributes=["group"]).summary().endswith("(p = 0.167).")
+    assert (
+        "1 thing to heed, the first: These are the training samples"
+        in audit(make(split="train", scores=False), n_boot=5).summary()
+    )
 
 
 def test_mistakes_are_named(make, changed) -> None:

@@ -40,7 +40,7 @@ def test_values_are_those_of_the_metrics() -> None:
     ]
     assert (rates["interval"] == "wilson").all()
     assert set(found.intersections["metric"]) == {"sub_auroc", "fpr_at_tpr", "tpr_at_tpr", "normals_fpr", "normals_tpr"}
-    assert found.settings["headline"] == "auc" and "AUC" in found.summary()
+    assert found.settings["headline"] == "auc" and "of 100" in found.summary()
 
 
 def test_a_shifted_group_is_found_and_the_baseline_compared() -> None:

@@ -41,7 +41,7 @@ def test_values_are_those_of_the_metrics() -> None:
     unknown = np.isnan(y).sum(axis=0)
     assert found.settings["n_unknown"] == dict(zip(LABELS, unknown.tolist(), strict=True))
     assert sum("have no known label" in flag for flag in map(str, found.flags)) == 3
-    assert found.settings["headline"] == "label_macro_f1" and "F1 (mean over labels)" in found.summary()
+    assert found.settings["headline"] == "label_macro_f1" and "of 100 cases" in found.summary()
 
 
 def test_a_label_missed_in_one_group_is_found_and_compared() -> None:

@@ -54,7 +54,7 @@ def test_every_estimate_has_n_and_an_interval_and_every_gap_a_p(result: Audit) -
     assert gaps["p"].between(0, 1).all()
     assert gaps.loc[("sex", "bias"), "p"] < 0.01 and gaps.loc[("sex", "conditional_residual_gap"), "p"] < 0.01
     assert gaps.loc[("site", "bias"), "p"] > 0.05
-    assert result.settings["headline"] == "mae" and "mean absolute error is highest in m" in result.summary()
+    assert result.settings["headline"] == "mae" and "Is off by 5.5 in the group m (sex)" in result.summary()
     assert set(table["metric"]) == {i.name for i in METRICS}
 
 

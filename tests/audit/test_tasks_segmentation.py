@@ -96,7 +96,7 @@ def test_scores_measured_before_with_size() -> None:
     assert found.value("sex", "a", "dice") == pytest.approx(np.nanmean(measured[:100]), abs=1e-12)
     assert set(found.comparison["metric"]) == {"dice", "hd95", "dice_size_adjusted"}
     alone = audit_segmentation({"hd95": [1.0, 2.0] * 20}, sensitive_features=["a", "b"] * 20, n_boot=50)
-    assert alone.settings["headline"] == "hd95" and "HD95 is highest in b" in alone.summary()
+    assert alone.settings["headline"] == "hd95" and "Its HD95 is 2.00 in the group b" in alone.summary()
 
 
 def test_empty_masks_may_be_left_out() -> None:

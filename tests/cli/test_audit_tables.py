@@ -41,7 +41,7 @@ def audit(everygroup: Run, tmp_path: Path, frame: pd.DataFrame) -> Callable[...,
         table = frame.copy()
         changed = None if edit is None else edit(table)
         (table if changed is None else changed).to_csv(tmp_path / "t.csv", index=False, **csv)
-        code, output = everygroup("audit", tmp_path / "t.csv", "--out", tmp_path / "out", *QUICK, *options)
+        code, output = everygroup("audit", tmp_path / "t.csv", "--out", tmp_path / "out", *QUICK, "-v", *options)
         assert "Traceback" not in output
         return code, " ".join(output.split())
 
@@ -366,7 +366,7 @@ def test_an_empty_cell_is_named_by_its_row_in_the_file(audit: Callable[..., tupl
 def test_a_verdict_is_told_only_where_the_gap_and_groups_clearly_moved(
     gap: tuple[float, ...], second: tuple[float, ...], said: str
 ) -> None:
-    from everygroup.cli.audit_show import _change_cell, _judged
+    from everygroup.cli.audit_tables import _change_cell, _judged
 
     rows = [("a", 0.2, 0.1, 0.3, ""), ("b", *second, ""), ("gap", *gap, "trade")]
     changes = pd.DataFrame(rows, columns=["group", "change", "low", "high", "note"])

@@ -8,10 +8,9 @@ from typing import Any
 
 from everygroup.audit.attribute import Overall, attribute_rows, difference_rows, overall_values
 from everygroup.audit.engine import Plan
-from everygroup.audit.flags import Flag, chance_flags, part_flags, ranked, size_flags, undefined_flags
+from everygroup.audit.flags import Flag, part_flags, ranked, size_flags, undefined_flags
 from everygroup.audit.measurement import Measurement
 from everygroup.audit.result import FRAMES, Audit, frame_of
-from everygroup.metrics.changes import everyone_worse
 from everygroup.metrics.families import Index
 
 
@@ -70,7 +69,7 @@ class Collector:
         if m.partition.title:
             self._titles[m.partition.attribute] = m.partition.title
         shown = m.metrics if self.shown is None else self.shown
-        self.flags += [*size_flags(m), *flags, *undefined_flags(m, shown), *chance_flags(m, self.headline)]
+        self.flags += [*size_flags(m), *flags, *undefined_flags(m, shown)]
         self.flags += part_flags(m, shown)
         if m.part:
             metrics = [name for name in m.of_part if name in shown]
@@ -107,9 +106,7 @@ class Collector:
             how["resampled_part"] = self._parts
         if self._titles:
             how["titles"] = self._titles
-        worse = everyone_worse(frames["comparison"], self.headline)
-        told = [*([Flag("caution", worse, metric=self.headline)] if worse else []), *self.flags]
-        flags = tuple(self._titled(flag) for flag in ranked(told))
+        flags = tuple(self._titled(flag) for flag in ranked(self.flags))
         return Audit(flags=flags, settings=how | dict(settings or {}), **frames)
 
     def _titled(self, flag: Flag) -> Flag:

@@ -178,8 +178,7 @@ def comparison_rows(
             verdict = levelling_down(theirs[slots], ours[slots], higher_is_better=better)
         out.append(_row(part, "gap", metric, gaps, moved, int(part.n[slots].sum()), verdict))
         if verdict == "levelled down" and gaps[0] < gaps[1]:
-            text = _levelled(part, metric, slots, gaps, moved, (ours, theirs), (low, high), bool(better))
-            flags.append(Flag("caution", text, part.attribute, metric))
+            flags.append(_levelled(part, metric, slots, gaps, moved, (ours, theirs), (low, high), bool(better)))
     if len(part.comparable) >= 2:
         at = list(part.comparable)
         count, fewest = int(part.n[at].sum()), part.clusters[at].min()
@@ -246,8 +245,8 @@ def _levelled(
     values: tuple[Array, Array],
     limits: tuple[Array, Array],
     higher_is_better: bool,
-) -> str:
-    """Say that a gap fell while no group gained, and whether the gap's fall and a group's loss are more than noise."""
+) -> Flag:
+    """Say that a gap fell while no group gained; a caution where a group's loss is more than noise."""
     ours, theirs = values
     fell = f"The gap in {metric_info(metric).title} fell from {gaps[1]:.3f} to {gaps[0]:.3f}, but"
     of_each = "; ".join(f"{part.names[s]} {theirs[s]:.3f} to {ours[s]:.3f}" for s in slots)
@@ -255,7 +254,8 @@ def _levelled(
     lost = clear_verdict("levelled down", changes, higher_is_better=higher_is_better)
     unclear = clear_direction(*moved, lower=True) != 1
     if lost and not unclear:
-        return f"{part.attribute}: levelled down. {fell} no group gained: {of_each}."
+        text = f"{part.attribute}: levelled down. {fell} no group gained: {of_each}."
+        return Flag("caution", text, part.attribute, metric)
     if lost:
         down = "fell" if higher_is_better else "rose"
         names = ", ".join(
@@ -263,14 +263,16 @@ def _levelled(
             for s, limit in zip(slots, changes, strict=True)
             if clear_direction(*limit, lower=not higher_is_better) == -1
         )
-        return (
+        text = (
             f"{part.attribute}: {fell} this is {NO_CLEAR_CHANGE}, no group gained, and the value of {names} clearly "
             f"{down}: {of_each}."
         )
+        return Flag("caution", text, part.attribute, metric)
     all_fell = ((ours[slots] < theirs[slots]) if higher_is_better else (ours[slots] > theirs[slots])).all()
     verb = ("fell", "rose") if higher_is_better else ("rose", "fell")
     every = f"every group {verb[0]}" if all_fell else f"some groups {verb[0]} and none {verb[1]}"
-    return f"{part.attribute}: {fell} point estimates of {every}, within the noise: {of_each}."
+    text = f"{part.attribute}: {fell} point estimates of {every}, within the noise: {of_each}."
+    return Flag("note", text, part.attribute, metric)
 
 
 def _auc_test(y_true: Index, scores: tuple[Array, Array], cluster: Index) -> dict[str, Any]:

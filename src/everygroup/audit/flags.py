@@ -97,20 +97,6 @@ def split_flags(of_row: pd.Series, units: pd.Series) -> list[Flag]:
     return [*flags, Flag("stop" if train.any() else "caution", text)]
 
 
-def chance_flags(m: Measurement, metric: str) -> list[Flag]:
-    """A plain sentence where the gap in the leading metric is no larger than those of shuffled groups."""
-    p = m.p.get(metric, float("nan"))
-    # with fewer shuffles no gap could reach the limit, however large it is
-    if 1 / (1 + m.plan.n_boot) > CHANCE_P or not p > CHANCE_P:
-        return []
-    attribute = m.partition.attribute
-    text = (
-        f"{attribute}: the measured gap in {metric_info(metric).title} is no larger than chance alone often gives "
-        f"(permutation p = {p:.2f})."
-    )
-    return [Flag("note", text, attribute, metric)]
-
-
 def part_flags(m: Measurement, shown: Sequence[str]) -> list[Flag]:
     """A plain sentence where only a part of very many patients was resampled."""
     if not set(shown) & set(m.of_part):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from everygroup.audit.words import Saying, direction, of_group, saying, title_of
+from everygroup.audit.words import Saying, direction, of_group, saying, words_of
 from everygroup.metrics.changes import clear_direction, gap_changes
 
 _NO_GROUP = ("overall", "gap", "worst", "missing")
@@ -24,6 +24,7 @@ class Moves:
     metric, told : which, and how it is said.
     baseline : its name.
     better, worse, same : groups by what their intervals show.
+    all_worse : whether every group got worse, and more than by noise: each of them clearly, or everybody together.
     most : attribute, group, value before and now of the group that lost most (or gained least).
     gap : what the intervals show about the gap of one attribute; empty over several attributes.
     """
@@ -34,13 +35,9 @@ class Moves:
     better: int
     worse: int
     same: int
+    all_worse: bool
     most: tuple[str, str, float, float]
     gap: str = ""
-
-    @property
-    def all_worse(self) -> bool:
-        """Whether several groups were compared and every one got worse."""
-        return self.worse > 1 and not self.better and not self.same
 
     @property
     def sentence(self) -> str:
@@ -75,8 +72,7 @@ class Moves:
     def _what(self) -> str:
         if not self.told.counted:
             return self.told.short
-        title = title_of(self.metric)
-        return f"{self.told.short} ({title if title.startswith('AUC') else title.lower()})"
+        return f"{self.told.short} ({words_of(self.metric)})"
 
 
 def moves(
@@ -103,8 +99,12 @@ def moves(
     baseline = str(most["baseline"]) if "baseline" in rows and pd.notna(most["baseline"]) else ""
     name = "the baseline" if baseline in ("", "baseline") else baseline
     counts = (moved.count(1), moved.count(-1), moved.count(0))
+    together = own[own["group"] == "overall"]
+    clearly = any(clear_direction(*ends, lower=lower) == -1 for ends in together[["low", "high"]].to_numpy()[:1])
+    all_worse = direction(metric) is not None and len(moved) > 1 and bool((loss > 0).all())
+    all_worse = all_worse and (clearly or moved.count(-1) == len(moved))
     gap = "" if attribute is None else _gap(comparison, own)
-    return Moves(metric, saying(metric, settings), name, *counts, where, gap)
+    return Moves(metric, saying(metric, settings), name, *counts, all_worse, where, gap)
 
 
 def _gap(comparison: pd.DataFrame, own: pd.DataFrame) -> str:

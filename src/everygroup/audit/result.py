@@ -13,10 +13,8 @@ from typing import Any
 import pandas as pd
 
 from everygroup.audit.flags import Flag, ranked
-from everygroup.audit.partition import TOO_SMALL
+from everygroup.audit.verdicts import in_short, verdicts
 from everygroup.files import plain, safe_csv, write_json
-from everygroup.metrics import metric_info
-from everygroup.metrics.changes import everyone_worse, gap_changes
 
 _RUN = ("data_set", "method", "seed")
 COLUMNS = (
@@ -107,16 +105,13 @@ class Audit:
 
     def value(self, attribute: str, group: str, metric: str) -> float:
         """One value of the table; NaN where there is no such row."""
-        row = self._row(attribute, group, metric)
-        return float("nan") if row is None else float(row["value"])
+        rows = self.table
+        own = rows[(rows["attribute"] == attribute) & (rows["group"] == group) & (rows["metric"] == metric)]
+        return float("nan") if own.empty else float(own["value"].iloc[0])
 
     def summary(self) -> str:
-        """Plain sentences: the worst group and the gap, and what changed or should be heeded.
-
-        Where every group got worse against the baseline, that is said first.
-        """
-        worse = everyone_worse(self.comparison, self.headline)
-        return " ".join(s for s in (worse, self._first_sentence(), self._second_sentence()) if s)
+        """Plain sentences: what was found first, what changed, and how much is to be heeded (`verdicts` has more)."""
+        return in_short(verdicts(self), [flag for flag in self.flags if flag.severity != "note"])
 
     def heeding(self, flags: Iterable[Flag | str]) -> Audit:
         """The audit with further things to heed, which come first within their severity."""
@@ -154,77 +149,10 @@ class Audit:
         write_json(path, self.to_dict())
         return Path(path)
 
-    def _row(self, attribute: str, group: str, metric: str) -> dict[str, Any] | None:
-        return _find(self.table, attribute, group, metric)
-
     @property
     def headline(self) -> str:
-        """The metric that the two sentences are about."""
+        """The metric that leads."""
         return str(self.settings["headline"])
-
-    def _headline(self) -> str | None:
-        """The first attribute that has a gap in the leading metric."""
-        rows = self.table[(self.table["group"] == "gap") & (self.table["metric"] == self.headline)]
-        rows = rows.dropna(subset="value")
-        return None if rows.empty else str(rows["attribute"].iloc[0])
-
-    def _first_sentence(self) -> str:
-        attribute = self._headline()
-        if attribute is None:
-            return "No two groups are large enough to be compared."
-        gap, worst = self._row(attribute, "gap", self.headline), self._row(attribute, "worst", self.headline)
-        assert gap is not None
-        info = metric_info(self.headline)
-        what = info.words
-        if self.headline == "sensitivity" and self.settings.get("positive"):
-            what = f"sensitivity for {self.settings['positive']}"
-        by = self.settings.get("titles", {}).get(attribute, attribute)
-        p = (
-            ""
-            if pd.isna(gap["p"])
-            else f", permutation p {'< 0.001' if gap['p'] < 0.001 else '= ' + format(gap['p'], '.3f')}"
-        )
-        between = f"the gap between the groups is {_number(gap)}{p}."
-        if worst is None:
-            return f"By {by}, {between.replace('the gap', f'the gap in {what}', 1)}"
-        place = {True: "lowest", False: "highest", None: "furthest from its best value"}[info.higher_is_better]
-        name = str(worst["note"]).removeprefix("worst group: ")
-        # the interval of the row 'worst' is that of the lowest of all groups, not that of this group
-        own = self._row(attribute, name, self.headline) or worst
-        among = self._among(attribute)
-        count = f"n = {own['n']}" if pd.isna(own["trials"]) else f"{own['successes']} of {own['trials']}"
-        return f"By {by}, {what} is {place} in {name} ({_number(own)}, {count}{among}), and {between}"
-
-    def _among(self, attribute: str) -> str:
-        """Which groups were looked at, where some were too small."""
-        rows = self.table[(self.table["attribute"] == attribute) & (self.table["metric"] == self.headline)]
-        min_n = self.settings.get("min_n")
-        return f"; among groups with n >= {min_n}" if min_n and (rows["note"] == TOO_SMALL).any() else ""
-
-    def _second_sentence(self) -> str:
-        attribute = self._headline()
-        row = None if attribute is None else _find(self.comparison, attribute, "gap", self.headline)
-        if row is not None:
-            direction = "rose" if row["change"] > 0 else "fell" if row["change"] < 0 else "stayed, changing"
-            return (
-                f"Against the baseline this gap {direction} by {abs(row['change']):.3f} (95 % interval of the change "
-                f"{row['low']:.3f} to {row['high']:.3f}): {gap_changes(self.comparison, row)}."
-            )
-        if self.flags:
-            count = len(self.flags)
-            return f"{count} thing{'s' if count > 1 else ''} to heed, the first: {self.flags[0]}"
-        return "Nothing to heed was found in group sizes and undefined values."
-
-
-def _find(table: pd.DataFrame, attribute: str, group: str, metric: str) -> dict[str, Any] | None:
-    if table.empty:
-        return None
-    rows = table[(table["attribute"] == attribute) & (table["group"] == group) & (table["metric"] == metric)]
-    return None if rows.empty else {str(k): v for k, v in rows.iloc[0].items()}
-
-
-def _number(row: dict[str, Any]) -> str:
-    return f"{row['value']:.3f}, 95 % interval {row['low']:.3f} to {row['high']:.3f}"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,8 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from everygroup.audit.findings import Finding, Measured, findings, leading, n_text, too_small
 from everygroup.audit.moves import Moves, moves
 from everygroup.audit.words import FALSE_ALARM, LEVEL, MISSED, listed, plain_number
@@ -30,7 +28,8 @@ class Verdict:
     attribute, title : the column, and what it is called.
     lead : the finding that comes first; None where no two groups can be compared.
     other : the finding on the other side (false alarms beside missed cases), or the next one.
-    sentences : in order, ready to be read.
+    sentences : in order, ready to be read; among them
+    change : against the baseline, empty without one.
     small : groups that could not be compared, with their n.
     """
 
@@ -39,6 +38,7 @@ class Verdict:
     lead: Finding | None
     other: Finding | None
     sentences: tuple[str, ...]
+    change: str = ""
     small: tuple[tuple[str, float], ...] = ()
 
 
@@ -87,12 +87,12 @@ def _verdict(
         sizes = listed([f"{group} ({n_text(n)})" for group, n in small])
         because = f": {sizes}" if sizes else ""
         said = f"No two groups of {title} are large enough to be compared{because}."
-        return Verdict(attribute, title, None, None, (said,), small)
+        return Verdict(attribute, title, None, None, (said,), small=small)
     lead, other = found[0], _other(found)
     sentences = [lead.sentence, *([other.sentence] if other else [])]
     changes = [moves(audit.comparison, f.metric, attribute, audit.settings) for f in (lead, other) if f]
-    sentences += [change.short for change in changes if change][:1]
-    return Verdict(attribute, title, lead, other, tuple(sentences), small)
+    change = next((change.short for change in changes if change), "")
+    return Verdict(attribute, title, lead, other, tuple(filter(None, (*sentences, change))), change, small)
 
 
 def _other(found: Sequence[Finding]) -> Finding | None:
@@ -171,10 +171,12 @@ def _about(x: float) -> str:
     return f"{x:.0f}" if x >= 1 else f"{x:.1g}"
 
 
-def summary(audit: Measured, heed: pd.Index | Sequence[str] = ()) -> str:
-    """Return the audit in two or three sentences, with the number of things to heed."""
-    said = verdicts(audit)
-    change = [said.moved.sentence] if said.moved and not said.moved.all_worse else []
+def in_short(said: Verdicts, heed: Sequence[object]) -> str:
+    """Return the audit in two or three sentences: what comes first, what moved, the first of the things to heed."""
+    first = said.by_attribute[0] if said.by_attribute else None
+    changed = [first.change or said.moved.sentence] if first and said.moved else []
+    if first and said.moved and said.moved.all_worse:
+        changed = list(first.sentences[:1])
     count = len(heed)
     more = [f"{count} thing{'s' if count > 1 else ''} to heed, the first: {heed[0]}"] if count else []
-    return " ".join([said.headline, *change, *more])
+    return " ".join([said.headline, *changed, *more])

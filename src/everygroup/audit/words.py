@@ -104,7 +104,8 @@ def saying(metric: str, settings: Mapping[str, Any]) -> Saying:
         "subset_accuracy": Saying(WRONG, "Has at least one label wrong in", "cases", "wrong answers", turned=True),
         "hamming_loss": Saying(WRONG, "Is wrong in", "labels", "wrong labels"),
         "auc": Saying(
-            QUALITY, "Ranks wrongly", f"pairs of a case with and one without the disease{mean}", "wrongly ranked pairs",
+            QUALITY, "Ranks wrongly", "pairs of cases of different classes" if several else "pairs of a sick and a "
+            "healthy case", "wrongly ranked pairs",
             turned=True,
         ),
         "mae": Saying(WRONG, "Is off by", unit_of(settings), "mean error", counted=False),
@@ -112,7 +113,7 @@ def saying(metric: str, settings: Mapping[str, Any]) -> Saying:
     found = rates.get(_SAME.get(base, base))
     if found is not None:
         return found
-    title = title_of(metric)
+    title = words_of(metric)
     loss = base in ("brier", "nll", "ece", "ece_adaptive", "mean_entropy", "aurc")
     return Saying(CALIBRATION if loss else QUALITY, f"Its {title} is", "", title, counted=False)
 
@@ -174,6 +175,14 @@ def title_of(metric: str) -> str:
         return metric_info(metric).title
     except SettingsError:
         return metric.replace("_", " ")
+
+
+def words_of(metric: str) -> str:
+    """Return a metric's title within a sentence."""
+    try:
+        return metric_info(metric).words
+    except SettingsError:
+        return title_of(metric)
 
 
 def direction(metric: str) -> bool | None:

@@ -168,8 +168,18 @@ def audit(
         ),
     ] = None,
     report: Annotated[
-        bool, typer.Option(help="Write report.html, model-card.md and tables too.", rich_help_panel=_RESULT)
+        bool,
+        typer.Option(help="Write brief.html, report.html, model-card.md and tables too.", rich_help_panel=_RESULT),
     ] = True,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Print every number and everything to heed, not one screen.",
+            rich_help_panel=_RESULT,
+        ),
+    ] = False,
 ) -> None:
     """Measure performance in every group, the gaps between groups, and how certain all this is.
 
@@ -185,7 +195,7 @@ def audit(
     """
     from everygroup.audit.door import audit_table
     from everygroup.audit.gates import Gate
-    from everygroup.cli.audit_show import show
+    from everygroup.cli.audit_show import show, show_files
     from everygroup.console import clear_warnings
     from everygroup.tables import file_of
 
@@ -221,11 +231,10 @@ def audit(
         min_n=min_n,
         interval=interval.value,
     )
-    show(result)
+    show(result, verbose=verbose)
     outcomes, wrong = judged(result, limits)
     asked = result.settings["asked"] | {f"gate {i}": str(outcome) for i, outcome in enumerate(outcomes, 1)}
-    for written in write(result, folder, asked, pages=report):
-        say(f"Wrote {written}")
+    show_files(write(result, folder, asked, pages=report))
     if wrong is not None:
         raise wrong
     check(outcomes, folder)
@@ -243,11 +252,12 @@ def write(result: Audit, folder: Path, asked: dict[str, Any], *, pages: bool = T
     """Write everything an audit leaves behind, and return the files; without `pages` the numbers alone."""
     if not pages:
         return result.write(folder)
-    from everygroup.report import write_model_card, write_report, write_tables
+    from everygroup.report import write_brief, write_model_card, write_report, write_tables
 
     title = f"Audit of {asked['predictions']}"
     return [
         *result.write(folder),
+        write_brief(folder / "brief.html", title=title, question=asked, audit=result),
         write_report(folder / "report.html", title=title, question=asked, audit=result),
         write_model_card(folder / "model-card.md", result, title=title, question=asked),
         *write_tables(folder, result),

@@ -101,28 +101,6 @@ def gap_verdict(comparison: pd.DataFrame, gap: Mapping[Any, Any]) -> str:
     return {1: "reduced", -1: "increased", 0: "no clear change"}[moved]
 
 
-def everyone_worse(comparison: pd.DataFrame, metric: str) -> str:
-    """Say that every group that can be compared, of all attributes, got worse in a metric; empty where it is not so."""
-    if comparison.empty:
-        return ""
-    info = metric_info(metric)
-    rows = comparison[(comparison["metric"] == metric) & ~comparison["note"].isin(_NOT_COMPARED)]
-    groups, overall = rows[~rows["group"].isin(_NO_GROUP)].dropna(subset="change"), rows[rows["group"] == "overall"]
-    if info.higher_is_better is None or len(groups) < 2 or overall.empty:
-        return ""
-    worse = groups["change"] < 0 if info.higher_is_better else groups["change"] > 0
-    if not worse.all():
-        return ""
-    before, after, change, low, high = (
-        float(overall.iloc[0][c]) for c in ("baseline_value", "value", "change", "low", "high")
-    )
-    return (
-        f"Against the baseline {len(groups)} of {len(groups)} groups got worse in {info.words}; of all samples "
-        f"together it went from {before:.3f} to {after:.3f} (change {change:+.3f}, 95 % interval {low:+.3f} to "
-        f"{high:+.3f})."
-    )
-
-
 def _groups_of(comparison: pd.DataFrame, gap: Mapping[Any, Any]) -> tuple[bool | None, list[tuple[float, float]]]:
     """Whether higher is better (None for neither), and the changes' intervals in the groups that a gap is between."""
     rows = comparison

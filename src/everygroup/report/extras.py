@@ -61,9 +61,7 @@ def spare(
     return section if section.lead or section.figures else None
 
 
-def strips(
-    pictures: Sequence[tuple[str, bytes]] | None, limits: Limits, *, of_patients: bool
-) -> Section | None:
+def strips(pictures: Sequence[tuple[str, bytes]] | None, limits: Limits, *, of_patients: bool) -> Section | None:
     """Most and least weighted images of SPARE."""
     if not pictures:
         return None
