@@ -90,7 +90,7 @@ def moves(
     lower = direction(metric) is False
     moved = [clear_direction(low, high, lower=lower) for low, high in zip(rows["low"], rows["high"], strict=True)]
     loss = rows["change"].astype(float) * (1 if lower else -1)
-    most = rows.loc[loss.idxmax()]
+    most = rows.iloc[int(loss.to_numpy().argmax())]
     titles = settings.get("titles", {})
     where = (
         str(titles.get(most["attribute"], most["attribute"])), str(most["group"]),
