@@ -45,7 +45,7 @@ TABLES: dict[str, tuple[Edit, list[str]]] = {
     "one class only": (setting("label", "ill"), ["fewer than two classes"]),
     "duplicate ids": (setting("image_id", "p001", slice(0, 3)), ["p001", "row"]),
     "rows without images": (setting("image_id", "nobody", slice(7, 8)), ["nobody", "--on-bad-image skip"]),
-    "a word among the ages": (setting("age", "old", slice(2, 3)), ["'old'", "'age'", "Row 4"]),
+    "a word among the ages": (setting("age", "old", slice(2, 3)), ["'old'", "'age'", "row 4"]),
     "no rows": (lambda t: t.iloc[:0], ["no rows"]),
     "few patients": (setting("patient_id", "one"), ["Only 1 patients"]),
 }

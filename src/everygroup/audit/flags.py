@@ -118,8 +118,8 @@ def size_flags(m: Measurement) -> list[Flag]:
 
     if part.n_missing:
         add(
-            f"{part.n_missing} of {int(part.n.sum())} samples have no value; they are shown as 'missing' and left out "
-            "of gaps."
+            f"{part.n_missing} of {int(part.n.sum())} samples have no value that makes a group; they are shown as "
+            "'missing' and left out of gaps."
         )
     for s, name in enumerate(part.names):
         if name == "missing" or s in part.comparable:

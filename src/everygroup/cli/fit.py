@@ -41,6 +41,7 @@ def fit(
     from everygroup.benchmark import RunFolder, preflight
     from everygroup.benchmark import run as train_and_audit
     from everygroup.cohort import forgotten_unit, split_cohort
+    from everygroup.cohort.spellings import refuse_spellings
     from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
 
@@ -49,6 +50,8 @@ def fit(
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
     cohort = read_cohort(source, plan.reading, workers=workers)
     cohort.rule.refuse_numbers(cohort.table)
+    if not plan.as_they_are:
+        refuse_spellings(cohort)
     for text in (*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table)):  # before what they may make fail
         warn(text)
     split = split_cohort(cohort, seed=plan.split_seed)

@@ -56,6 +56,7 @@ class RunKeys(BaseModel):
     preset: str = option("standard", f"starting values: {', '.join(PRESETS)} (paper: Xu et al. 2026)")
     split_seed: int | None = option(None, "another seed for the split alone", ge=0, otherwise="that of --seed")
     n_boot: int = option(1000, "bootstrap replicates of the audit", ge=10)
+    as_they_are: bool = option(False, "train although some values look like one in several spellings (F and f)")
     imports: Names = option(
         (), "Python file of a method of your own; importing it runs its code", metavar="FILE", flag="--import"
     )
@@ -74,6 +75,8 @@ class Plan:
     reading : Reading
         Options of `everygroup.read_cohort`.
     split_seed, n_boot : int
+    as_they_are : bool
+        Whether values that look like one in several spellings are trained on as they are.
     imports : tuple of (path, hash of the content)
         Imported files of methods.
     """
@@ -85,6 +88,7 @@ class Plan:
     reading: Reading
     split_seed: int
     n_boot: int
+    as_they_are: bool = False
     imports: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +100,7 @@ class Plan:
             "compare": self.compare or ["none"],
             "split_seed": self.split_seed,
             "n_boot": self.n_boot,
+            **({"as_they_are": True} if self.as_they_are else {}),
             **({"imports": [path for path, _ in self.imports]} if self.imports else {}),
             **({"imports_hash": hash_json([content for _, content in self.imports])} if self.imports else {}),
             **self.settings.model_dump(exclude={"device"}),
@@ -146,5 +151,6 @@ def resolve(
         reading,
         settings.seed if run.split_seed is None else run.split_seed,
         run.n_boot,
+        run.as_they_are,
         imports,
     )

@@ -10,13 +10,14 @@ import pandas as pd
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.counts import MISSING
 from everygroup.cohort.missing import about_missing
+from everygroup.cohort.spellings import about_spellings
 
 _UNIT_NAME = re.compile(r"(patient|lesion|subject|person|case)[ _]?(id)?$", re.IGNORECASE)
 
 
 def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: dict[str, int]) -> list[str]:
     """Return what could mislead and does not depend on the split, in plain words."""
-    found = [*_about_groups(cohort, missing), *values]
+    found = [*_about_groups(cohort, missing), *about_spellings(cohort), *values]
     if twins["sets"]:
         found.append(
             f"{twins['images']} images are byte-identical to another one. Sets of such images: {twins['sets']}; across "

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort import GroupRule
-from everygroup.cohort.groups import near_column
+from everygroup.cohort.groups import Binning, near_column
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._pictures import Pictures
@@ -100,15 +100,15 @@ def gather(request: Request) -> Found:
         return _images_alone(request)
     else:
         path = find_table(request.source)
-        rule = GroupRule.make(request.group, request.bins) if request.group else GroupRule(())
+        binned = {a: Binning.parse(a, spec) for a, spec in request.bins.items()}
         table = read_table(
             path,
             text_columns=as_text,
-            cut=[a for a, binning in rule.bins.items() if binning.cuts],
+            cut=[a for a, binning in binned.items() if binning.cuts],
             label=None if request.allow_unlabelled else request.label,
             classes=request.classes or (),
             known={
-                **{a: binning.members for a, binning in rule.bins.items()},
+                **{a: binning.members for a, binning in binned.items()},
                 **({request.label: request.classes or ()} if request.label else {}),
             },
             spelling=request.spelling,

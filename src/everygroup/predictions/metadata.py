@@ -68,10 +68,11 @@ class Joined:
         numbers: Collection[str] = (),
         texts: Collection[str] = (),
         labels: Collection[str] = (),
+        cut: Collection[str] = (),
         known: Mapping[str, Collection[str]] | None = None,
     ) -> pd.DataFrame:
         """Read some columns of both tables; see `Source.read`."""
-        how: dict[str, Any] = {"numbers": numbers, "texts": texts, "labels": labels, "known": known}
+        how: dict[str, Any] = {"numbers": numbers, "texts": texts, "labels": labels, "cut": cut, "known": known}
         table = self.first.read([c for c in self.first.columns if c in columns], **how)
         added = [c for c in self.added if c in columns]
         return pd.concat([table, self._from_second(added, **how)], axis=1) if added else table

@@ -30,6 +30,7 @@ from everygroup.predictions.columns import (
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.splits import MOST_SPLITS, speaks_of_splits
 from everygroup.tables import Problems, Spelling, open_table, settle_labels
+from everygroup.tables.codings import tell_codings
 from everygroup.tables.guard import unguard
 
 
@@ -218,6 +219,7 @@ def read_rows(
         numbers=[c for c in numbers if c not in percent],
         texts=plain,
         labels=texts,
+        cut=[name for name, binning in rule.bins.items() if binning.cuts],
         known={name: binning.members for name, binning in rule.bins.items()},
     )
     problems = Problems(joined.name)
@@ -227,6 +229,9 @@ def read_rows(
         table[name] = _percentages(joined, table[name], name)
     if own:
         _unguard(table)
+    for remark in rule.remarks(table):
+        warn(remark)
+    tell_codings(table[[c for c in names if c not in rule.bins]])
     if id is not None:
         id, unit = _settled(joined, table, id, unit, split, reading, own=own)
     told = {"id": id, "unit": unit, "split": split}

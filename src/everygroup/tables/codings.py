@@ -7,11 +7,26 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
+from everygroup.console import warn
+
 _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "sex": {
         "female": (
             *("f", "w", "female", "females", "woman", "women", "girl", "weiblich", "frau", "femme", "feminin"),
-            *("féminin", "femenino", "feminino", "mujer", "donna", "femmina", "femminile", "vrouw", "kvinna", "kobieta"),
+            *(
+                "féminin",
+                "femenino",
+                "feminino",
+                "mujer",
+                "donna",
+                "femmina",
+                "femminile",
+                "vrouw",
+                "kvinna",
+                "kobieta",
+            ),
         ),
         "male": (
             *("m", "male", "males", "man", "men", "boy", "männlich", "maennlich", "mann", "homme", "masculin"),
@@ -81,15 +96,21 @@ def codings(counts: Mapping[str, int]) -> list[Coding]:
     for value in sorted(counts, key=lambda v: -counts[v]):
         form = forms[value]
         alike.setdefault(f"={meaning[form]}" if form in meaning else form, {})[value] = counts[value]
-    return [
-        Coding(_name(key, kind, values), values) for key, values in alike.items() if len(values) > 1 and key
-    ]
+    return [Coding(_name(key, kind, values), values) for key, values in alike.items() if len(values) > 1 and key]
 
 
-def told(column: str, found: list[Coding]) -> str:
+def in_words(column: str, found: list[Coding]) -> str:
     """Return one sentence about the codings of a column, with the options that make one value of each."""
     options = " ".join(coding.map_option(column) for coding in found)
     return f"{column}: {'; '.join(map(str, found))} look like one value in several spellings; {options} makes it one."
+
+
+def tell_codings(table: pd.DataFrame) -> None:
+    """Warn of the codings of all columns of a table, texts or categories with '' where missing."""
+    for column in table.columns:
+        counts = table[column].astype(object).value_counts()
+        if found := codings({str(value): int(n) for value, n in counts.items() if n and str(value).strip()}):
+            warn(in_words(str(column), found))
 
 
 def _form(value: str) -> str:
@@ -114,4 +135,3 @@ def _name(key: str, kind: str, values: Mapping[str, int]) -> str:
     if kind == "sex" and key.startswith("="):
         return key[1:]
     return next(iter(values))
-

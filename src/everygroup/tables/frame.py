@@ -75,11 +75,9 @@ def read_table(
     wanted = set(text_columns)
     texts = [c for c in source.columns if c in wanted or c.lower() in ID_NAMES]
     labels = [label] if label in source.columns and label not in texts else []
-    table = source.read(source.columns, texts=texts, labels=labels, known=known)
+    table = source.read(source.columns, texts=texts, labels=labels, cut=[c for c in cut if c not in texts], known=known)
     problems = Problems(str(path))
     settle_labels(table, labels, classes, source.spelling, problems)
-    for column in (c for c in cut if c in table and c not in texts):
-        source.mark([str(t) for t in table[column].dropna().unique() if t != ""], column, problems)
     problems.raise_if_any()
     return pd.DataFrame({c: _typed(source, table[c], c, is_text=c in texts) for c in table.columns}, copy=False)
 

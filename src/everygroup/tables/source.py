@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from everygroup.tables.problems import Problems
 
 SAMPLE_ROWS = 1000
 _EACH = 5  # wrong cells of one column that are told one by one
+_PLAIN = re.compile(r"-?\d+(\.\d+)?")
 _Sentence = Callable[[int], str]
 
 
@@ -77,6 +79,7 @@ class Source(ABC):
         numbers: Collection[str] = (),
         texts: Collection[str] = (),
         labels: Collection[str] = (),
+        cut: Collection[str] = (),
         known: Mapping[str, Collection[str]] | None = None,
     ) -> pd.DataFrame:
         """Read some columns; what counts as missing comes as '' (NaN among numbers), and is said.
@@ -87,6 +90,7 @@ class Source(ABC):
         numbers : those that are wanted as floats, NaN where missing.
         texts : ids and patients, which are never missing because of their spelling; they come as plain texts.
         labels : labels and answers, in which words such as 'None' stay; see `settle_labels`.
+        cut : columns that are cut at numbers: those come as plain texts (1234.5 for 1.234,5), others as they are.
         known : by column, texts that are values whatever they read like.
 
         Raises
@@ -110,6 +114,8 @@ class Source(ABC):
                 table[column] = self.spelling.label(column, table[column], told)
             else:
                 table[column] = self.spelling.column(column, table[column], told, known=(known or {}).get(column, ()))
+                if column in cut:
+                    table[column] = self._plain(table[column], column, problems)
         problems.raise_if_any()
         told.say()
         return table
@@ -180,6 +186,21 @@ class Source(ABC):
                 ),
             )
         return np.append(number, np.nan)[codes]
+
+    def _plain(self, column: pd.Series, name: str, problems: Problems) -> pd.Series:
+        """Write the numbers of a column as Python does."""
+        texts = [t for t in column.astype(object).dropna().unique() if looks_numeric([t])]
+        mark = self.mark(texts, name, problems)
+        if mark is None:
+            return column
+        if mark is Mark.COMMA and any("," in t or "." in t for t in texts):
+            say(f"{self.name}: the numbers in {name!r} have a decimal comma.")
+        pairs = zip(texts, values(texts, mark), strict=True)
+        plain = {t: f"{v:.15g}" for t, v in pairs if not np.isnan(v) and not _PLAIN.fullmatch(t)}
+        if not plain:
+            return column
+        written = column.astype(object).map(lambda text: plain.get(text, text))
+        return written.astype("category" if isinstance(column.dtype, pd.CategoricalDtype) else str)
 
     def _tell(self, problems: Problems, column: str, wrong: NDArray[np.bool_], what: _Sentence) -> None:
         rows = np.flatnonzero(wrong)
