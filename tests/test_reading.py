@@ -62,3 +62,19 @@ def test_flags_win_over_set_and_set_over_the_config(tmp_path: Path) -> None:
     assert plan.reading.given() == {"label": "c", "group": ("sex",), "image_size": 16}
     assert (plan.settings.epochs, plan.settings.lr, plan.method, plan.compare) == (5, 0.1, "erm", [])
     assert plan.to_dict()["group"] == ("sex",)
+
+
+def test_new_data_is_read_as_at_training_but_from_its_own_place() -> None:
+    trained = build(
+        Reading,
+        {
+            "label": "dx",
+            "images": "a.zip",
+            "sample_limit": 5,
+            "drop_unlabelled": True,
+            "map": ["sex:m=male"],
+            "bins": {},
+        },
+    )
+    new = trained.of_new_data(map=("sex:f=female",), images="b.zip")
+    assert new.given() == {"label": "dx", "map": ("sex:m=male", "sex:f=female"), "images": "b.zip"}

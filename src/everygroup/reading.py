@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from everygroup.settings import option
+from everygroup.settings import build, option
 from everygroup.tables import Spelling
 
 Resize = Literal["crop", "pad", "stretch"]
@@ -34,6 +34,21 @@ def _rules(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Rules = Annotated[dict[str, Any], BeforeValidator(_rules)]
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if hasattr(value, "__fspath__") else value)]
+
+
+_OF_ONE_SOURCE = frozenset(
+    {
+        "group",
+        "bins",
+        "images",
+        "image_size",
+        "on_bad_image",
+        "drop_unlabelled",
+        "sample_limit",
+        "units_with_duplicates",
+    }
+)
+_ADDING = ("missing", "not_missing", "map")
 
 
 class Reading(BaseModel):
@@ -94,6 +109,15 @@ class Reading(BaseModel):
     def spelling(self) -> Spelling:
         """How the words and numbers of the table are understood."""
         return Spelling.make(self.missing, self.not_missing, self.map, self.decimal)
+
+    def of_new_data(self, **more: Any) -> Reading:
+        """Return how new data is read by a model that was trained with this reading; `more` wins, or adds spellings.
+
+        Columns and spellings are as at training. What is of one source is not: where its images lie, which rows count.
+        """
+        kept = {name: value for name, value in self.given().items() if name not in _OF_ONE_SOURCE}
+        added = {name: (*kept.get(name, ()), *more[name]) for name in _ADDING if name in more}
+        return build(Reading, {**kept, **more, **added})
 
     @model_validator(mode="before")
     @classmethod

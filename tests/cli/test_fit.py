@@ -126,7 +126,7 @@ def test_predict_with_table_without_label_and_without_table(
         check_exact=True,
     )
 
-    change(lambda table: table.drop(columns="label").assign(age=[None, 900, *table["age"][2:]]))
+    change(lambda table: table.drop(columns="label").assign(age=[None, 90, *table["age"][2:]]))
     code, output = everygroup("predict", finished, folder, "--out", tmp_path / "blind.csv")
     assert code == 0, output
     blind = pd.read_csv(tmp_path / "blind.csv").set_index("id")
@@ -166,10 +166,23 @@ def test_predict_tells_of_groups_unknown_at_training(
     change(lambda table: table.assign(sex=["x", "y", None, *table["sex"][3:]]))
     code, output = everygroup(*predict)
     assert code == 0, output
-    assert output.count("2 samples belong to groups unknown at training ('x', 'y')") == 1, output
+    assert output.count("2 samples belong to groups unknown at training ('x', 'y'; known are 'f', 'm')") == 1, output
     table = pd.read_csv(tmp_path / "p.csv").set_index("id")
     assert table["group"].isna().sum() == 3
     assert (table["route"].iloc[:3] == "mean of groups").all()
+
+    words = {"f": "Female", "m": "male"}
+    change(
+        lambda table: table.assign(
+            sex=[words.get(str(v), v) for v in pd.read_csv(pristine_folder / "metadata.csv")["sex"]]
+        )
+    )
+    code, output = everygroup(*predict)
+    assert code == 2 and "looks like 'f', which the model knows" in output and "--map 'sex:male=m'" in output, output
+    code, output = everygroup(*predict, "--map", "sex:Female=f", "--map", "sex:male=m")
+    assert code == 0, output
+    table = pd.read_csv(tmp_path / "p.csv").set_index("id")
+    assert table["route"].str.startswith("recorded: ").all() and set(table["group"]) == {"f", "m"}
 
     change(lambda table: table.drop(columns="sex"))
     code, output = everygroup(*predict)

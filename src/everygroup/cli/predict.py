@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -29,11 +29,14 @@ class WhenMissing(StrEnum):
     pooled = "pooled"
 
 
+_NEW = Fields(only=("images", "on_bad_image", "missing", "not_missing", "map", "decimal"))
+
+
 @with_options
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `everygroup fit` wrote.")],
     source: SourceArgument,
-    reading: Annotated[Reading, Fields(only=("images", "on_bad_image"))],
+    reading: Annotated[Reading, _NEW],
     training: Annotated[TrainSettings, Fields(only=("device",))],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file. Default: SOURCE-predictions.csv.")] = None,
     routing: Annotated[
@@ -69,27 +72,13 @@ def predict(
             f"{run} holds an unfinished run.", fix="finish it first: the same `everygroup fit` command with --resume"
         )
     model = RoutedModel.load(run / "model")
-    config: dict[str, Any] = read_config(run / "config.yaml")
-    kept: dict[str, Any] = {
-        k: config[k]
-        for k in (
-            "label",
-            "id_column",
-            "image_column",
-            "split_by",
-            "resize",
-            "missing",
-            "not_missing",
-            "map",
-            "decimal",
-        )
-        if k in config
-    }
+    config = read_config(run / "config.yaml")
+    trained = build(Reading, {k: v for k, v in config.items() if k in Reading.model_fields})
     of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": model.sample_shape[0]}
     try:
         cohort = read_cohort(
             source,
-            build(Reading, {**kept, **of_model, **reading.given()}),
+            trained.of_new_data(**of_model, **reading.given()),
             classes=model.classes,
             groups=model.groups,
             allow_unlabelled=True,

@@ -15,6 +15,7 @@ from everygroup.cohort import Cohort, GroupRule
 from everygroup.console import warn
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import read_json, write_json
+from everygroup.methods.spellings import refuse_other_spellings
 from everygroup.networks import Adapted, Classifier, NetworkSpec
 from everygroup.predictions import Predictions
 from everygroup.training import Trained, build_from, predict_logits
@@ -216,13 +217,14 @@ class RoutedModel:
     def _groups(self, cohort: Cohort) -> np.ndarray:
         """Index the cohort's groups as at training; a value not seen then is unknown (-1)."""
         # A cohort read with the model's groups has dropped the other values already: only its table still has them.
+        refuse_other_spellings(self.rule, self.groups, cohort.table)
         found, own = self.rule.assign(cohort.table)
         if new := [name for name in found if name not in self.groups]:
             n = int(np.isin(own, [found.index(name) for name in new]).sum())
             listed = ", ".join(map(repr, new[:5])) + (", ..." if len(new) > 5 else "")
             warn(
-                f"{n} samples belong to groups unknown at training ({listed}); "
-                "they are routed as if their group were missing."
+                f"{n} samples belong to groups unknown at training ({listed}; known are "
+                f"{', '.join(map(repr, self.groups))}); they are routed as if their group were missing."
             )
         if cohort.groups == self.groups and cohort.rule == self.rule:
             return cohort.group
