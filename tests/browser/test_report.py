@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from everygroup.report import write_report
+from everygroup.report import write_brief, write_report
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -45,6 +46,12 @@ def audit() -> Any:
 def report(audit: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("browser") / "report.html"
     return write_report(path, title=f"Audit of {SCRIPT}", question={"cohort": FORMULA}, audit=audit)
+
+
+@pytest.fixture(scope="module")
+def brief(audit: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("browser") / "brief.html"
+    return write_brief(path, title=f"Audit of {SCRIPT}", question={"cohort": FORMULA}, audit=audit)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,10 @@ def column(page: Any, caption: str, index: int) -> list[str]:
     )
 
 
+def open_all(page: Any) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+
+
 def test_renders_offline_with_all_figures(opened: Opened) -> None:
     page = opened.page
     assert SCRIPT in page.title()
@@ -116,7 +127,7 @@ def test_renders_offline_with_all_figures(opened: Opened) -> None:
 def test_headings_are_in_order_and_landmarks_are_there(opened: Opened) -> None:
     page = opened.page
     levels = page.evaluate("Array.from(document.querySelectorAll('h1,h2,h3,h4')).map((h) => Number(h.tagName[1]))")
-    assert levels[0] == 1 and set(levels[1:]) == {2}
+    assert levels[:2] == [1, 2] and set(levels[2:]) == {2, 3}  # of the brief's own parts
     for role in ("banner", "navigation", "main", "contentinfo"):
         assert page.get_by_role(role).count() == 1
     nameless = "Array.from(document.querySelectorAll('table')).filter((t) => !t.caption).length"
@@ -125,6 +136,7 @@ def test_headings_are_in_order_and_landmarks_are_there(opened: Opened) -> None:
 
 def test_tables_sort_by_clicking(opened: Opened) -> None:
     page = opened.page
+    open_all(page)
     caption = "F1 (macro) by group"
     table = page.locator("table", has=page.locator(f"caption:text-is('{caption}')"))
     head = table.locator("thead th").nth(2)
@@ -143,6 +155,7 @@ def test_tables_sort_by_clicking(opened: Opened) -> None:
 
 def test_tables_sort_by_keyboard_and_counts_as_numbers(opened: Opened) -> None:
     page = opened.page
+    open_all(page)
     caption = "F1 (macro) by group"
     button = page.locator("table", has=page.locator(f"caption:text-is('{caption}')")).locator("thead button").last
     button.focus()
@@ -196,6 +209,7 @@ def test_downloads_match_the_data_and_hold_no_formulas(opened: Opened, audit: An
 
 def test_names_from_data_are_text(opened: Opened) -> None:
     page = opened.page
+    open_all(page)
     assert page.locator("script").count() == 1
     assert page.get_by_role("cell", name=SCRIPT).or_(page.get_by_role("rowheader", name=SCRIPT)).count() > 0
     # A script that came in all the same may not run.
@@ -241,7 +255,7 @@ def test_paper_is_light_and_nothing_is_cut_off(opened: Opened) -> None:
 def test_a_phone_does_not_scroll_sideways(opened: Opened) -> None:
     page = opened.page
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    open_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.locator("#groups .wide").first.is_hidden()
     for name in ("groups", "changes", "intersections", "gaps"):
@@ -252,5 +266,25 @@ def test_a_phone_does_not_scroll_sideways(opened: Opened) -> None:
 @look(java_script_enabled=False)
 def test_readable_without_the_script(opened: Opened) -> None:
     page = opened.page
-    assert page.get_by_role("heading", name="The answer").is_visible()
+    assert page.get_by_role("heading", name="The finding").is_visible()
     assert page.locator("thead button").count() == 0 and not page.locator("#theme").is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_brief_fits_a_phone_and_a_desk(browser: Any, brief: Path, width: int) -> None:
+    found = Opened(browser, brief, viewport={"width": width, "height": 844})
+    page = found.page
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator("svg.chart >> visible=true").count() == 1
+    for words in ("What cannot be said", "Read by a clinician", "To heed"):
+        assert page.get_by_text(words).first.is_visible()
+    found.context.close()
+    assert found.trouble == []
+
+
+def test_the_brief_prints_on_two_pages_at_most(browser: Any, brief: Path) -> None:
+    found = Opened(browser, brief)
+    paper = found.page.pdf(format="A4", prefer_css_page_size=True)
+    found.context.close()
+    pages = re.findall(rb"/Type\s*/Page\b", paper)
+    assert 1 <= len(pages) <= 2

@@ -109,6 +109,7 @@ def audit_table(
         told["threshold of the baseline"] = in_words(their_cut)
     told["baseline"] = Path(baseline).name if baseline is not None else "none"
     settings = result.settings | {"split": told["split"], "threshold": told["threshold"], "asked": told}
+    settings["label"] = table.columns.get("label") or ""
     return replace(result.heeding(heed), settings=settings)
 
 

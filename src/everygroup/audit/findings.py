@@ -91,6 +91,11 @@ class Finding:
         return chance_words(self.p, self.low)
 
     @property
+    def chance_number(self) -> str:
+        """The p of the gap, or that there is none."""
+        return p_text(self.p) or "not tested"
+
+    @property
     def rank(self) -> tuple[float, ...]:
         """Smaller is told first: evidence, then harm, then size."""
         size = self.gap if self.told.counted else self.gap / max(abs(self.worst.value), 1e-12)
@@ -169,13 +174,6 @@ def too_small(audit: Measured) -> dict[str, list[tuple[str, float]]]:
 def n_text(n: float) -> str:
     """Return 'n = 1,234'."""
     return f"n = {int(n):,}" if math.isfinite(n) else "n unknown"
-
-
-def gap_text(finding: Finding) -> str:
-    """Return the gap in numbers: '0.179 (95 % interval 0.02 to 0.33), p = 0.034'."""
-    ends = f" (95 % interval {finding.low:.3f} to {finding.high:.3f})" if math.isfinite(finding.low) else ""
-    p = f", {p_text(finding.p)}" if p_text(finding.p) else ""
-    return f"{finding.gap:.3f}{ends}{p}"
 
 
 def _within_class(metric: str) -> bool:

@@ -97,14 +97,15 @@ def moves(
         float(most["baseline_value"]), float(most["value"]),
     )  # fmt: skip
     baseline = str(most["baseline"]) if "baseline" in rows and pd.notna(most["baseline"]) else ""
-    name = "the baseline" if baseline in ("", "baseline") else baseline
+    if baseline in ("", "baseline"):
+        baseline = settings.get("asked", {}).get("baseline") or "the baseline"
     counts = (moved.count(1), moved.count(-1), moved.count(0))
     together = own[own["group"] == "overall"]
     clearly = any(clear_direction(*ends, lower=lower) == -1 for ends in together[["low", "high"]].to_numpy()[:1])
     all_worse = direction(metric) is not None and len(moved) > 1 and bool((loss > 0).all())
     all_worse = all_worse and (clearly or moved.count(-1) == len(moved))
     gap = "" if attribute is None else _gap(comparison, own)
-    return Moves(metric, saying(metric, settings), name, *counts, all_worse, where, gap)
+    return Moves(metric, saying(metric, settings), baseline, *counts, all_worse, where, gap)
 
 
 def _gap(comparison: pd.DataFrame, own: pd.DataFrame) -> str:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from everygroup.audit.findings import Finding
     from everygroup.audit.verdicts import Verdict
 
-MOST_GROUPS, MOST_ATTRIBUTES, MOST_STOPS = 5, 4, 3
+MOST_GROUPS, MOST_ATTRIBUTES, MOST_STOPS = 5, 2, 2
 
 
 def show(result: Audit, *, verbose: bool = False) -> None:
     """Print what was found on one screen of 24 lines; with `verbose` every number and everything to heed, too."""
     from everygroup.audit.verdicts import verdicts
+    from everygroup.audit.words import listed
     from everygroup.cli.audit_tables import all_tables
 
     if verbose:
@@ -39,13 +40,18 @@ def show(result: Audit, *, verbose: bool = False) -> None:
     first = said.by_attribute[0] if said.by_attribute else None
     if first is not None and first.lead is not None:
         console.print(worst_groups(first))
-    for verdict in said.by_attribute[1:MOST_ATTRIBUTES]:
+    others = said.by_attribute[1:]
+    clear = [v for v in others if v.lead and v.lead.beyond_chance]
+    for verdict in clear[:MOST_ATTRIBUTES]:
         say(f"{verdict.title}: {verdict.sentences[0]}")
+    within = [f"{v.title} ({v.lead.chance_number})" for v in others if v.lead and not v.lead.beyond_chance]
+    if within:
+        say(f"Not told apart from chance: the gaps by {listed(within)}.")
     if said.moved is not None and not said.moved.all_worse:
         say(said.moved.sentence)
     more = []
-    if len(said.by_attribute) > MOST_ATTRIBUTES:
-        more.append(f"{len(said.by_attribute) - MOST_ATTRIBUTES} more attributes")
+    if len(clear) > MOST_ATTRIBUTES:
+        more.append(f"{len(clear) - MOST_ATTRIBUTES} more attributes")
     cautions = sum(flag.severity == "caution" for flag in result.flags) + max(0, len(stops) - MOST_STOPS)
     if cautions and not verbose:
         more.append(f"{cautions} caution{'s' if cautions > 1 else ''}")
