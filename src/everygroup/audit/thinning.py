@@ -23,6 +23,8 @@ from everygroup.audit.engine import Jackknife, Plan, Resampler, Values, strata_o
 from everygroup.audit.partition import Partition
 from everygroup.audit.shuffles import shuffled_values
 from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
+from everygroup.metrics.linear_ranks import LinearRanks
+from everygroup.metrics.scores import Ranks
 from everygroup.statistics import cluster_index
 
 MOST_CLUSTERS = 10_000
@@ -112,8 +114,9 @@ class Thinned:
     def __init__(
         self, families: Sequence[Family], partition: Partition, cluster: Index, plan: Plan, most: int = MOST_CLUSTERS
     ) -> None:
-        self.families, self.full, self.plan = families, partition, plan
-        self.whole = Resampler(families, partition, cluster, plan)
+        self.full, self.plan = partition, plan
+        self.families = [LinearRanks(f) if isinstance(f, Ranks) else f for f in families]
+        self.whole = Resampler(self.families, partition, cluster, plan)
         strata = self.whole.strata
         order = np.random.default_rng(plan.seed).permutation(strata.size)
         ranked = order[np.argsort(strata[order], kind="stable")]
