@@ -116,6 +116,9 @@ def size_flags(m: Measurement) -> list[Flag]:
     def add(text: str) -> None:
         flags.append(Flag("caution", f"{part.attribute}: {text}", part.attribute))
 
+    if part.title:
+        text = f"{part.title} is the grouping used in training; it is shown as '{part.attribute}'."
+        flags.append(Flag("note", text, part.attribute))
     if part.n_missing:
         add(
             f"{part.n_missing} of {int(part.n.sum())} samples have no value that makes a group; they are shown as "

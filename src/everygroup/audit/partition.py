@@ -167,7 +167,6 @@ def partitions(
         notes += [no_sample(attribute, name) for name in absent]
         same = any(p.attribute == "group" and p.same_rows(part) for p in found)
         if attributes is None and attribute != "group" and same:
-            notes.append(f"{attribute} is the grouping used in training; it is shown as 'group'.")
             found = [replace(p, title=p.title or attribute) if p.attribute == "group" else p for p in found]
         else:
             found.append(part)

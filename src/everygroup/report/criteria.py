@@ -70,10 +70,9 @@ def _by_source(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str)
     if len(groups) > _SIDE_BY_SIDE:
         headings = {"source": "source", "quantity": "quantity", "group": "group"}
         headings |= {"estimate": "value (95 % interval)", "n": "n", "note": "note"}
-        shown = {"estimate": texts(rows)}
+        shown = {"estimate": _estimates(rows, with_n=False)}
         return table(rows, caption, limits, headings=used(headings, rows), shown=shown, file_name=file_name)
-    counted = [f", n = {int(n):,}" if pd.notna(n) else "" for n in pd.to_numeric(rows["n"], errors="coerce")]
-    written = rows.assign(text=[text + n for text, n in zip(texts(rows), counted, strict=True)])
+    written = rows.assign(text=_estimates(rows))
     wide = written.pivot_table(
         index=["source", "quantity"], columns="group", values="text", aggfunc="first", sort=False
     ).reindex(columns=groups)
@@ -84,6 +83,22 @@ def _by_source(rows: pd.DataFrame, caption: str, limits: Limits, file_name: str)
     made = table(wide, caption, limits, headings=headings, shown=shown, file_name=file_name)
     right = [name in shown for name in headings]
     return replace(made, right=right, names=1, csv=csv_address(rows, limits.csv_bytes))
+
+
+def _estimates(rows: pd.DataFrame, *, with_n: bool = True) -> list[str]:
+    """Value, interval and n; numbers of samples and patients as whole numbers, and why where there is no value."""
+    found = []
+    numbers = pd.to_numeric(rows["n"], errors="coerce").fillna(0).astype(int)
+    for text, value, quantity, n, note in zip(
+        texts(rows), rows["value"], rows["quantity"], numbers, rows["note"].astype(str), strict=True
+    ):
+        if pd.isna(value) and not n:
+            found.append(clean_text(note) or "undefined")
+        elif quantity in ("samples", "patients"):
+            found.append(f"{value:,.0f}")
+        else:
+            found.append(f"{text}, n = {n:,}" if with_n and n else text)
+    return found
 
 
 def _verdicts(rows: pd.DataFrame) -> list[str]:

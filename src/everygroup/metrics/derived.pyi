@@ -1,0 +1,179 @@
+"""Generated names of `derived.py`; `tests/metrics/test_derived.py` keeps them in step."""
+
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike
+
+from everygroup.metrics.info import MetricInfo
+
+class Derived(Protocol):
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: ArrayLike,
+        method: str = ...,
+        **options: Any,
+    ) -> float: ...
+
+FORMS: dict[str, Any]
+
+def derivable() -> list[MetricInfo]: ...
+
+accuracy_difference: Derived
+accuracy_ratio: Derived
+accuracy_group_min: Derived
+accuracy_group_max: Derived
+balanced_accuracy_difference: Derived
+balanced_accuracy_ratio: Derived
+balanced_accuracy_group_min: Derived
+balanced_accuracy_group_max: Derived
+macro_precision_difference: Derived
+macro_precision_ratio: Derived
+macro_precision_group_min: Derived
+macro_precision_group_max: Derived
+macro_recall_difference: Derived
+macro_recall_ratio: Derived
+macro_recall_group_min: Derived
+macro_recall_group_max: Derived
+macro_f1_difference: Derived
+macro_f1_ratio: Derived
+macro_f1_group_min: Derived
+macro_f1_group_max: Derived
+weighted_precision_difference: Derived
+weighted_precision_ratio: Derived
+weighted_precision_group_min: Derived
+weighted_precision_group_max: Derived
+weighted_f1_difference: Derived
+weighted_f1_ratio: Derived
+weighted_f1_group_min: Derived
+weighted_f1_group_max: Derived
+matthews_difference: Derived
+matthews_ratio: Derived
+matthews_group_min: Derived
+matthews_group_max: Derived
+kappa_difference: Derived
+kappa_ratio: Derived
+kappa_group_min: Derived
+kappa_group_max: Derived
+sensitivity_difference: Derived
+sensitivity_ratio: Derived
+sensitivity_group_min: Derived
+sensitivity_group_max: Derived
+specificity_difference: Derived
+specificity_ratio: Derived
+specificity_group_min: Derived
+specificity_group_max: Derived
+ppv_difference: Derived
+ppv_ratio: Derived
+ppv_group_min: Derived
+ppv_group_max: Derived
+npv_difference: Derived
+npv_ratio: Derived
+npv_group_min: Derived
+npv_group_max: Derived
+fpr_difference: Derived
+fpr_ratio: Derived
+fpr_group_min: Derived
+fpr_group_max: Derived
+fnr_difference: Derived
+fnr_ratio: Derived
+fnr_group_min: Derived
+fnr_group_max: Derived
+f1_difference: Derived
+f1_ratio: Derived
+f1_group_min: Derived
+f1_group_max: Derived
+prevalence_difference: Derived
+prevalence_ratio: Derived
+prevalence_group_min: Derived
+prevalence_group_max: Derived
+selection_rate_difference: Derived
+selection_rate_ratio: Derived
+selection_rate_group_min: Derived
+selection_rate_group_max: Derived
+auc_difference: Derived
+auc_ratio: Derived
+auc_group_min: Derived
+auc_group_max: Derived
+auprc_difference: Derived
+auprc_ratio: Derived
+auprc_group_min: Derived
+auprc_group_max: Derived
+ece_difference: Derived
+ece_ratio: Derived
+ece_group_min: Derived
+ece_group_max: Derived
+ece_adaptive_difference: Derived
+ece_adaptive_ratio: Derived
+ece_adaptive_group_min: Derived
+ece_adaptive_group_max: Derived
+brier_difference: Derived
+brier_ratio: Derived
+brier_group_min: Derived
+brier_group_max: Derived
+nll_difference: Derived
+nll_ratio: Derived
+nll_group_min: Derived
+nll_group_max: Derived
+calibration_slope_difference: Derived
+calibration_slope_ratio: Derived
+calibration_slope_group_min: Derived
+calibration_slope_group_max: Derived
+calibration_intercept_difference: Derived
+calibration_intercept_ratio: Derived
+calibration_intercept_group_min: Derived
+calibration_intercept_group_max: Derived
+calibration_in_the_large_difference: Derived
+calibration_in_the_large_ratio: Derived
+calibration_in_the_large_group_min: Derived
+calibration_in_the_large_group_max: Derived
+mean_entropy_difference: Derived
+mean_entropy_ratio: Derived
+mean_entropy_group_min: Derived
+mean_entropy_group_max: Derived
+aurc_difference: Derived
+aurc_ratio: Derived
+aurc_group_min: Derived
+aurc_group_max: Derived
+accuracy_at_80_difference: Derived
+accuracy_at_80_ratio: Derived
+accuracy_at_80_group_min: Derived
+accuracy_at_80_group_max: Derived
+entropy_error_auc_difference: Derived
+entropy_error_auc_ratio: Derived
+entropy_error_auc_group_min: Derived
+entropy_error_auc_group_max: Derived
+label_suspect_share_difference: Derived
+label_suspect_share_ratio: Derived
+label_suspect_share_group_min: Derived
+label_suspect_share_group_max: Derived
+pairwise_fairness_difference: Derived
+pairwise_fairness_ratio: Derived
+pairwise_fairness_group_min: Derived
+pairwise_fairness_group_max: Derived
+xauc_difference: Derived
+xauc_ratio: Derived
+xauc_group_min: Derived
+xauc_group_max: Derived
+mae_difference: Derived
+mae_ratio: Derived
+mae_group_min: Derived
+mae_group_max: Derived
+rmse_difference: Derived
+rmse_ratio: Derived
+rmse_group_min: Derived
+rmse_group_max: Derived
+bias_difference: Derived
+bias_ratio: Derived
+bias_group_min: Derived
+bias_group_max: Derived
+r2_difference: Derived
+r2_ratio: Derived
+r2_group_min: Derived
+r2_group_max: Derived
+spearman_difference: Derived
+spearman_ratio: Derived
+spearman_group_min: Derived
+spearman_group_max: Derived
