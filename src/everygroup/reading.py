@@ -70,7 +70,9 @@ class Reading(BaseModel):
         metavar="COLUMN=RULE",
     )
     split_by: str | None = option(
-        None, "column of the patient or lesion, which is never torn between training and test", metavar="COLUMN"
+        None,
+        "column of the patient or lesion, which is never torn between training and test; none: images are independent",
+        metavar="COLUMN",
     )
     id_column: str | None = option(
         None, "column that identifies a sample", metavar="COLUMN", otherwise="guessed, and said"
@@ -123,6 +125,11 @@ class Reading(BaseModel):
     @classmethod
     def _given_only(cls, values: Any) -> Any:
         return {k: v for k, v in values.items() if v is not None} if isinstance(values, Mapping) else values
+
+    @property
+    def unit_column(self) -> str | None:
+        """Column of the patient or lesion; None where none is named, or images are said to be independent."""
+        return None if self.split_by == "none" else self.split_by
 
     def given(self) -> dict[str, Any]:
         """Return what was asked for, without what was left to the defaults."""

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from everygroup.cohort import Cohort, split_cohort, split_from_parts
+from everygroup.cohort import Cohort, refuse_forgotten_unit, split_cohort, split_from_parts
 from everygroup.cohort.fingerprint import Fingerprint, fingerprint
+from everygroup.errors import CohortError
 
 DATA = Path(os.environ.get("EVERYGROUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -166,15 +167,25 @@ def test_identical_images_are_found() -> None:
 
 
 def test_a_forgotten_patient_column_is_told() -> None:
-    extra = pd.DataFrame({"patient_id": [f"p{k // 3}" for k in range(120)]})
+    extra = pd.DataFrame({"patient_id": [f"p{k // 2}" for k in range(120)]})
     assert any("give --split-by patient_id" in w for w in fingerprint(cohort(extra=extra)).warnings)
     unique = pd.DataFrame({"patient_id": [f"p{k}" for k in range(120)]})
     assert fingerprint(cohort(extra=unique)).warnings == ()
+    said = r"'patient_id' looks like the patient \(60 values in 120 rows\).* a leak"
+    with pytest.raises(CohortError, match=said) as error:
+        refuse_forgotten_unit(cohort(extra=extra))
+    assert "--split-by none" in error.value.fix
     units = extra["patient_id"].tolist()
     found = fingerprint(cohort(extra=extra, units=units))
     assert found.warnings == ()
-    assert found.units.iloc[0][["n_units", "most_per_unit"]].tolist() == [40, 3]
-    assert "120 images (2 x 2 x 3) of 40 patients or lesions" in str(found)
+    assert found.units.iloc[0][["n_units", "most_per_unit"]].tolist() == [60, 2]
+    assert "120 images (2 x 2 x 3) of 60 patients or lesions" in str(found)
+
+
+def test_patients_whose_sex_changes_are_counted() -> None:
+    found = fingerprint(cohort(units=[f"p{k // 3}" for k in range(120)]))
+    (said,) = found.warnings
+    assert said.startswith("40 of 40 patients have more than one value of 'sex'")
 
 
 def test_small_cells_and_single_groups() -> None:

@@ -40,7 +40,7 @@ def fit(
     """
     from everygroup.benchmark import RunFolder, preflight
     from everygroup.benchmark import run as train_and_audit
-    from everygroup.cohort import forgotten_unit, split_cohort
+    from everygroup.cohort import refuse_forgotten_unit, split_cohort
     from everygroup.cohort.spellings import refuse_spellings
     from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
@@ -52,8 +52,9 @@ def fit(
     cohort.rule.refuse_numbers(cohort.table)
     if not plan.as_they_are:
         refuse_spellings(cohort)
-    for text in (*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table)):  # before what they may make fail
+    for text in cohort.rule.remarks(cohort.table):  # before what they may make fail
         warn(text)
+    refuse_forgotten_unit(cohort)
     split = split_cohort(cohort, seed=plan.split_seed)
     wanted: dict[str, Any] = {
         "split": split,

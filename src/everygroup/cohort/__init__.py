@@ -1,12 +1,14 @@
 """Samples with labels and groups, how they are grouped, split and described."""
 
+from everygroup.cohort._build import BY_IMAGE, refuse_measured
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.fingerprint import Fingerprint, fingerprint
 from everygroup.cohort.groups import Binning, GroupRule
 from everygroup.cohort.split import Split, split_cohort, split_from_parts
-from everygroup.cohort.suspicions import forgotten_unit
+from everygroup.cohort.suspicions import forgotten_unit, refuse_forgotten_unit
 
 __all__ = [
+    "BY_IMAGE",
     "Binning",
     "Cohort",
     "Fingerprint",
@@ -14,6 +16,8 @@ __all__ = [
     "Split",
     "fingerprint",
     "forgotten_unit",
+    "refuse_forgotten_unit",
+    "refuse_measured",
     "split_cohort",
     "split_from_parts",
 ]

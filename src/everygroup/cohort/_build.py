@@ -10,8 +10,11 @@ import pandas as pd
 
 from everygroup.cohort.groups import as_category, natural_key
 from everygroup.errors import CohortError
+from everygroup.tables.kinds import looks_measured
 
 MAX_CLASSES = 1000
+BY_IMAGE = "none"
+"""Given for the column of the patient: there is none, every image is for itself."""
 
 
 def read_labels(
@@ -22,6 +25,8 @@ def read_labels(
         if classes is None:
             raise CohortError("Neither a label column nor class names are given.", fix="name the label column")
         return tuple(str(c) for c in classes), np.full(len(table), -1)
+    if classes is None:
+        refuse_measured(table[label], label)
     known = set() if classes is None else {str(c) for c in classes}
     names = [text if (text := str(v).strip()) in known else as_category(v) for v in table[label]]
     if not allow_unlabelled and any(v is None for v in names):
@@ -43,9 +48,25 @@ def read_labels(
     return classes, np.array([-1 if v is None else position[v] for v in names])
 
 
+def refuse_measured(values: pd.Series, label: str) -> None:
+    """Refuse a label that is a measured number: each of its values would become a class.
+
+    Raises
+    ------
+    CohortError
+    """
+    if looks_measured(values):
+        n = int(values.nunique())
+        raise CohortError(
+            f"The label {label!r} holds {n:,} different numbers: a measured number, not classes.",
+            fix="choose the column of the diagnosis with --label, or make one of the number; numbers that are codes of "
+            "classes are to be written as words, such as c0, c1",
+        )
+
+
 def read_units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np.ndarray:
     """Return each sample's patient or lesion; a missing one is a unit of its own."""
-    if split_by is None:
+    if split_by in (None, BY_IMAGE):
         return ids
     values = [as_category(v) for v in table[split_by]]
     return np.array([v if v is not None else f"no {split_by}: {i}" for v, i in zip(values, ids, strict=True)])

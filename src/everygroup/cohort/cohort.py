@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort._build import as_list, as_pixels, check_pixels, read_labels, read_units
+from everygroup.cohort._build import BY_IMAGE, as_list, as_pixels, check_pixels, read_labels, read_units
 from everygroup.cohort.groups import GroupRule, missing_column
 from everygroup.errors import CohortError
 from everygroup.files import hash_array, hash_bytes, hash_json
@@ -36,6 +36,8 @@ class Cohort:
         Index into `groups`; -1 where a sensitive attribute is missing.
     ids, units : ndarray of str, (n,)
         Sample identifiers; patient or lesion identifiers (equal to `ids` where there are none).
+    split_by : str, optional
+        The column of the units: None where nobody named one, "none" where every image is meant to be for itself.
     provenance : dict
         Where the cohort comes from; JSON-able.
     """
@@ -54,6 +56,7 @@ class Cohort:
         ids: np.ndarray,
         units: np.ndarray,
         rows: np.ndarray | None = None,
+        split_by: str | None = None,
         provenance: Mapping[str, Any] | None = None,
         images_hash: str | None = None,
     ) -> None:
@@ -68,6 +71,7 @@ class Cohort:
         self.ids = np.asarray(ids, dtype=str)
         self.units = np.asarray(units, dtype=str)
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
+        self.split_by = split_by
         self.provenance = dict(provenance or {})
         self._images_hash = images_hash
         self._check()
@@ -128,8 +132,8 @@ class Cohort:
         table : DataFrame
             Holds the label, the sensitive attributes, and if named the id and unit columns.
         label, group, id_column, split_by : str
-            Column names; several `group` columns give intersections. Without a label (None, for prediction only)
-            `classes` must be given and `y` is -1 throughout.
+            Column names; several `group` columns give intersections; `split_by` may be "none": every image is for
+            itself. Without a label (None, for prediction only) `classes` must be given and `y` is -1 throughout.
         bins : mapping, optional
             Rules such as ``{"age": "55"}`` or ``{"skin_type": "light:1,2,3|dark:4,5,6"}``.
         classes, groups : sequence of str, optional
@@ -149,7 +153,7 @@ class Cohort:
         if rows is None and len(images) != len(table):
             raise CohortError(f"{len(table)} rows in the table but {len(images)} images.", fix="give one row an image")
         check_pixels(images)
-        for column in filter(None, (label, id_column, split_by)):
+        for column in filter(None, (label, id_column, None if split_by == BY_IMAGE else split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)
         classes, y = read_labels(table, label, classes, allow_unlabelled=allow_unlabelled)
@@ -168,6 +172,7 @@ class Cohort:
             ids=ids,
             units=read_units(table, split_by, ids),
             rows=rows,
+            split_by=split_by,
             provenance=provenance,
             images_hash=images_hash,
         )
@@ -313,6 +318,7 @@ class Cohort:
             ids=self.ids[index],
             units=self.units[index],
             rows=self.rows[index],
+            split_by=self.split_by,
             provenance=self.provenance,
             images_hash=self._images_hash,
         )

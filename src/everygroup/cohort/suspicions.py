@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
+from everygroup.cohort._build import BY_IMAGE
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.counts import MISSING
+from everygroup.cohort.groups import as_category
 from everygroup.cohort.missing import about_missing
 from everygroup.cohort.spellings import about_spellings
-
-_UNIT_NAME = re.compile(r"(patient|lesion|subject|person|case)[ _]?(id)?$", re.IGNORECASE)
+from everygroup.errors import CohortError
+from everygroup.tables.identifiers import PatientColumn, changing, patient_column, stable_columns
 
 
 def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: dict[str, int]) -> list[str]:
@@ -25,20 +25,46 @@ def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: 
         )
     if twins["across_parts"]:
         found.append(f"{twins['across_parts']} sets of identical images lie in several parts of the split: a leak.")
-    return [*found, *forgotten_unit(cohort)]
+    return [*found, *forgotten_unit(cohort), *changing_patients(cohort)]
 
 
 def forgotten_unit(cohort: Cohort) -> list[str]:
     """Return a warning where the split goes by image although a column looks like the patient or lesion."""
-    if not np.array_equal(cohort.units, cohort.ids):
+    found = _unused_patient(cohort)
+    return [] if found is None else [f"{_torn(found)}; give --split-by {found.name}, or --split-by {BY_IMAGE}."]
+
+
+def refuse_forgotten_unit(cohort: Cohort) -> None:
+    """Refuse to train where a patient may lie in training and test: a column looks like one, and nobody named it.
+
+    Raises
+    ------
+    CohortError
+    """
+    if (found := _unused_patient(cohort)) is not None:
+        raise CohortError(
+            f"{_torn(found)}, a leak.",
+            fix=f"give --split-by {found.name}; if images are independent all the same, say --split-by {BY_IMAGE}",
+        )
+
+
+def _torn(found: PatientColumn) -> str:
+    said = str(found)
+    return f"{said[0].upper()}{said[1:]}: the split goes by image, and one patient may lie in training and in test"
+
+
+def _unused_patient(cohort: Cohort) -> PatientColumn | None:
+    if cohort.split_by is not None:
+        return None
+    return patient_column(cohort.table, taken=[cohort.label, *cohort.sensitive])
+
+
+def changing_patients(cohort: Cohort) -> list[str]:
+    """Return a warning for each attribute that should not change in a patient's life and does, such as sex."""
+    if np.array_equal(cohort.units, cohort.ids):
         return []
-    named = [str(c) for c in cohort.table.columns if _UNIT_NAME.search(str(c)) and str(c) != cohort.label]
-    named = [c for c in named if cohort.table[c].dropna().duplicated().any()]
-    return [
-        f"Column {c!r} looks like a patient or lesion with several images, but the split goes by image; "
-        f"give --split-by {c}."
-        for c in named[:1]
-    ]
+    columns = stable_columns(cohort.table.drop(columns=cohort.label, errors="ignore"))
+    return changing(cohort.table[columns].map(as_category), cohort.units, columns)
 
 
 def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort import GroupRule
+from everygroup.cohort import GroupRule, refuse_measured
 from everygroup.cohort.groups import Binning, near_column
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
@@ -81,7 +81,7 @@ def without_absent_columns(request: Request) -> Request:
     names: set[str] = set()
     if not request.source.is_dir() or has_table(request.source):
         names = set(open_table(find_table(request.source)).columns)
-    absent = [c for c in (request.label, request.split_by) if c is not None and c not in names]
+    absent = [c for c in (request.label, request.unit_column) if c is not None and c not in names]
     if absent:
         say(f"No column {', '.join(map(repr, absent))}: predicting without it.")
     dropped = {k: None for k in ("label", "split_by") if getattr(request, k) in absent}
@@ -90,7 +90,7 @@ def without_absent_columns(request: Request) -> Request:
 
 def gather(request: Request) -> Found:
     """Read and check everything that can be checked without decoding an image."""
-    as_text = [c for c in (request.id_column, request.image_column, request.split_by) if c]
+    as_text = [c for c in (request.id_column, request.image_column, request.unit_column) if c]
     if request.source.is_dir() and not has_table(request.source) and holds_dicom(request.source):
         path = request.source / "metadata.csv"
         chosen = choose_images(path, request.image_place, request.image_size, request.shape)
@@ -126,7 +126,7 @@ def gather(request: Request) -> Found:
     check_columns(
         path,
         table,
-        [request.label, *request.group, request.split_by, request.id_column, request.image_column],
+        [request.label, *request.group, request.unit_column, request.id_column, request.image_column],
     )
     if request.group:
         GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
@@ -178,6 +178,8 @@ def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame
 
 def labelled_rows(path: Path, table: pd.DataFrame, label: str, request: Request) -> tuple[np.ndarray, int]:
     """Return the positions of the rows that have a label or need none, and how many were dropped."""
+    if request.classes is None:
+        refuse_measured(table[label], label)
     without = unlabelled_rows(table, label, request.classes or ())
     if request.allow_unlabelled:
         if len(without):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort import Cohort, GroupRule
+from everygroup.cohort import BY_IMAGE, Cohort, GroupRule
 from everygroup.console import warn
 from everygroup.datasets._locate import check_exists
 from everygroup.datasets._out_folder import TABLE, check_folders, is_prepared
@@ -271,7 +271,8 @@ def _open(request: Request) -> Cohort:
     table = read_table(path, text_columns=about["text_columns"], spelling=request.spelling.as_written())
     if request.groups is not None:
         table = with_attributes(table, group)
-    check_columns(path, table, [label, *group, split_by, request.id_column, about["id_column"]])
+    unit = None if split_by == BY_IMAGE else split_by
+    check_columns(path, table, [label, *group, unit, request.id_column, about["id_column"]])
     ids = table[about["id_column"]].astype(str).to_numpy(dtype=object)
     if len(table) != len(prepared.images) or hash_array(ids) != about["ids_hash"]:
         raise CohortError(
