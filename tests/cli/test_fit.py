@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -91,17 +90,19 @@ def test_run_folder_explains_itself(finished: Path) -> None:
     assert "http-equiv" in (finished / "report.html").read_text()
 
 
-def test_a_forgotten_unit_and_a_short_training_are_said_first(
+def test_a_forgotten_unit_is_refused_and_a_short_training_is_said_first(
     folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
 ) -> None:
     at = fit_options.index("--split-by")
     options = [*fit_options[:at], *fit_options[at + 2 :], "--method", "erm"]
     code, output = everygroup("fit", folder, "-o", tmp_path / "run", *options)
-    assert code == 0 and "give --split-by patient_id" in output and "the chosen epoch is the last one (erm)" in output
+    output = " ".join(output.split())
+    assert code == 2 and "'patient_id' looks like the patient (" in output and "give --split-by patient_id;" in output
+    assert not (tmp_path / "run").exists()
+    code, output = everygroup("fit", folder, "-o", tmp_path / "run", *options, "--split-by", "none")
+    assert code == 0 and "the chosen epoch is the last one (erm)" in output
     page = (tmp_path / "run" / "report.html").read_text()
-    heed = page[page.index("To heed") :]
-    assert heed.index("give --split-by patient_id") == heed.index("give --split-by") < heed.index("trained too briefly")
-    assert re.search(r"<li>(.*?)</li>", heed, flags=re.DOTALL)[1].startswith("Column")  # type: ignore[index]
+    assert "looks like the patient" not in page and "trained too briefly" in page[page.index("To heed") :]
 
 
 def test_predictions_are_of_unseen_samples(finished: Path) -> None:
@@ -156,8 +157,9 @@ def test_predict_says_what_it_lacks(
 def test_predict_tells_of_groups_unknown_at_training(
     pristine_folder: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
 ) -> None:
-    options = "--label label --group sex --image-size 10 --epochs 1 --batch-size 16 --n-boot 10 --compare none"
+    options = "--label label --group sex --split-by patient_id --image-size 10 --epochs 1 --batch-size 16 --n-boot 10"
     fit = ["fit", pristine_folder, "-o", tmp_path / "run", *options.split(), "--method", "group_model"]
+    fit += ["--compare", "none"]
     code, output = everygroup(*fit)
     assert code == 0, output
     predict = ["predict", tmp_path / "run", folder, "--out", tmp_path / "p.csv"]

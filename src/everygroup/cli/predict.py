@@ -56,7 +56,7 @@ def predict(
 
         everygroup predict runs/spare NEW_IMAGES -o predictions.csv
     """
-    from everygroup.console import clear_warnings, say
+    from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import CohortError, OutputError, SettingsError
     from everygroup.methods import RoutedModel
@@ -89,6 +89,8 @@ def predict(
             raise
         fix = "correct the cell or leave it empty; the model makes groups of this column as at training"
         raise CohortError(error.message, fix=fix) from None
+    for text in cohort.rule.remarks(cohort.table):
+        warn(text)
     predictions = model.predict(
         cohort, routing=routing.value, when_missing=when_missing.value, device=resolve_device(training.device)
     )

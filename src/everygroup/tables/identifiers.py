@@ -104,7 +104,7 @@ def changing(table: pd.DataFrame, units: np.ndarray, columns: Collection[str]) -
         if not (per_unit > 1).any():
             continue
         first = int(per_unit.index[(per_unit > 1).to_numpy().argmax()])
-        values = ", ".join(sorted(str(distinct[v]) for v in pairs.loc[pairs["unit"] == first, "value"]))
+        values = ", ".join(sorted(str(distinct[int(v)]) for v in pairs.loc[pairs["unit"] == first, "value"]))
         name = str(np.asarray(units)[patients == first][0])
         found.append(
             f"{int((per_unit > 1).sum())} of {int(per_unit.size)} patients have more than one value of {column!r}, "
