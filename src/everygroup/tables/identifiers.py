@@ -103,7 +103,7 @@ def changing(table: pd.DataFrame, units: np.ndarray, columns: Collection[str]) -
         per_unit = pairs.groupby("unit")["value"].size()
         if not (per_unit > 1).any():
             continue
-        first = int(per_unit.index[(per_unit > 1).to_numpy().argmax()])
+        first = int(per_unit.index[per_unit > 1][0])
         values = ", ".join(sorted(str(distinct[int(v)]) for v in pairs.loc[pairs["unit"] == first, "value"]))
         name = str(np.asarray(units)[patients == first][0])
         found.append(
