@@ -22,6 +22,7 @@ from everygroup.audit.chosen import (
 from everygroup.audit.flags import Flag, split_flags
 from everygroup.audit.gates import meanings
 from everygroup.audit.kinds import KINDS, Table
+from everygroup.audit.patients import patient_flags
 from everygroup.audit.result import Audit
 from everygroup.console import say
 from everygroup.errors import SettingsError
@@ -91,7 +92,7 @@ def audit_table(
     table = KINDS[task](source, asked)
     elsewhere = None if threshold_from is None else _chosen_elsewhere(table, asked, rule, Path(threshold_from))
     rows, cut, cautions = _audited(table.rows, rule, split, elsewhere)
-    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions]
+    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions, *patient_flags(source, asked, table.columns)]
     rows = usable(rows)
     other, their_cut = None, None
     if baseline is not None:

@@ -70,7 +70,7 @@ def audit(
         ),
     ] = None,
     id_column: Annotated[str | None, _column("Column of the sample id.", "--id-column", "--id")] = None,
-    cluster: Annotated[str | None, _column("Column of the patient or lesion.")] = None,
+    cluster: Annotated[str | None, _column("Column of the patient or lesion; none: rows are independent.")] = None,
     metadata: Annotated[
         Path | None,
         typer.Option(

@@ -31,7 +31,11 @@ from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.splits import MOST_SPLITS, speaks_of_splits
 from everygroup.tables import Problems, Spelling, open_table, settle_labels
 from everygroup.tables.codings import tell_codings
+from everygroup.tables.dates import visit_columns
 from everygroup.tables.guard import unguard
+
+NO_CLUSTER = "none"
+"""Given for the column of the patient: there is none, the rows are independent."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class TableReading:
         the score of the positive one of two classes.
     groups : columns of the sensitive attributes; all further columns in our own layout.
     bins : how to bin them, as in ``{"age": "40,60"}``.
-    id_column, cluster, split_column : columns of the sample id, the patient or lesion, and the split.
+    id_column, cluster, split_column : columns of the sample id, the patient or lesion ("none": rows are independent),
+        and the split.
     classes : class names in order; found in the file when not given.
     positive : the positive one of two classes.
     metadata, metadata_id : another table with further columns, and its column that identifies rows of the first.
@@ -89,7 +94,8 @@ class TableReading:
     @property
     def named(self) -> set[str]:
         """All columns that are named for what they tell of a row."""
-        return {c for c in (*self.attributes, self.id_column, self.cluster, self.split_column) if c is not None}
+        cluster = None if self.cluster == NO_CLUSTER else self.cluster
+        return {c for c in (*self.attributes, self.id_column, cluster, self.split_column) if c is not None}
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,11 @@ def read_rows(
         names = [c for c in joined.columns if c not in (*LEADING, *TRAILING) and not c.startswith(SCORE)]
     used = {*numbers, *texts, *names}
     unit = reading.cluster or ("unit" if own else named_like(joined.columns, UNIT_NAMES, used))
+    unit = None if unit == NO_CLUSTER else unit
     used |= {unit} if unit else set()
     id = reading.id_column or ("id" if own else named_like(joined.columns, ID_NAMES, used))
     used |= {id} if id else set()
+    used |= visit_columns(joined.sample, [name for name in reading.bins if name in joined.sample])
     split = reading.split_column or ("split" if own else find_split(joined, used))
     if need_groups and not names and not own:
         raise _no_groups(joined, {c for c in (*used, split) if c is not None})
