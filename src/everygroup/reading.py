@@ -16,8 +16,12 @@ OnBadImage = Literal["error", "skip"]
 
 
 def _names(value: Any) -> Any:
-    """Take one name for a list of one."""
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    """Take one name (or path) for a list of one."""
+    if isinstance(value, str) or hasattr(value, "__fspath__"):
+        return (str(value),)
+    if isinstance(value, (list, tuple)):
+        return tuple(str(v) if hasattr(v, "__fspath__") else v for v in value)
+    return value
 
 
 def _rules(value: Any) -> Any:

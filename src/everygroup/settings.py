@@ -102,7 +102,14 @@ class TrainSettings(BaseModel):
 
 
 def option(
-    default: Any, description: str, *, metavar: str = "", otherwise: str = "", flag: str = "", **limits: Any
+    default: Any,
+    description: str,
+    *,
+    metavar: str = "",
+    otherwise: str = "",
+    flag: str = "",
+    panel: str = "",
+    **limits: Any,
 ) -> Any:
     """Return a field of a model that is also an option of the command line.
 
@@ -116,11 +123,13 @@ def option(
     otherwise : str
         What holds where nothing is given, in words, if the default does not say it.
     flag : str
-        Its name on the command line, if that is not the field's.
+        Its name on the command line, if that is not the field's; several are separated by blanks.
+    panel : str
+        The heading it stands under in help texts, if that is not its model's title.
     **limits
         Of `pydantic.Field`, such as ``ge=1``.
     """
-    shown: dict[str, Any] = {"metavar": metavar, "otherwise": otherwise, "flag": flag}
+    shown: dict[str, Any] = {"metavar": metavar, "otherwise": otherwise, "flag": flag, "panel": panel}
     return Field(default, description=description, json_schema_extra=shown, **limits)
 
 

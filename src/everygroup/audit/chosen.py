@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -167,3 +167,11 @@ def _why_not(index: NDArray[np.int64]) -> str:
         an_id = " (is it an id?)" if present > 0.5 * n else ""
         return f"it has {present:,} different values in {n:,} rows{an_id}; make groups of them with --bins"
     return ""
+
+
+def answered_as(rows: Both, other: Both, columns: Collection[str]) -> Both:
+    """The rows that another model has answered, too, with its answers; groups, patients and dates stay as they are."""
+    if isinstance(rows, Predictions) and isinstance(other, Predictions):
+        return rows.answered_as(other)
+    assert isinstance(rows, Rows) and isinstance(other, Rows)
+    return rows.answered_as(other, columns)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from everygroup.audit.choice import choose
 from everygroup.audit.chosen import (
     Both,
     absent_groups,
+    answered_as,
     choose_for,
     in_words,
     rows_of_split,
@@ -22,53 +23,32 @@ from everygroup.audit.chosen import (
 from everygroup.audit.flags import Flag, split_flags
 from everygroup.audit.gates import meanings
 from everygroup.audit.kinds import KINDS, Table
-from everygroup.audit.patients import patient_flags
-from everygroup.audit.result import Audit
+from everygroup.audit.result import Audit, frame_of
+from everygroup.audit.series import Periods, by_period, change_flags, series_rows
 from everygroup.console import say
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
 from everygroup.metrics.thresholds import Rule, Threshold, apply_threshold
 from everygroup.predictions import Predictions
+from everygroup.predictions.audit_options import AuditOptions
 from everygroup.predictions.rows import TableReading
-from everygroup.predictions.task import Task, guess_task
+from everygroup.predictions.task import guess_task
+from everygroup.settings import build, unknown_settings
+
+QUICK = 200
+"""Replicates of the audits of periods and versions, whose gaps are not tested."""
 
 
-def audit_table(
-    file: Path | str,
-    *,
-    task: Task | Literal["auto"] = "auto",
-    split: str | None = None,
-    threshold: str | Rule | None = None,
-    threshold_from: Path | str | None = None,
-    baseline: Path | str | None = None,
-    metrics: str | Sequence[str] | None = None,
-    also: Sequence[str] = (),
-    critical: Sequence[str] = (),
-    intersections: int = 0,
-    n_boot: int = 1000,
-    seed: int = 0,
-    min_n: int = 10,
-    interval: Literal["auto", "percentile"] = "auto",
-    **reading: Any,
-) -> Audit:
+def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -> Audit:
     """Audit a table of predictions: what `everygroup audit` does, as one call.
 
     Parameters
     ----------
-    file : CSV or parquet of predictions, or a run folder that holds them.
-    task : what was predicted; guessed from the columns, and said, with 'auto'.
-    split : audit the rows of this split; the test rows where the file names some, 'all' for everything.
-    threshold : answer anew, for two classes: 'fixed:0.4', or chosen on the validation rows: 'sens:0.9', 'spec:0.9',
-        'youden' or 'f1' (see `everygroup.metrics.thresholds`).
-    threshold_from : the file of validation rows that it is chosen on, where they are not in `file`; a baseline without
-        validation rows of its own is answered by the same threshold.
-    baseline : predictions of another model for the same samples.
-    metrics : for classes 'standard', 'all', or names; also : metrics wanted besides, such as those of gates.
-    critical : classes whose recall matters most, of more than two.
-    intersections, n_boot, seed, min_n, interval : of `everygroup.audit.audit`.
-    **reading : of `everygroup.predictions.Reading`: groups, bins, y_true, y_pred, y_score, positive, classes,
-        id_column, cluster, split_column, metadata, metadata_id. What is not named is guessed, and said; sensitive
-        attributes are never guessed.
+    file : CSV, spreadsheet or parquet of predictions, or a run folder that holds them.
+    also : metrics wanted besides those that are shown, such as those of gates.
+    **options : fields of `everygroup.predictions.TableReading` (which columns and groups) and of
+        `everygroup.predictions.AuditOptions` (which rows, figures and statistics). What is not named is guessed, and
+        said; sensitive attributes are never guessed.
 
     Returns
     -------
@@ -80,46 +60,89 @@ def audit_table(
     PredictionsError, CohortError, TableError
         Naming file, row or column, and what to do.
     SettingsError
-        For an unknown metric or threshold rule.
+        For an unknown option, metric or threshold rule.
     """
-    asked = TableReading(**reading)
+    names = {*TableReading.model_fields, *AuditOptions.model_fields}
+    if unknown := [key for key in options if key not in names]:
+        raise unknown_settings(unknown, names, fix=f"The names are: {', '.join(sorted(names))}")
+    how = build(AuditOptions, {k: v for k, v in options.items() if k in AuditOptions.model_fields})
+    asked = build(TableReading, {k: v for k, v in options.items() if k in TableReading.model_fields})
+    asked = asked.but(beside=tuple(c for c in (*asked.beside, how.time) if c is not None))
     source = asked.open(file)
+    task = how.task
     if task == "auto":
         task, why = guess_task(source, asked)
         say(f"{source.name}: taken as {task}, as {why} (--task to name another).")
-    rule = Rule.parse(threshold) if isinstance(threshold, str) else threshold
-    _check_options(task, metrics or critical, intersections, rule)
+    rule = None if how.threshold is None else Rule.parse(how.threshold)
+    _check_options(task, how, rule)
     table = KINDS[task](source, asked)
-    elsewhere = None if threshold_from is None else _chosen_elsewhere(table, asked, rule, Path(threshold_from))
-    rows, cut, cautions = _audited(table.rows, rule, split, elsewhere)
-    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions, *patient_flags(source, asked, table.columns)]
+    elsewhere = None if how.threshold_from is None else _chosen_elsewhere(table, asked, rule, Path(how.threshold_from))
+    rows, cut, cautions = _audited(table.rows, rule, how.split, elsewhere)
+    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions]
     rows = usable(rows)
-    other, their_cut = None, None
-    if baseline is not None:
-        other, their_cut, theirs = _audited(table.again(asked.open_baseline(baseline)), rule, split, elsewhere)
-        heed += [replace(flag, text=f"Baseline: {flag}") for flag in theirs]
-    options: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "min_n": min_n, "interval": interval}
+    others: list[Both] = []
+    told: dict[str, Any] = {"threshold": in_words(cut)}
+    for path in how.baseline:
+        other, their_cut, theirs = _audited(table.again(asked.open_baseline(path)), rule, how.split, elsewhere)
+        others.append(other)
+        name = "Baseline" if len(how.baseline) == 1 else Path(path).name
+        heed += [replace(flag, text=f"{name}: {flag}") for flag in theirs]
+        if their_cut is not None:
+            told["threshold of the baseline"] = in_words(their_cut)
+    more: dict[str, Any] = {"n_boot": how.n_boot, "seed": how.seed, "min_n": how.min_n, "interval": how.interval}
     if isinstance(rows, Predictions):
-        options |= {"metrics": wanted_metrics(metrics, also, rows, critical)}
-        options |= {"intersections": intersections, "critical": critical}
+        more |= {"metrics": wanted_metrics(how.metrics, also, rows, how.critical)}
+        more |= {"intersections": how.intersections, "critical": how.critical}
     else:
         heed += split_flags(rows.table["split"], rows.table["unit"])
-    result = table.audit(rows, other, options)
-    told = _told(source.name, table, rows, asked, result) | {"threshold": in_words(cut)}
-    if their_cut is not None:
-        told["threshold of the baseline"] = in_words(their_cut)
-    told["baseline"] = Path(baseline).name if baseline is not None else "none"
+    result = table.audit(rows, others[-1] if others else None, more)
+    series, changes = _series(table, rows, list(zip(map(Path, how.baseline), others, strict=True)), how, more, result)
+    told = _told(source.name, table, rows, asked, result) | told
+    told["baseline"] = Path(how.baseline[-1]).name if how.baseline else "none"
+    if len(how.baseline) > 1:
+        told["earlier versions"] = ", ".join(Path(path).name for path in how.baseline[:-1])
     settings = result.settings | {"split": told["split"], "threshold": told["threshold"], "asked": told}
     settings["label"] = table.columns.get("label") or ""
-    return replace(result.heeding(heed), settings=settings)
+    return replace(result.heeding([*heed, *changes]), settings=settings, series=frame_of("series", series))
 
 
-def _check_options(task: str, metrics: str | Sequence[str] | None, intersections: int, rule: Rule | None) -> None:
+def _series(
+    table: Table,
+    rows: Both,
+    versions: Sequence[tuple[Path, Both]],
+    how: AuditOptions,
+    options: dict[str, Any],
+    result: Audit,
+) -> tuple[list[dict[str, Any]], list[Flag]]:
+    """Rows of `Audit.series` over versions of the model and over time, and where a rate changed."""
+    quick = options | {"n_boot": min(how.n_boot, QUICK)} | ({"intersections": 0} if "intersections" in options else {})
+
+    def of(part: Both) -> Audit:
+        return table.audit(part, None, quick)
+
+    found: list[dict[str, Any]] = []
+    if len(versions) > 1:
+        answered = [(path.name, answered_as(rows, other, table.predicted)) for path, other in versions]
+        found += series_rows("version", [*((name, of(part)) for name, part in answered), ("this", result)])
+    if how.time is None:
+        return found, []
+    periods = Periods.of(rows.table[how.time], how.time, how.every)
+    found += series_rows("time", by_period(rows, periods, of))
+    attributes = list(dict.fromkeys(result.table["attribute"]))
+    flags: list[Flag] = []
+    if (undated := int((periods.index < 0).sum())) > 0:
+        flags.append(Flag("caution", f"{undated} of {len(rows)} rows have no {how.time}: they are in no period."))
+    if isinstance(rows, Predictions):
+        flags += change_flags(rows, periods, attributes, result.headline, how.seed)
+    return found, flags
+
+
+def _check_options(task: str, how: AuditOptions, rule: Rule | None) -> None:
     if task == "classification":
         return
     if rule is not None:
         raise SettingsError("--threshold is for classes.", fix=f"leave it out for the task {task!r}")
-    if metrics or intersections:
+    if how.metrics or how.critical or how.intersections:
         raise SettingsError(
             "--metrics, --critical and --intersections are for classes.", fix=f"leave them out for the task {task!r}"
         )
@@ -158,11 +181,10 @@ def _audited(
 
 
 def wanted_metrics(
-    metrics: str | Sequence[str] | None, also: Sequence[str], predictions: Predictions, critical: Sequence[str] = ()
+    metrics: Sequence[str], also: Sequence[str], predictions: Predictions, critical: Sequence[str] = ()
 ) -> Any:
     """The metrics asked for, and those wanted besides; 'standard' and 'all' stand alone."""
-    given = [metrics] if isinstance(metrics, str) else list(metrics or ("standard",))
-    listed = [part.strip() for text in given for part in text.split(",")]
+    listed = [part.strip() for text in metrics or ("standard",) for part in text.split(",")]
     if "" in listed:
         raise SettingsError("--metrics holds an empty name.", fix="write --metrics accuracy,macro_f1")
     asked: Any = listed[0] if len(listed) == 1 and listed[0] in ("standard", "all") else listed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,12 +44,14 @@ class Table:
     audit : from rows, those of a baseline (None without) and the options to the audit.
     again : reads the table of another model in the same way.
     columns : which columns are what, in words.
+    predicted : columns that hold what was predicted, which another model's table has, too.
     """
 
     rows: Predictions | Rows
     audit: Callable[[Any, Any, dict[str, Any]], Audit]
     again: Callable[[Joined], Predictions | Rows]
     columns: Mapping[str, str]
+    predicted: Collection[str] = ()
 
 
 class Read(Protocol):
@@ -67,7 +69,7 @@ def _classes(source: Joined, reading: TableReading) -> Table:
     columns |= {"scores": ", ".join(found.scores)}
 
     def again(other: Joined) -> Predictions:
-        return read_classes(other, replace(reading.of_baseline, classes=predictions.classes, positive=None))[0]
+        return read_classes(other, reading.of_baseline.but(classes=predictions.classes, positive=None))[0]
 
     def run(chosen: Predictions, other: Predictions | None, options: dict[str, Any]) -> Audit:
         left = [g for g in asked_for if g in chosen.sensitive or g == "group"]
@@ -102,7 +104,7 @@ def _numbers(
         features = chosen.table[list(chosen.sensitive)].replace("", None)
         return run(chosen, other, options | {"sensitive_features": features, "cluster": chosen.units})
 
-    return Table(rows, paired, again, dict(columns) | _row_columns(rows))
+    return Table(rows, paired, again, dict(columns) | _row_columns(rows), shared)
 
 
 def _regression(source: Joined, reading: TableReading) -> Table:

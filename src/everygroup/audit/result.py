@@ -40,6 +40,10 @@ INTERSECTION_COLUMNS = (
 CURVE_COLUMNS = (*_RUN, "attribute", "group", "kind", "label", "x", "y", "low", "high", "n")
 CRITERION_COLUMNS = (*_RUN, "attribute", "criterion", "quantity", "gap", "low", "high", "p", "verdict", "note")
 SOURCE_COLUMNS = (*_RUN, "attribute", "source", "group", "quantity", "value", "low", "high", "n", "note")
+SERIES_COLUMNS = (
+    *("over", "order", "period", "attribute", "group", "metric", "value", "low", "high", "n"),
+    *("successes", "trials", "note"),
+)
 FRAMES = MappingProxyType(
     {
         "table": COLUMNS,
@@ -50,6 +54,7 @@ FRAMES = MappingProxyType(
         "curves": CURVE_COLUMNS,
         "criteria": CRITERION_COLUMNS,
         "sources": SOURCE_COLUMNS,
+        "series": SERIES_COLUMNS,
     }
 )
 """Every table of an audit and its columns."""
@@ -90,6 +95,7 @@ class Audit:
     differences : signed difference of every two groups, with simultaneous intervals, p and Holm's p.
     intersections : every subgroup of one or more attributes, smallest n first.
     curves, criteria, sources : points of curves by group, criteria of fairness with verdicts, sources of unfairness.
+    series : long rows of every period of time, or version of the model, one after another (`over`, `order`, `period`).
     """
 
     table: pd.DataFrame
@@ -102,6 +108,7 @@ class Audit:
     curves: pd.DataFrame = field(default_factory=partial(frame_of, "curves", ()))
     criteria: pd.DataFrame = field(default_factory=partial(frame_of, "criteria", ()))
     sources: pd.DataFrame = field(default_factory=partial(frame_of, "sources", ()))
+    series: pd.DataFrame = field(default_factory=partial(frame_of, "series", ()))
 
     def value(self, attribute: str, group: str, metric: str) -> float:
         """One value of the table; NaN where there is no such row."""

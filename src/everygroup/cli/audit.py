@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from everygroup.cli.options import Fields, with_options
+from everygroup.cli.options import Fields, given, with_options
 from everygroup.console import console, say
 from everygroup.errors import OutputError, SettingsError
+from everygroup.predictions.audit_options import AuditOptions
+from everygroup.predictions.rows import TableReading
 from everygroup.reading import Reading
 
 if TYPE_CHECKING:
@@ -19,29 +20,7 @@ if TYPE_CHECKING:
     from everygroup.audit import Audit
     from everygroup.audit.gates import Gate, GateResult
 
-_COLUMNS, _WHICH, _HOW, _RESULT = "Columns", "Rows and groups", "Statistics", "Result"
-
-
-class Task(StrEnum):
-    """What was predicted."""
-
-    auto = "auto"
-    classification = "classification"
-    multilabel = "multilabel"
-    regression = "regression"
-    segmentation = "segmentation"
-    anomaly = "anomaly"
-
-
-class IntervalKind(StrEnum):
-    """Which intervals."""
-
-    auto = "auto"
-    percentile = "percentile"
-
-
-def _column(help: str, *names: str) -> Any:
-    return typer.Option(*names, metavar="COLUMN", help=help, rich_help_panel=_COLUMNS)
+_WHICH = "Rows and groups"
 
 
 @with_options
@@ -49,127 +28,33 @@ def audit(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV or parquet of predictions, or a run folder that holds them.")
     ],
+    columns: Annotated[TableReading, Fields(without=("bins", "classes", "model", "spelling", "beside"))],
     grouping: Annotated[Reading, Fields(only=("bins", "missing", "not_missing", "map", "decimal"))],
-    task: Annotated[
-        Task, typer.Option(help="What was predicted; guessed from the columns, and said.", rich_help_panel=_COLUMNS)
-    ] = Task.auto,
-    y_true: Annotated[
-        str | None, _column("Column of the label; for several labels a pattern such as 'true_*'.")
-    ] = None,
-    y_pred: Annotated[str | None, _column("Column of the answer.")] = None,
-    y_score: Annotated[
-        list[str] | None,
-        _column("Column of a class's score, repeatable; a pattern such as 'score_*'; or one positive score."),
-    ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLASS",
-            help="The positive one of two classes, where their names do not tell.",
-            rich_help_panel=_COLUMNS,
-        ),
-    ] = None,
-    id_column: Annotated[str | None, _column("Column of the sample id.", "--id-column", "--id")] = None,
-    cluster: Annotated[str | None, _column("Column of the patient or lesion; none: rows are independent.")] = None,
-    metadata: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Another table with further columns (age, sex), joined by id.",
-            rich_help_panel=_COLUMNS,
-        ),
-    ] = None,
-    metadata_id: Annotated[str | None, _column("Its column of ids.")] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Column of a sensitive attribute; repeatable.", rich_help_panel=_WHICH),
-    ] = None,
-    groups: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMNS", help="Several of them at once: sex,age.", rich_help_panel=_WHICH),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Audit the rows of this split; 'test' where there is one, 'all' for everything.",
-            rich_help_panel=_WHICH,
-        ),
-    ] = None,
-    split_column: Annotated[str | None, _column("Column of the split.")] = None,
-    min_n: Annotated[
-        int, typer.Option(min=1, help="Groups with fewer samples are left out of gaps.", rich_help_panel=_WHICH)
-    ] = 10,
-    threshold: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RULE",
-            help="Answer anew, for two classes: fixed:0.4, or chosen on validation rows: sens:0.9 (at least this "
-            "sensitivity, the best specificity), spec:0.9, youden, f1.",
-            rich_help_panel=_WHICH,
-        ),
-    ] = None,
-    threshold_from: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="File of the validation rows, where they are not in FILE.", rich_help_panel=_WHICH
-        ),
-    ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Predictions of another model for the same samples.", rich_help_panel=_RESULT
-        ),
-    ] = None,
-    metrics: Annotated[
+    options: Annotated[AuditOptions, Fields()],
+    several: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAMES", help="Metrics: accuracy,recall[melanoma]; or standard, or all.", rich_help_panel=_HOW
+            "--groups", metavar="COLUMNS", help="Several of them at once: sex,age.", rich_help_panel="Rows and groups"
         ),
     ] = None,
-    critical: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CLASS",
-            help="Class whose recall matters most, among more than two; repeatable.",
-            rich_help_panel=_HOW,
-        ),
-    ] = None,
-    interval: Annotated[
-        IntervalKind,
-        typer.Option(help="Best known interval per metric, or the bootstrap percentile.", rich_help_panel=_HOW),
-    ] = IntervalKind.auto,
-    intersections: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="ORDER",
-            help="Audit all subgroups of up to so many attributes; 0: none.",
-            rich_help_panel=_HOW,
-        ),
-    ] = 0,
-    n_boot: Annotated[
-        int, typer.Option(min=1, help="Bootstrap replicates and permutations.", rich_help_panel=_HOW)
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.", rich_help_panel=_HOW)] = 0,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
             metavar="GATE",
             help="Exit with 1 where this holds or cannot be known: 'gap(macro_f1)>0.10', "
             "'worst(recall[melanoma],age)<0.7', 'value(accuracy,sex,f)<0.8', 'gap_low(auc)>0'; repeatable.",
-            rich_help_panel=_RESULT,
+            rich_help_panel="Result",
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Folder for the results; FILE-audit beside the file.", rich_help_panel=_RESULT
+            metavar="FOLDER", help="Folder for the results; FILE-audit beside the file.", rich_help_panel="Result"
         ),
     ] = None,
     report: Annotated[
         bool,
-        typer.Option(help="Write brief.html, report.html, model-card.md and tables too.", rich_help_panel=_RESULT),
+        typer.Option(help="Write brief.html, report.html, model-card.md and tables too.", rich_help_panel="Result"),
     ] = True,
     verbose: Annotated[
         bool,
@@ -177,7 +62,7 @@ def audit(
             "--verbose",
             "-v",
             help="Print every number and everything to heed, not one screen.",
-            rich_help_panel=_RESULT,
+            rich_help_panel="Result",
         ),
     ] = False,
 ) -> None:
@@ -205,31 +90,11 @@ def audit(
     limits = [Gate.parse(text) for text in fail_if or ()]
     result = audit_table(
         path,
-        task=task.value,
-        y_true=y_true,
-        y_pred=y_pred,
-        y_score=y_score if y_score is None or len(y_score) > 1 else y_score[0],
-        positive=positive,
-        id_column=id_column,
-        cluster=cluster,
-        metadata=metadata,
-        metadata_id=metadata_id,
-        groups=_named_groups(group, groups),
+        **given(columns) | {"groups": _named_groups(columns.groups, several)},
+        **given(options),
         bins=grouping.bins,
         spelling=grouping.spelling,
-        split=split,
-        split_column=split_column,
-        threshold=threshold,
-        threshold_from=threshold_from,
-        baseline=baseline,
-        metrics=metrics,
-        critical=critical or (),
         also=[gate.metric for gate in limits],
-        intersections=intersections,
-        n_boot=n_boot,
-        seed=seed,
-        min_n=min_n,
-        interval=interval.value,
     )
     show(result, verbose=verbose)
     outcomes, wrong = judged(result, limits)

@@ -74,6 +74,11 @@ def with_options(command: F) -> F:
     return cast(F, run)
 
 
+def given(model: BaseModel) -> dict[str, Any]:
+    """Return what was asked for, without what was left to the defaults."""
+    return {name: getattr(model, name) for name in model.model_fields_set}
+
+
 def shown_default(field: FieldInfo) -> str:
     """Return what holds where an option is not given, in the words of its field, else its default; '' for nothing."""
     value = "" if isinstance(field.default, bool | dict | None) else field.default
@@ -133,11 +138,11 @@ def _annotation(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
     several = " Repeatable." if kind == list[str] else ""
     limits = {type(m): getattr(m, "ge", getattr(m, "le", None)) for m in field.metadata if isinstance(m, Ge | Le)}
     option = typer.Option(
-        _flag(name, field),
+        *_flags(name, field),
         metavar=extra.get("metavar") or None,
         help=f"{text[:1].upper()}{text[1:]}.{several}",
         show_default=shown_default(field) or False,
-        rich_help_panel=model.model_config.get("title"),
+        rich_help_panel=extra.get("panel") or model.model_config.get("title"),
         min=limits.get(Ge),
         max=limits.get(Le),
     )
@@ -148,12 +153,12 @@ def _read(model: type[BaseModel], name: str, value: Any) -> Any:
     """Take texts such as 'age=40,60' apart where the model has a mapping."""
     field = model.model_fields[name]
     if dict in _origins(field.annotation) and isinstance(value, list):
-        return mapping(value, _flag(name, field), _extra(field).get("metavar") or "KEY=VALUE")
+        return mapping(value, _flags(name, field)[0], _extra(field).get("metavar") or "KEY=VALUE")
     return value
 
 
-def _flag(name: str, field: FieldInfo) -> str:
-    return str(_extra(field).get("flag") or f"--{name.replace('_', '-')}")
+def _flags(name: str, field: FieldInfo) -> list[str]:
+    return str(_extra(field).get("flag") or f"--{name.replace('_', '-')}").split()
 
 
 def _extra(field: FieldInfo) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """The hinge between models and audits: one table of predictions, built from arrays or read from anybody's file."""
 
 from everygroup.predictions._coding import group_order
+from everygroup.predictions.audit_options import AuditOptions
 from everygroup.predictions.predictions import Predictions
 from everygroup.predictions.rows import TableReading
 
-__all__ = ["Predictions", "TableReading", "group_order"]
+__all__ = ["AuditOptions", "Predictions", "TableReading", "group_order"]

@@ -34,7 +34,6 @@ from everygroup.predictions._coding import (
     text_column,
     unit_column,
 )
-from everygroup.predictions.polarity import positive_of
 from everygroup.tables.guard import guarded
 
 
@@ -272,6 +271,35 @@ class Predictions:
             part.__dict__["clustered"] = False  # every row at most once: still one sample a unit
         return part
 
+    def with_columns(self, columns: Mapping[str, Any]) -> Self:
+        """Return the predictions with further columns (n,) in the table, which are no attributes."""
+        return replace(self, table=self.table.assign(**columns)) if columns else self
+
+    def answered_as(self, other: Predictions) -> Self:
+        """Return the samples that other predictions of the same classes have, too, with what those answered.
+
+        Raises
+        ------
+        PredictionsError
+            Without ids on both sides or a common one, or for other classes.
+        """
+        if not (self.has_ids and other.has_ids) or set(self.classes) != set(other.classes):
+            raise PredictionsError(
+                "Versions of a model are paired by the ids of their samples, and need the same classes.",
+                fix="name the column of ids with --id-column",
+            )
+        partner = pd.Index(other.table["id"]).get_indexer(pd.Index(self.table["id"]))
+        if not (partner >= 0).any():
+            raise PredictionsError("No sample stands in both tables.", fix="give both files the same ids")
+        ours, theirs = self.where(partner >= 0), other.table.iloc[partner[partner >= 0]]
+        given = [c for c in theirs.columns if c in ("y_pred", "model") or str(c).startswith(SCORE)]
+        return replace(
+            ours,
+            table=ours.table.drop(columns=[c for c in ours.table if str(c).startswith(SCORE)]).assign(
+                **{c: theirs[c].to_numpy() for c in given}
+            ),
+        )
+
     def of_split(self, name: str) -> Self:
         """Return the rows of one split, such as 'test'."""
         mask = (self.table["split"] == name).to_numpy(dtype=bool)
@@ -279,28 +307,6 @@ class Predictions:
             found = ", ".join(sorted(s for s in self.table["split"].unique() if s)) or "none"
             raise PredictionsError(f"No row has the split {name!r}.", fix=f"the splits are: {found}")
         return self.where(mask)
-
-    def with_positive(self, name: str | None = None) -> Self:
-        """Return the same with another positive class, which is the second of two.
-
-        Parameters
-        ----------
-        name : its name; None for the one that the names tell ('disease' of healthy and disease), if they do.
-
-        Raises
-        ------
-        PredictionsError
-            If it is not one of two classes.
-        """
-        if name is not None and (len(self.classes) != 2 or name not in self.classes):
-            raise PredictionsError(
-                f"The positive class {name!r} is not one of two classes.",
-                fix=f"the classes are: {', '.join(self.classes)}",
-            )
-        positive = positive_of(self.classes) if name is None else name
-        if positive is None or positive == self.classes[-1]:
-            return self
-        return replace(self, classes=self.classes[::-1])
 
     def to_csv(self, path: Path | str) -> Path:
         """Write the table, atomically; texts that a spreadsheet would run as a formula get an apostrophe in front."""

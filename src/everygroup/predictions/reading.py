@@ -18,6 +18,7 @@ from everygroup.predictions.metadata import Joined
 from everygroup.predictions.predictions import Predictions
 from everygroup.predictions.rows import Rows, TableReading, read_rows
 from everygroup.predictions.scale import as_probabilities
+from everygroup.settings import build
 
 
 def read_predictions(path: Path | str | Joined, **columns: Any) -> Predictions:
@@ -38,7 +39,7 @@ def read_predictions(path: Path | str | Joined, **columns: Any) -> Predictions:
     CohortError
         For values that the bins cannot take.
     """
-    reading = TableReading(**columns)
+    reading = build(TableReading, columns)
     return read_classes(path if isinstance(path, Joined) else reading.open(path), reading)[0]
 
 
@@ -59,7 +60,7 @@ def read_classes(
         joined.sample,
         y_true=reading.y_true,
         y_pred=reading.y_pred,
-        y_score=reading.y_score,
+        y_score=reading.y_score or None,
         taken=reading.named,
     )
     for sentence in found.guessed:
@@ -108,7 +109,7 @@ def read_classes(
         model=table["model"] if own else reading.model,
         _rows=joined.place,
     )
-    return read, rows, found
+    return read.with_columns({c: table[c] for c in reading.beside if c in table and c not in read.table}), rows, found
 
 
 def _counts(codes: NDArray[np.int64], names: list[str]) -> dict[str, int]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
 
 from everygroup.cohort.groups import GroupRule
 from everygroup.console import say, warn
@@ -29,49 +30,46 @@ from everygroup.predictions.columns import (
 )
 from everygroup.predictions.metadata import Joined, join
 from everygroup.predictions.splits import MOST_SPLITS, speaks_of_splits
+from everygroup.reading import Names, Text
+from everygroup.settings import option
 from everygroup.tables import Problems, Spelling, open_table, settle_labels
 from everygroup.tables.codings import tell_codings
-from everygroup.tables.dates import visit_columns
 from everygroup.tables.guard import unguard
 
-NO_CLUSTER = "none"
-"""Given for the column of the patient: there is none, the rows are independent."""
 
-
-@dataclass(frozen=True)
-class TableReading:
+class TableReading(BaseModel):
     """How a table of predictions is read; what is not named is guessed from names and values, and said.
 
-    Attributes
-    ----------
-    y_true, y_pred : columns of the label and the answer; for several labels patterns such as 'true_*'.
-    y_score : columns of scores, one a class, or a pattern such as 'score_*' whose '*' is the class; a single column is
-        the score of the positive one of two classes.
-    groups : columns of the sensitive attributes; all further columns in our own layout.
-    bins : how to bin them, as in ``{"age": "40,60"}``.
-    id_column, cluster, split_column : columns of the sample id, the patient or lesion ("none": rows are independent),
-        and the split.
-    classes : class names in order; found in the file when not given.
-    positive : the positive one of two classes.
-    metadata, metadata_id : another table with further columns, and its column that identifies rows of the first.
-    model : name of the model, where the file does not say.
-    spelling : which words are missing values, and which spellings mean one thing.
+    The fields are options of `everygroup audit` and of `everygroup.audit.audit_table`, too.
     """
 
-    y_true: str | None = None
-    y_pred: str | None = None
-    y_score: str | Sequence[str] | None = None
-    groups: Sequence[str] | str | None = None
-    bins: Mapping[str, Any] = field(default_factory=dict)
-    id_column: str | None = None
-    cluster: str | None = None
-    split_column: str | None = None
-    classes: Sequence[str] | None = None
-    positive: str | None = None
-    metadata: Path | str | None = None
-    metadata_id: str | None = None
-    model: str = ""
-    spelling: Spelling = field(default_factory=Spelling)
+    model_config = ConfigDict(title="Columns", frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    y_true: Text | None = option(
+        None, "column of the label; for several labels a pattern such as 'true_*'", metavar="COLUMN"
+    )
+    y_pred: Text | None = option(None, "column of the answer", metavar="COLUMN")
+    y_score: Names = option(
+        (),
+        "column of a class's score; a pattern such as 'score_*' whose '*' is the class; or one positive score",
+        metavar="COLUMN",
+    )
+    positive: Text | None = option(
+        None, "the positive one of two classes, where their names do not tell", metavar="CLASS"
+    )
+    id_column: Text | None = option(None, "column of the sample id", metavar="COLUMN", flag="--id-column --id")
+    cluster: Text | None = option(None, "column of the patient or lesion", metavar="COLUMN")
+    split_column: Text | None = option(None, "column of the split", metavar="COLUMN")
+    metadata: Text | None = option(None, "another table with further columns (age, sex), joined by id", metavar="FILE")
+    metadata_id: Text | None = option(None, "its column of ids", metavar="COLUMN")
+    groups: Names | None = option(
+        None, "column of a sensitive attribute", metavar="COLUMN", flag="--group", panel="Rows and groups"
+    )
+    bins: dict[str, Any] = option({}, "how to bin the attributes, as in age=40,60", metavar="COLUMN=RULE")
+    classes: Names | None = option(None, "class names in order; found in the file when not given")
+    model: str = option("", "name of the model, where the file does not say")
+    spelling: Spelling = option(Spelling(), "which words are missing, and which spellings mean one thing")
+    beside: Names = option((), "further columns that are kept with the rows, as texts: a date, a clinical variable")
 
     def open(self, path: Path | str) -> Joined:
         """Look at a table and the metadata beside it."""
@@ -84,18 +82,21 @@ class TableReading:
     @property
     def of_baseline(self) -> TableReading:
         """How the table of another model is read: attributes and patients come from the first."""
-        return replace(self, groups=[], bins={}, cluster=None, metadata=None, metadata_id=None)
+        return self.but(groups=(), bins={}, cluster=None, metadata=None, metadata_id=None, beside=())
+
+    def but(self, **changes: Any) -> TableReading:
+        """The same with some fields changed."""
+        return self.model_copy(update=changes)
 
     @property
     def attributes(self) -> list[str]:
         """The columns of the sensitive attributes that are named, each once."""
-        return [self.groups] if isinstance(self.groups, str) else list(dict.fromkeys(self.groups or ()))
+        return list(dict.fromkeys(self.groups or ()))
 
     @property
     def named(self) -> set[str]:
         """All columns that are named for what they tell of a row."""
-        cluster = None if self.cluster == NO_CLUSTER else self.cluster
-        return {c for c in (*self.attributes, self.id_column, cluster, self.split_column) if c is not None}
+        return {c for c in (*self.attributes, self.id_column, self.cluster, self.split_column) if c is not None}
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,12 @@ class Rows:
         index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         return replace(self, table=self.table.iloc[index].reset_index(drop=True), line=self.line[index])
 
+    def answered_as(self, other: Rows, columns: Collection[str]) -> Self:
+        """Return the rows that another table has, too, with what that one says in some columns."""
+        ours, theirs = self.matching(other)
+        given = {c: theirs.table[c].to_numpy() for c in columns if c in theirs.table}
+        return replace(ours, table=ours.table.assign(**given))
+
     def matching(self, other: Rows) -> tuple[Self, Rows]:
         """Return the rows of both tables that have the same ids, in the order of the first.
 
@@ -198,17 +205,16 @@ def read_rows(
         For values that the bins cannot take.
     """
     own, names = is_own(joined.columns), reading.attributes
-    for column in (*names, *reading.bins, *numbers, *texts, *reading.named):
+    for column in (*names, *reading.bins, *numbers, *texts, *reading.named, *reading.beside):
         require(joined.name, joined.columns, column)
     if own and reading.groups is None:
-        names = [c for c in joined.columns if c not in (*LEADING, *TRAILING) and not c.startswith(SCORE)]
+        others = (*LEADING, *TRAILING, *reading.beside)
+        names = [c for c in joined.columns if c not in others and not c.startswith(SCORE)]
     used = {*numbers, *texts, *names}
     unit = reading.cluster or ("unit" if own else named_like(joined.columns, UNIT_NAMES, used))
-    unit = None if unit == NO_CLUSTER else unit
     used |= {unit} if unit else set()
     id = reading.id_column or ("id" if own else named_like(joined.columns, ID_NAMES, used))
     used |= {id} if id else set()
-    used |= visit_columns(joined.sample, [name for name in reading.bins if name in joined.sample])
     split = reading.split_column or ("split" if own else find_split(joined, used))
     if need_groups and not names and not own:
         raise _no_groups(joined, {c for c in (*used, split) if c is not None})
@@ -223,7 +229,7 @@ def read_rows(
         joined = joined.spelled(joined.first.spelling.as_written())
     percent = [c for c in numbers if c in joined.sample and joined.sample[c].astype(str).str.contains("%").any()]
     table = joined.read(
-        {*used, *more},
+        {*used, *more, *reading.beside},
         numbers=[c for c in numbers if c not in percent],
         texts=plain,
         labels=texts,
@@ -258,7 +264,8 @@ def read_rows(
     attributes = tuple(c for c in names if c != "group" or not own)
     for c in attributes:
         made[c] = category_column(c, rule.values(table, c) if c in rule.bins else table[c], n)
-    wanted = {c: table[c] for c in (*numbers, *texts, *(("group", "route", "model") if own else ())) if c not in made}
+    kept = (*numbers, *texts, *reading.beside, *(("group", "route", "model") if own else ()))
+    wanted = {c: table[c] for c in kept if c not in made}
     return Rows(
         joined.name,
         pd.DataFrame(made | wanted),
