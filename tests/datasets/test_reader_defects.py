@@ -172,7 +172,8 @@ DEFECTS: dict[str, tuple[Callable[[Path], dict[str, Any]], str, str]] = {
         "several zip archives: a.zip, b.zip",
         "--images",
     ),
-    "no label named": (_options(label=None), "the label column is not named", "--label"),
+    "no label named": (_options(label=None), "the label column is not named", "the columns are: image_id, "),
+    "two labels named": (_options(label="sex,age"), "the label 'sex,age' names 2 columns", "as in --label sex"),
     "no group named": (_options(group=None), "the group column is not named", "--group"),
     "npz with objects": (
         _both(

@@ -123,6 +123,7 @@ def gather(request: Request) -> Found:
         )
     if request.groups is not None:
         table = with_attributes(table, request.group)
+    check_label(path, table, request.label)
     check_columns(
         path,
         table,
@@ -174,6 +175,16 @@ def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame
         hint = f" (did you mean {' and '.join(map(repr, near))}? Rename it then)" if near else ""
         warn(f"There is no column {' or '.join(map(repr, lacking))}{hint}: every sample counts as of unknown group.")
     return table.assign(**{c: pd.Series([None] * len(table), dtype=object, index=table.index) for c in lacking})
+
+
+def check_label(path: Path, table: pd.DataFrame, label: str | None) -> None:
+    """Refuse several columns named as the label; groups may be of several, a diagnosis is one."""
+    several = [part.strip() for part in (label or "").split(",")]
+    if len(several) > 1 and label not in table.columns and set(several) <= set(table.columns):
+        raise CohortError(
+            f"{path}: the label {label!r} names {len(several)} columns.",
+            fix=f"name one of them, as in --label {several[0]}, or make one column of classes of them",
+        )
 
 
 def labelled_rows(path: Path, table: pd.DataFrame, label: str, request: Request) -> tuple[np.ndarray, int]:

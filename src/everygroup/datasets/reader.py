@@ -11,11 +11,12 @@ import pandas as pd
 
 from everygroup.cohort import BY_IMAGE, Cohort, GroupRule
 from everygroup.console import warn
-from everygroup.datasets._locate import check_exists
+from everygroup.datasets._locate import check_exists, find_table, has_table
 from everygroup.datasets._out_folder import TABLE, check_folders, is_prepared
 from everygroup.datasets._samples import (
     Found,
     Request,
+    check_label,
     gather,
     labelled_rows,
     limited_rows,
@@ -30,6 +31,7 @@ from everygroup.imaging import units_with_duplicates as linked
 from everygroup.imaging.pixel_scale import greatest_levels, scale_by_group, with_groups
 from everygroup.imaging.prepare import RECORD
 from everygroup.reading import Reading
+from everygroup.tables import open_table
 from everygroup.tables.frame import read_table
 
 
@@ -186,9 +188,12 @@ def _require_names(source: Path, request: Request, label: str | None, group: tup
     check_exists(source)
     needs_label = label is None and request.classes is None
     if needs_label or not group:
+        table = source / TABLE if is_prepared(source) else source
+        columns = open_table(find_table(table)).columns if table.is_file() or has_table(table) else ()
+        listed = f"; the columns are: {', '.join(columns)}" if columns else ""
         raise CohortError(
             f"{source}: the {'label' if needs_label else 'group'} column is not named.",
-            fix="name it with --label and the sensitive attribute with --group",
+            fix=f"name it with --label and the sensitive attribute with --group{listed}",
         )
 
 
@@ -272,6 +277,7 @@ def _open(request: Request) -> Cohort:
     if request.groups is not None:
         table = with_attributes(table, group)
     unit = None if split_by == BY_IMAGE else split_by
+    check_label(path, table, label)
     check_columns(path, table, [label, *group, unit, request.id_column, about["id_column"]])
     ids = table[about["id_column"]].astype(str).to_numpy(dtype=object)
     if len(table) != len(prepared.images) or hash_array(ids) != about["ids_hash"]:
