@@ -6,7 +6,7 @@ import pytest
 from everygroup.audit.tasks import audit_anomaly
 from everygroup.errors import PredictionsError
 from everygroup.metrics.anomaly import METRICS, rate_at_normals
-from everygroup.metrics.ranking import auc, auprc
+from everygroup.metrics.scores import auc, auprc
 
 N = 400
 

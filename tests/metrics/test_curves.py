@@ -20,7 +20,7 @@ from everygroup.metrics.curves import (
     roc_points,
     thin,
 )
-from everygroup.metrics.uncertainty import aurc
+from everygroup.metrics.scores import aurc
 
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=40).filter(
     lambda rows: len({r[0] for r in rows}) == 2

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics import Ranking, auc, macro_auc, rankings
-from everygroup.metrics import ranking as module
-from everygroup.metrics.ranking import auprc, macro_average_precision
+from everygroup.metrics import Ranking, auc
+from everygroup.metrics import scores as module
+from everygroup.metrics.scores import Ranks, auprc
 
 
 @settings(deadline=None, max_examples=60)
@@ -46,8 +46,8 @@ def test_macro_one_vs_rest_equals_scikit_learn_in_every_group() -> None:
         expected = roc_auc_score(y[inside], score[inside], multi_class="ovr")
         assert measured.per_group[g] == pytest.approx(expected, abs=1e-12)
     assert measured.n_undefined == 0
-    replicates = macro_auc(rankings(y, score), np.ones((200, 3), dtype=np.float32))
-    np.testing.assert_allclose(replicates, measured.value)
+    evaluate = Ranks(y, score, "abcd").bind(np.arange(200), np.arange(200), 200)
+    np.testing.assert_allclose(evaluate(np.ones((200, 3), dtype=np.float32))["auc"], measured.value)
 
 
 def test_binary_scores_may_be_those_of_the_second_class() -> None:
@@ -104,8 +104,8 @@ def test_macro_average_precision_equals_scikit_learn_in_every_group() -> None:
         inside = group == g
         expected = average_precision_score(np.eye(4)[y[inside]], score[inside], average="macro")
         assert measured.per_group[g] == pytest.approx(expected, abs=1e-12)
-    replicates = macro_average_precision(rankings(y, score), np.ones((200, 3), dtype=np.float32))
-    np.testing.assert_allclose(replicates, measured.value)
+    evaluate = Ranks(y, score, "abcd").bind(np.arange(200), np.arange(200), 200)
+    np.testing.assert_allclose(evaluate(np.ones((200, 3), dtype=np.float32))["auprc"], measured.value)
 
 
 def test_average_precision_of_constant_scores_is_the_prevalence() -> None:

@@ -48,7 +48,7 @@ from everygroup.metrics.performance import (
     matthews,
     rate,
 )
-from everygroup.metrics.ranking import Ranking, auc, macro_auc, rankings
+from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import RATES, accuracy_of, average_rate, class_rates
 from everygroup.metrics.registry import list_metrics, metric_info
 from everygroup.metrics.scaled import (
@@ -59,6 +59,7 @@ from everygroup.metrics.scaled import (
     performance_scaled_sd,
     scaled_of,
 )
+from everygroup.metrics.scores import auc
 from everygroup.metrics.selection import best_within_gap, best_worst_group, pareto_front, pareto_minimax
 from everygroup.metrics.skin import dpm, eom, nar, ovr_accuracy_gap, pqd
 from everygroup.metrics.tradeoff import dto, fate, levelling_down
@@ -111,7 +112,6 @@ __all__ = [
     "levelling_down",
     "lineage_gap",
     "list_metrics",
-    "macro_auc",
     "macro_f1",
     "macro_precision",
     "macro_recall",
@@ -130,7 +130,6 @@ __all__ = [
     "pqd",
     "predictive_parity_difference",
     "predictive_parity_ratio",
-    "rankings",
     "rate",
     "ratio",
     "scaled_of",

@@ -1,8 +1,7 @@
-"""Area under the ROC and the precision-recall curve, also under many replicate weights at once."""
+"""Area under the ROC and the precision-recall curve of one class, under many replicate weights at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,11 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from everygroup.metrics._grouped import measure_rows, record
-from everygroup.metrics._inputs import FloatArray, IntArray, score_codes
-from everygroup.metrics.info import MetricInfo
-from everygroup.metrics.measured import Measured
-from everygroup.metrics.rates import mean_defined
+from everygroup.metrics._inputs import FloatArray, IntArray
 
 STEP, WIDE = 4_000_000, 64
 """Numbers of one block of replicates, and from how many columns on whole rows are added up."""
@@ -117,115 +112,3 @@ def _run(values: NDArray[np.float32]) -> NDArray[np.float32]:
     for before, row in pairwise(values):
         row += before
     return values
-
-
-def rankings(
-    y_true: IntArray, y_score: FloatArray, unit: ArrayLike | None = None, n_units: int | None = None
-) -> list[Ranking]:
-    """Rank every class of (n, K) scores against the rest; for two classes only the second is needed."""
-    n_classes = y_score.shape[1]
-    wanted = [1] if n_classes == 2 else range(n_classes)
-    return [Ranking.of(y_score[:, k], y_true == k, unit, n_units) for k in wanted]
-
-
-def macro_auc(ranked: Sequence[Ranking], weights: NDArray[np.float32]) -> FloatArray:
-    """Mean over the classes present of the one-vs-rest AUC: (r,) under weights (C, r) of the units."""
-    return mean_defined(np.stack([r.auc(weights) for r in ranked]), axis=0)
-
-
-def macro_average_precision(ranked: Sequence[Ranking], weights: NDArray[np.float32]) -> FloatArray:
-    """Mean over the classes present of the one-vs-rest average precision: (r,) under weights (C, r) of the units."""
-    return mean_defined(np.stack([r.average_precision(weights) for r in ranked]), axis=0)
-
-
-def auc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
-    """Area under the ROC curve; with more than two classes the mean of one-vs-rest over the classes present.
-
-    Parameters
-    ----------
-    y_true : (n,) labels: 0..K-1, or names with `classes` in the order of the score columns.
-    y_score : (n, K) scores, or (n,) scores of the second of two classes.
-    sensitive_features : (n,) group of every sample; missing ones belong to no group.
-
-    Returns
-    -------
-    Measured; a group without two classes is NaN, and `n_undefined` counts the classes that could not be ranked.
-
-    References
-    ----------
-    Hanley and McNeil, Radiology 1982; one-vs-rest: Provost and Domingos 2001.
-
-    Examples
-    --------
-    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
-    0.75
-    """
-    return _measure(Ranking.auc, y_true, y_score, sensitive_features, classes)
-
-
-def auprc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
-    """Area under the precision-recall curve as average precision: ``sum_i (recall_i - recall_(i-1)) * precision_i``.
-
-    In [0, 1], 1 is best. Scores without information give the prevalence, so groups of different prevalence differ
-    without any difference in the model: compare with AUC. With more than two classes the mean of one-vs-rest over the
-    classes present. Parameters and result are those of `auc`.
-
-    References
-    ----------
-    Davis and Goadrich, ICML 2006; as a sum of steps: Boyd, Eng and Page, ECML 2013.
-
-    Examples
-    --------
-    >>> round(auprc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 4)
-    0.8333
-    """
-    return _measure(Ranking.average_precision, y_true, y_score, sensitive_features, classes)
-
-
-def _measure(
-    area: Callable[[Ranking, NDArray[np.float32]], FloatArray],
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    sensitive_features: ArrayLike | None,
-    classes: Sequence[Hashable] | None,
-) -> Measured:
-    index, score = score_codes(y_true, y_score, classes)
-
-    def value(rows: IntArray) -> tuple[float, int]:
-        ones = np.ones((rows.size, 1), dtype=np.float32)
-        values = np.stack([area(r, ones) for r in rankings(index[rows], score[rows])])
-        return float(mean_defined(values, axis=0)[0]), int(np.isnan(values).sum())
-
-    return measure_rows(value, index.size, sensitive_features)
-
-
-METRICS: tuple[MetricInfo, ...] = (
-    record(
-        "auc",
-        "AUC",
-        auc,
-        null="label",
-        source="Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
-        requires="y_score",
-    ),
-    record(
-        "auprc",
-        "Average precision",
-        auprc,
-        source="Davis and Goadrich 2006; Boyd, Eng and Page 2013",
-        requires="y_score",
-    ),
-)
-"""Records of the metrics above."""

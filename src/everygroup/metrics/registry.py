@@ -20,7 +20,7 @@ from everygroup.metrics.rates import SAME_RATE
 
 MODULES = (
     "performance",
-    "ranking",
+    "scores",
     "calibration",
     "recalibration",
     "uncertainty",

@@ -31,8 +31,8 @@ from everygroup.metrics.disparity import difference, standard_deviation
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.performance import accuracy
-from everygroup.metrics.ranking import auc
 from everygroup.metrics.rates import ratio_of
+from everygroup.metrics.scores import auc
 from everygroup.metrics.segmentation import dice
 
 Array = NDArray[np.float64]

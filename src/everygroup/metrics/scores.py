@@ -1,14 +1,20 @@
-"""Families of metrics of scores: calibration and losses from sums over rows, areas under curves from ranks."""
+"""Metrics of scores: families of losses from sums over rows, and of areas under curves from orderings of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from everygroup.errors import SettingsError
+from everygroup.metrics._grouped import groups_of, measure_family, probability_codes, record
+from everygroup.metrics._inputs import score_codes
 from everygroup.metrics.define import RowFamily, RowMetric
 from everygroup.metrics.families import Array, Index, RankFamily, Sums, Weights
+from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.measured import Measured
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import mean_defined
 from everygroup.metrics.registry import list_metrics, metric_info
@@ -38,20 +44,34 @@ class Ranks(RankFamily):
     y_true : (n,) class index; y_score : (n, K) scores; classes : K names.
     metrics : which of `RANKED`; 'auc' and 'auprc' are the mean of one-vs-rest over the classes present, and can be
         asked of one class: 'auc[melanoma]'.
+    coverage : share of the rows that 'accuracy_at_80' keeps, 0.8 by its name.
     """
 
     def __init__(
-        self, y_true: Index, y_score: Array, classes: Sequence[str], *, metrics: Sequence[str] = RANKED[:2]
+        self,
+        y_true: Index,
+        y_score: Array,
+        classes: Sequence[str],
+        *,
+        metrics: Sequence[str] = RANKED[:2],
+        coverage: float = 0.8,
     ) -> None:
         of_class = {f"{m}[{c}]": (m, k) for m in RANKED[:2] for k, c in enumerate(classes)}
         self.metrics = _known(metrics, (*RANKED, *of_class))
-        self.y_true, self.y_score, self.classes = y_true, y_score, tuple(classes)
+        self.y_true, self.y_score, self.classes, self.coverage = y_true, y_score, tuple(classes), coverage
         self._of_class = {m: of_class[m] for m in self.metrics if m in of_class}
+
+    def unranked(self, rows: Index) -> int:
+        """Number of classes that cannot be ranked among some rows: absent, or for the AUC alone there."""
+        support = np.bincount(self.y_true[rows], minlength=self.y_score.shape[1])
+        there = support[1:] if support.size == 2 else support
+        return int((there == 0).sum() + ("auc" in self.metrics) * (there == rows.size).sum() * (rows.size > 0))
 
     def only(self, metrics: Iterable[str]) -> Ranks:
         """Some of the metrics, in the same order."""
         wanted = set(metrics)
-        return Ranks(self.y_true, self.y_score, self.classes, metrics=[m for m in self.metrics if m in wanted])
+        kept = [m for m in self.metrics if m in wanted]
+        return Ranks(self.y_true, self.y_score, self.classes, metrics=kept, coverage=self.coverage)
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         """Rank some rows once for all weights."""
@@ -64,6 +84,7 @@ class Ranks(RankFamily):
         wrong = score.argmax(axis=1) != true
         error = selective = None
         if "entropy_error_auc" in self.metrics:
+            # entropies of mirrored probabilities (p, 1 - p) are equal but for rounding
             error = Ranking.of(predictive_entropy(score).round(12), wrong, unit, n_units)
         if {"aurc", "accuracy_at_80"} & set(self.metrics):
             selective = Selective.of(wrong, score.max(axis=1), unit, n_units)
@@ -77,11 +98,24 @@ class Ranks(RankFamily):
             if error is not None:
                 out["entropy_error_auc"] = error.auc(weights)
             if selective is not None:
-                area, accuracy = selective.evaluate(weights, aurc="aurc" in self.metrics)
+                area, accuracy = selective.evaluate(weights, self.coverage, aurc="aurc" in self.metrics)
                 out |= {"aurc": area, "accuracy_at_80": accuracy}
             return {m: out[m] for m in self.metrics}
 
         return evaluate
+
+
+def _ranked(
+    name: str, index: Index, score: Array, sensitive_features: ArrayLike | None, *, coverage: float = 0.8
+) -> Measured:
+    """Measure one of `RANKED`, counting the classes that cannot be ranked where it is a mean over classes."""
+    family = Ranks(index, score, [str(k) for k in range(score.shape[1])], metrics=[name], coverage=coverage)
+    undefined = None
+    if name in RANKED[:2]:
+        group, names = groups_of(sensitive_features, index.size)
+        parts = [np.flatnonzero(group == g) for g in range(len(names))] or [np.arange(index.size)]
+        undefined = sum(family.unranked(rows) for rows in parts)
+    return measure_family(family, name, index.size, sensitive_features, undefined=undefined)
 
 
 def _known(metrics: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
@@ -89,3 +123,166 @@ def _known(metrics: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     if wrong:
         raise SettingsError(f"{wrong[0]!r} is no metric of this family.", fix=f"choose among {', '.join(known[:8])}")
     return tuple(metrics)
+
+
+def auc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Area under the ROC curve; with more than two classes the mean of one-vs-rest over the classes present.
+
+    Parameters
+    ----------
+    y_true : (n,) labels: 0..K-1, or names with `classes` in the order of the score columns.
+    y_score : (n, K) scores, or (n,) scores of the second of two classes.
+    sensitive_features : (n,) group of every sample; missing ones belong to no group.
+
+    Returns
+    -------
+    Measured; a group without two classes is NaN, and `n_undefined` counts the classes that could not be ranked.
+
+    References
+    ----------
+    Hanley and McNeil, Radiology 1982; one-vs-rest: Provost and Domingos 2001.
+
+    Examples
+    --------
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
+    0.75
+    """
+    index, score = score_codes(y_true, y_score, classes)
+    return _ranked("auc", index, score, sensitive_features)
+
+
+def auprc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Area under the precision-recall curve as average precision: ``sum_i (recall_i - recall_(i-1)) * precision_i``.
+
+    In [0, 1], 1 is best. Scores without information give the prevalence, so groups of different prevalence differ
+    without any difference in the model: compare with AUC. With more than two classes the mean of one-vs-rest over the
+    classes present. Parameters and result are those of `auc`.
+
+    References
+    ----------
+    Davis and Goadrich, ICML 2006; as a sum of steps: Boyd, Eng and Page, ECML 2013.
+
+    Examples
+    --------
+    >>> round(auprc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 4)
+    0.8333
+    """
+    index, score = score_codes(y_true, y_score, classes)
+    return _ranked("auprc", index, score, sensitive_features)
+
+
+def aurc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Area under the risk-coverage curve: the mean over k of the error rate of the k most confident, in [0, 1].
+
+    0 is best. Confidence is the answer's probability; ties count as the mean over their orders. It falls with the
+    error rate as well as with better ordering, so look at both.
+
+    References
+    ----------
+    Geifman, Uziel and El-Yaniv, ICLR 2019.
+
+    Examples
+    --------
+    >>> round(aurc([1, 0, 1, 1], [0.95, 0.85, 0.65, 0.55]).value, 3)  # sure and wrong once
+    0.271
+    """
+    return _ranked("aurc", *probability_codes(y_true, y_score, classes), sensitive_features)
+
+
+def accuracy_at_coverage(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+    coverage: float = 0.8,
+) -> Measured:
+    """Accuracy among the most confident share of the rows, in [0, 1]; 1 is best.
+
+    Every group keeps its own most confident ``ceil(coverage * n)`` rows; the others would be referred to a doctor.
+
+    References
+    ----------
+    El-Yaniv and Wiener, JMLR 2010; by group: Jones et al., ICLR 2021.
+
+    Examples
+    --------
+    >>> accuracy_at_coverage([1, 0, 1, 1, 1], [0.95, 0.15, 0.85, 0.75, 0.45]).value
+    1.0
+    """
+    if not 0.0 < coverage <= 1.0:
+        raise SettingsError(f"coverage is {coverage}.", fix="give a share above 0 and up to 1, such as 0.8")
+    index, score = probability_codes(y_true, y_score, classes)
+    return _ranked("accuracy_at_80", index, score, sensitive_features, coverage=coverage)
+
+
+def entropy_error_auc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """AUC of the entropy for the error: the chance that a wrong answer has more entropy than a right one, ties 1/2.
+
+    In [0, 1]; 1 is best, 0.5 says that the uncertainty tells nothing about errors. Undefined in a group without an
+    error or without a right answer.
+
+    References
+    ----------
+    Hendrycks and Gimpel, ICLR 2017.
+
+    Examples
+    --------
+    >>> entropy_error_auc([1, 0, 1, 1], [0.95, 0.1, 0.4, 0.45]).value  # both errors are the most uncertain
+    1.0
+    """
+    return _ranked("entropy_error_auc", *probability_codes(y_true, y_score, classes), sensitive_features)
+
+
+_record = partial(record, requires="y_score")
+METRICS: tuple[MetricInfo, ...] = (
+    _record(
+        "auc",
+        "AUC",
+        auc,
+        null="label",
+        source="Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
+    ),
+    _record("auprc", "Average precision", auprc, source="Davis and Goadrich 2006; Boyd, Eng and Page 2013"),
+    _record(
+        "aurc",
+        "Area under the risk-coverage curve",
+        aurc,
+        optimum=0.0,
+        source="Geifman, Uziel and El-Yaniv, ICLR 2019",
+    ),
+    _record(
+        "accuracy_at_80",
+        "Accuracy at 80 % coverage",
+        accuracy_at_coverage,
+        source="El-Yaniv and Wiener 2010; Jones et al., ICLR 2021",
+    ),
+    _record(
+        "entropy_error_auc", "AUC of entropy for error", entropy_error_auc, source="Hendrycks and Gimpel, ICLR 2017"
+    ),
+)
+"""Records of the metrics above."""
