@@ -87,14 +87,14 @@ def _curves(
     # a macro curve is averaged before it is thinned
     kept = true.size + 2 if at is None else limit
     found = {
-        "roc": [roc_points(true == k, score[:, k], cluster=units, limit=kept) for k in chosen],
-        "precision_recall": [
+        "roc": (roc_points(true == k, score[:, k], cluster=units, limit=kept) for k in chosen),
+        "precision_recall": (
             precision_recall_points(true == k, score[:, k], cluster=units, limit=kept) for k in chosen
-        ],
+        ),
     }
     named = MACRO if at is None else classes[at]
     out = [
-        (kind, named, macro_points(curves, points=min(limit, 101)) if at is None else curves[0])
+        (kind, named, macro_points(curves, points=min(limit, 101)) if at is None else next(curves))
         for kind, curves in found.items()
     ]
     stated, outcome = confidence(true, score, at)

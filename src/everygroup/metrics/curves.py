@@ -6,7 +6,7 @@ such a band less often than a point does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -184,10 +184,10 @@ def risk_coverage_points(
     return thin(Curve(k / errors.size, risk, low, high, k), limit)
 
 
-def macro_points(curves: Sequence[Curve], *, points: int = 101) -> Curve:
+def macro_points(curves: Iterable[Curve], *, points: int = 101) -> Curve:
     """Mean curve of several classes: y averaged at equally spaced x in [0, 1], over the classes that have a curve.
 
-    No interval: NaN.
+    No interval: NaN. Curves are looked at one after the other, so that those of many classes need no memory.
 
     Examples
     --------
@@ -195,13 +195,15 @@ def macro_points(curves: Sequence[Curve], *, points: int = 101) -> Curve:
     >>> macro_points([a, b], points=3).y.tolist()
     [0.5, 0.75, 1.0]
     """
-    there = [c for c in curves if c.x.size]
-    if not there:
+    grid, found, n = np.linspace(0.0, 1.0, points), [], 0
+    for curve in curves:
+        if curve.x.size:
+            found.append(np.interp(grid, *_best_of_equal(curve.x, curve.y)))
+            n = n or int(curve.n.max())
+    if not found:
         return EMPTY
-    grid = np.linspace(0.0, 1.0, points)
-    y = mean_defined(np.stack([np.interp(grid, *_best_of_equal(c.x, c.y)) for c in there]), axis=0)
     nan = np.full(points, np.nan)
-    return Curve(grid, y, nan, nan.copy(), np.full(points, int(there[0].n.max()), dtype=np.int64))
+    return Curve(grid, mean_defined(np.stack(found), axis=0), nan, nan.copy(), np.full(points, n, dtype=np.int64))
 
 
 def _best_of_equal(x: Column, y: Column) -> tuple[Column, Column]:
