@@ -18,7 +18,7 @@ from common import ROOT, data_folder, describe_machine, write_result
 
 from everygroup.audit import Audit, audit
 from everygroup.figures import cell_heatmap, intersections_forest, metric_by_group, save
-from everygroup.predictions import Predictions
+from everygroup.predictions import Predictions, read_predictions
 from everygroup.report import gaps_table, groups_table
 
 FOLDER = Path("docs/results/audits")
@@ -81,7 +81,7 @@ def read(case: Case, file: str) -> Predictions:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / file
         table.drop(columns="group").assign(group="").to_csv(path, index=False)
-        return Predictions.read(path, groups=list(case.attributes), bins=case.bins).of_split("test")
+        return read_predictions(path, groups=list(case.attributes), bins=case.bins).of_split("test")
 
 
 def draw(case: Case, result: Audit) -> list[str]:

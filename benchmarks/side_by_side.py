@@ -14,7 +14,7 @@ import yaml
 from common import describe_machine, write_result
 
 from everygroup.audit import Audit, audit
-from everygroup.predictions import Predictions
+from everygroup.predictions import read_predictions
 
 METRICS = ("macro_f1", "macro_precision", "macro_recall", "accuracy", "auc")
 GAPS = ("macro_f1", "eopp0_lab", "eopp1_lab", "eodds_lab", "eodds_strict")
@@ -27,7 +27,7 @@ def cell(row: pd.Series) -> str:
 
 def audit_runs(runs: list[Path]) -> list[Audit]:
     """Audit the test predictions of every run; the first one that is of ERM is the baseline of the others."""
-    found = [Predictions.read(run / "predictions.csv").of_split("test") for run in runs]
+    found = [read_predictions(run / "predictions.csv").of_split("test") for run in runs]
     names = [yaml.safe_load((run / "config.yaml").read_text())["method"] for run in runs]
     erm = found[names.index("erm")] if "erm" in names else None
     return [

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from everygroup.errors import CohortError, PredictionsError
-from everygroup.predictions import Predictions, group_order
+from everygroup.predictions import Predictions, group_order, read_predictions
 
 SCORES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.3, 0.5], [0.4, 0.35, 0.25]])
 
@@ -52,7 +52,7 @@ def test_from_arrays_fills_the_table() -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     p = make()
-    q = Predictions.read_csv(p.to_csv(tmp_path / "p.csv"))
+    q = read_predictions(p.to_csv(tmp_path / "p.csv"))
     pd.testing.assert_frame_equal(p.table, q.table)
     assert (q.classes, q.groups, q.sensitive) == (p.classes, p.groups, p.sensitive)
 
@@ -63,7 +63,7 @@ def test_round_trip_without_scores_and_truth(tmp_path: Path) -> None:
     assert p.table["unit"].tolist() == p.table["id"].tolist() == ["0", "1", "2"]
     with pytest.raises(PredictionsError, match="no scores"):
         _ = p.y_score
-    q = Predictions.read_csv(p.to_csv(tmp_path / "p.csv"), classes=["x", "y", "unknown"])
+    q = read_predictions(p.to_csv(tmp_path / "p.csv"), classes=["x", "y", "unknown"])
     assert q.y_pred.tolist() == [0, 1, 2]
 
 
@@ -85,7 +85,7 @@ def test_an_attribute_named_group_is_the_grouping(tmp_path: Path) -> None:
     p = Predictions.from_arrays([0, 1], y_pred=[0, 1], sensitive_features={"group": ["b", None]})
     assert p.groups == ("b",) and p.group.tolist() == [0, -1] and p.sensitive == ()
     path = write(tmp_path / "g.csv", "y_true,y_pred,group\n0,1,7\n1,1,50\n")
-    assert Predictions.read_csv(path, groups="group", bins={"group": "10"}).groups == ("<=10", ">10")
+    assert read_predictions(path, groups="group", bins={"group": "10"}).groups == ("<=10", ">10")
 
 
 def test_where_and_split() -> None:
@@ -149,7 +149,7 @@ FOREIGN = """patient,dx,answer,p_mel,p_nv,Sex,Age
 
 
 def test_anybodys_csv(tmp_path: Path) -> None:
-    p = Predictions.read_csv(
+    p = read_predictions(
         write(tmp_path / "f.csv", FOREIGN),
         y_true="dx",
         y_pred="answer",
@@ -163,7 +163,7 @@ def test_anybodys_csv(tmp_path: Path) -> None:
     assert p.attribute("Age")[0] == ("<=55", ">55") and p.attribute("Age")[1].tolist() == [0, -1, 1]
     assert p.groups == () and p.table["model"].unique().tolist() == ["theirs"]
     assert p.units.tolist() == ["1", "1", "2"] and p.ids.tolist() == ["0", "1", "2"]
-    listed = Predictions.read_csv(tmp_path / "f.csv", y_true="dx", y_score=["p_mel", "p_nv"], groups="Sex")
+    listed = read_predictions(tmp_path / "f.csv", y_true="dx", y_score=["p_mel", "p_nv"], groups="Sex")
     assert listed.classes == ("nv", "mel") and listed.y_pred.tolist() == [1, 1, 0]
 
 
@@ -177,9 +177,9 @@ def test_anybodys_csv(tmp_path: Path) -> None:
 def test_a_missing_patient_is_a_unit_of_its_own(tmp_path: Path, patients: tuple[str, ...], units: list[str]) -> None:
     rows = "".join(f"{name},{patient},1,1\n" for name, patient in zip("abcd", patients, strict=True))
     path = write(tmp_path / "p.csv", f"image,patient,y_true,y_pred\n{rows}")
-    p = Predictions.read_csv(path, id_column="image", cluster="patient", classes=["0", "1"])
+    p = read_predictions(path, id_column="image", cluster="patient", classes=["0", "1"])
     assert p.units.tolist() == units
-    again = Predictions.read_csv(p.to_csv(tmp_path / "own.csv"))
+    again = read_predictions(p.to_csv(tmp_path / "own.csv"))
     assert again.units.tolist() == units
 
 
@@ -190,15 +190,15 @@ def test_without_patient_and_id_every_row_is_a_unit() -> None:
 
 def test_one_score_column_is_that_of_the_second_class(tmp_path: Path) -> None:
     path = write(tmp_path / "b.csv", "y_true,risk\n0,0.1\n1.0,0.7\n1,0.2\n")
-    p = Predictions.read_csv(path, y_score="risk")
+    p = read_predictions(path, y_score="risk")
     assert p.classes == ("0", "1") and p.y_pred.tolist() == [0, 1, 0]
-    turned = Predictions.read_csv(path, y_score="risk", classes=["1", "0"])
+    turned = read_predictions(path, y_score="risk", classes=["1", "0"])
     assert turned.y_pred.tolist() == [0, 1, 0] and turned.y_true.tolist() == [1, 0, 0]
 
 
 def test_only_answers(tmp_path: Path) -> None:
     path = write(tmp_path / "b.csv", "y_true,y_pred,site,set\nb,a,x,dev\na,a,y,test\n")
-    p = Predictions.read_csv(path, split_column="set")
+    p = read_predictions(path, split_column="set")
     assert p.classes == ("a", "b") and not p.has_scores and p.sensitive == ()
     assert p.table["split"].tolist() == ["dev", "test"]
 
@@ -234,16 +234,16 @@ def test_only_answers(tmp_path: Path) -> None:
 )
 def test_mistakes_in_files_are_named(tmp_path: Path, text: str, options: dict, message: str, fix: str) -> None:
     with pytest.raises(PredictionsError) as caught:
-        Predictions.read_csv(write(tmp_path / "f.csv", text), **options)
+        read_predictions(write(tmp_path / "f.csv", text), **options)
     assert message in caught.value.message
     assert fix in caught.value.fix
 
 
 def test_missing_file_folder_and_unfit_bins(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="No file"):
-        Predictions.read_csv(tmp_path / "none.csv")
+        read_predictions(tmp_path / "none.csv")
     with pytest.raises(PredictionsError, match="it is a folder"):
-        Predictions.read_csv(tmp_path)
+        read_predictions(tmp_path)
     path = write(tmp_path / "f.csv", FOREIGN)
     with pytest.raises(CohortError, match="Column 'Sex' is to be cut, but 2 of 3 values are no numbers: 'F'"):
-        Predictions.read_csv(path, y_true="dx", y_pred="answer", groups=["Sex"], bins={"Sex": "5"})
+        read_predictions(path, y_true="dx", y_pred="answer", groups=["Sex"], bins={"Sex": "5"})

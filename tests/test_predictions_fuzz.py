@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everygroup.errors import EverygroupError
-from everygroup.predictions import Predictions
+from everygroup.predictions import Predictions, read_predictions
 from everygroup.tables.guard import guard, unguard
 
 RELAXED = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -42,7 +42,7 @@ CELLS = st.one_of(
 
 def read(path: Path, **options: object) -> Predictions | None:
     try:
-        return Predictions.read(path, **options)
+        return read_predictions(path, **options)
     except EverygroupError as error:
         assert error.message and error.fix
         return None
@@ -108,7 +108,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, columns: tuple[list[str], 
     except EverygroupError:
         return
     sound(p)
-    q = Predictions.read(p.to_csv(tmp_path / "own.csv"))
+    q = read_predictions(p.to_csv(tmp_path / "own.csv"))
     sound(q)
     np.testing.assert_array_equal(p.y_true, q.y_true)
     np.testing.assert_array_equal(p.y_pred, q.y_pred)
@@ -152,7 +152,7 @@ def test_no_formula_starts_a_cell(tmp_path: Path) -> None:
     path = p.to_csv(tmp_path / "p.csv")
     text = path.read_text()
     assert f"'{evil}" in text and f",{evil}" not in text
-    q = Predictions.read(path)
+    q = read_predictions(path)
     assert q.sensitive == (evil,)
     assert q.attribute(evil)[0] == ("<script>alert(1)</script>", evil)
 

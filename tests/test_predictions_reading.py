@@ -12,7 +12,7 @@ import pytest
 
 from everygroup.console import console, recorded_warnings
 from everygroup.errors import PredictionsError
-from everygroup.predictions import Predictions, TableReading
+from everygroup.predictions import Predictions, TableReading, read_predictions
 from everygroup.predictions.reading import read_classes
 from everygroup.tables import open_table
 
@@ -25,7 +25,7 @@ c,2,gut,0.6,0.4,,61,1
 
 def read(path: Path, **options: Any) -> tuple[Predictions, str]:
     with console.capture() as capture:
-        found = Predictions.read(path, **options)
+        found = read_predictions(path, **options)
     return found, " ".join(capture.get().split())
 
 
@@ -98,7 +98,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
 def test_parquet_that_is_broken_or_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "t.parquet", "PAR1 and no more")
     with pytest.raises(PredictionsError, match=r"Cannot read t\.parquet"):
-        Predictions.read(tmp_path / "t.parquet")
+        read_predictions(tmp_path / "t.parquet")
     real = builtins.__import__
 
     def without(name: str, *args: Any, **options: Any) -> Any:
@@ -108,14 +108,14 @@ def test_parquet_that_is_broken_or_cannot_be_read(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(PredictionsError, match="needs pyarrow") as caught:
-        Predictions.read(tmp_path / "t.parquet")
+        read_predictions(tmp_path / "t.parquet")
     assert "everygroup[parquet]" in caught.value.fix
 
 
 def test_parquet_columns_that_are_no_scores(tmp_path: Path) -> None:
     pd.DataFrame({"y_true": ["a", "b"], "p_a": ["0.5", "x"], "p_b": [0.5, 0.5]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(PredictionsError, match="row 2, column 'p_a': 'x' is no number"):
-        Predictions.read(tmp_path / "t.parquet", y_score="p_*")
+        read_predictions(tmp_path / "t.parquet", y_score="p_*")
 
 
 def test_run_folder(tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_a_label_in_another_case_does_not_drop_the_scores(tmp_path: Path) -> Non
     path = tmp_path / "t.csv"
     rows = ["benign,benign,0.9,0.1", "Benign,benign,0.8,0.2", "malignant,malignant,0.3,0.7"]
     path.write_text("\n".join(["truth,answer,p_benign,p_malignant", *rows]))
-    p = Predictions.read(path)
+    p = read_predictions(path)
     assert p.classes == ("benign", "malignant") and p.y_true.tolist() == [0, 0, 1] and p.has_scores
     assert any("'Benign' as 'benign'" in text for text in recorded_warnings())
     path.write_text("\n".join(["truth,answer", *(row.rsplit(",", 2)[0] for row in rows)]))
-    assert Predictions.read(path).classes == ("benign", "malignant")
+    assert read_predictions(path).classes == ("benign", "malignant")
 
 
 def test_the_positive_class_comes_last(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_the_positive_class_comes_last(tmp_path: Path) -> None:
     p, _ = read(two, positive="mel")
     assert p.classes == ("nv", "mel") and p.y_score[0].tolist() == [0.1, 0.9]
     with pytest.raises(PredictionsError, match="'bkl' is not one of two classes"):
-        Predictions.read(path, y_score="risk", positive="bkl")
+        read_predictions(path, y_score="risk", positive="bkl")
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,13 @@ def test_the_positive_class_comes_last(tmp_path: Path) -> None:
 def test_bad_files(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(PredictionsError, match=message) as caught:
-        Predictions.read(tmp_path / "t.csv", id_column="id" if b"id," in content else None)
+        read_predictions(tmp_path / "t.csv", id_column="id" if b"id," in content else None)
     assert caught.value.fix
 
 
 def test_other_bad_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PredictionsError, match=r"holds no predictions\.csv"):
-        Predictions.read(tmp_path)
+        read_predictions(tmp_path)
     path = save(tmp_path / "t.csv", TABLE)
 
     def refuse(*_: Any, **__: Any) -> Any:
@@ -214,7 +214,7 @@ def test_other_bad_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PredictionsError, match=r"cannot be read \(Permission denied\)"):
-        Predictions.read(path)
+        read_predictions(path)
 
 
 def test_too_many_classes_and_minus_one() -> None:
@@ -266,12 +266,12 @@ def test_metadata_of_patients_and_other_names(tmp_path: Path) -> None:
 def test_metadata_that_does_not_fit(tmp_path: Path, meta: str, options: dict[str, Any], message: str) -> None:
     first = save(tmp_path / "p.csv", "image,label,y_pred\na,0,0\nb,1,1\n")
     with pytest.raises(PredictionsError, match=message):
-        Predictions.read(first, metadata=save(tmp_path / "m.csv", meta), groups="sex", **options)
+        read_predictions(first, metadata=save(tmp_path / "m.csv", meta), groups="sex", **options)
 
 
 def test_metadata_id_needs_metadata(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="without --metadata"):
-        Predictions.read(save(tmp_path / "p.csv", TABLE), metadata_id="x")
+        read_predictions(save(tmp_path / "p.csv", TABLE), metadata_id="x")
 
 
 def test_open_table_reads_no_more_than_it_needs(tmp_path: Path) -> None:

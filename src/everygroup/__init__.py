@@ -19,6 +19,7 @@ _HOME = {
     "advise": "everygroup.benchmark.advice",
     "fingerprint": "everygroup.cohort",
     "read_cohort": "everygroup.datasets.reader",
+    "read_predictions": "everygroup.predictions",
     "split_cohort": "everygroup.cohort",
 }
 _ROOMS = ("audit", "boundary", "datasets", "methods", "metrics", "spare")
@@ -38,6 +39,7 @@ __all__ = [
     "methods",
     "metrics",
     "read_cohort",
+    "read_predictions",
     "spare",
     "split_cohort",
 ]
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import EverygroupError
     from everygroup.methods import Store
-    from everygroup.predictions import Predictions
+    from everygroup.predictions import Predictions, read_predictions
     from everygroup.settings import TrainSettings
 
 

@@ -74,7 +74,8 @@ def test_finds_the_families_and_trains_their_networks(
             for key, value in network.state_dict().items():
                 assert torch.equal(value, model.networks[name].state_dict()[key])
     known = split.test.where(split.test.group >= 0)
-    np.testing.assert_array_equal(model.predict_proba(known), by_hand.predict_proba(in_families(known)))
+    # the same networks, but batches of other samples, which a matrix product may round otherwise
+    np.testing.assert_allclose(model.predict_proba(known), by_hand.predict_proba(in_families(known)), atol=1e-6)
 
     model.save(tmp_path / "model")
     again = RoutedModel.load(tmp_path / "model")

@@ -11,7 +11,7 @@ import pytest
 
 from everygroup.console import recorded_warnings
 from everygroup.errors import PredictionsError
-from everygroup.predictions import Predictions, TableReading
+from everygroup.predictions import TableReading, read_predictions
 from everygroup.predictions.rows import Rows, read_rows
 
 Save = Callable[[str], Path]
@@ -73,23 +73,23 @@ def test_repeated_ids_are_clusters_wherever_in_the_file_they_repeat(save: Save, 
     ids = [f"i{k}" for k in range(5000)]
     ids.insert(at, "i7" if at else "i4999")
     path = save("image_id,y_true,y_pred,sex\n" + "".join(f"{name},{k % 2},1,f\n" for k, name in enumerate(ids)))
-    p = Predictions.read(path, groups="sex")
+    p = read_predictions(path, groups="sex")
     assert p.clustered and not p.has_ids and len(set(p.units)) == 5000
     assert any("stands in several rows" in text and "count as 5,000" in text for text in recorded_warnings())
     with pytest.raises(PredictionsError, match="stands in several rows") as caught:
-        Predictions.read(path, groups="sex", id_column="image_id")
+        read_predictions(path, groups="sex", id_column="image_id")
     assert "--cluster image_id" in caught.value.fix
 
 
 def test_repeated_ids_beside_patients_are_not_used(save: Save) -> None:
     path = save("image,patient,y_true,y_pred\na,1,0,0\na,1,0,1\nb,2,1,1\n")
-    p = Predictions.read(path)
+    p = read_predictions(path)
     assert not p.has_ids and p.units.tolist() == ["1", "1", "2"]
     assert any("identifies no row" in text for text in recorded_warnings())
 
 
 def test_an_id_may_stand_in_several_splits(save: Save) -> None:
-    p = Predictions.read(save("image,y_true,y_pred,split\na,0,0,val\na,0,1,test\nb,1,1,test\n"))
+    p = read_predictions(save("image,y_true,y_pred,split\na,0,0,val\na,0,1,test\nb,1,1,test\n"))
     assert p.has_ids and p.table["split"].tolist() == ["val", "test", "test"]
 
 
@@ -107,7 +107,7 @@ def test_an_id_may_stand_in_several_splits(save: Save) -> None:
 )
 def test_split_columns_are_found_by_their_words(save: Save, column: str, words: tuple[str, str], found: bool) -> None:
     text = f"y_true,y_pred,{column}\n" + "".join(f"{k % 2},1,{words[k // 10]}\n" for k in range(20))
-    p = Predictions.read(save(text))
+    p = read_predictions(save(text))
     assert (p.table["split"].tolist() == [words[k // 10] for k in range(20)]) is found
     said = [t for t in recorded_warnings() if "which of them are test rows is not known" in t]
     assert bool(said) is (words == ("A", "B"))

@@ -12,7 +12,7 @@ from everygroup.benchmark.execute import failures_of, folder_of, is_done
 from everygroup.benchmark.plan import Job
 from everygroup.errors import OutputError
 from everygroup.files import hash_json, read_json, write_json
-from everygroup.predictions import Predictions
+from everygroup.predictions import read_predictions
 from everygroup.training import ValidationPredictions, selection_rule
 
 Cell = tuple[str, str, str, str]
@@ -68,7 +68,7 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
 
 def _validation(job: Job, out: Path) -> ValidationPredictions:
     path = folder_of(job, out) / "predictions.csv"
-    seen = Predictions.read_csv(path)
+    seen = read_predictions(path)
     if set(seen.table["split"]) != {"validation"}:
         raise OutputError(f"{path} holds more than validation samples.", fix="delete its folder and run again")
     score, y = seen.y_score, seen.y_true

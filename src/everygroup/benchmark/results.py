@@ -17,7 +17,7 @@ from everygroup.benchmark.recipe import CohortEntry
 from everygroup.benchmark.weight_facts import FILES as WEIGHT_FILES
 from everygroup.errors import OutputError
 from everygroup.files import read_json
-from everygroup.predictions import Predictions
+from everygroup.predictions import read_predictions
 from everygroup.settings import read_config
 
 RUN = ["cohort", "attribute", "backbone", "method", "seed"]
@@ -143,7 +143,7 @@ class Results:
     def _gaps(job: FinishedJob) -> pd.DataFrame:
         if (job.folder / "gaps.csv").exists():
             return job.table("gaps.csv")
-        return gap_rows(Predictions.read_csv(job.folder / "predictions.csv"))  # a folder of an earlier version
+        return gap_rows(read_predictions(job.folder / "predictions.csv"))  # a folder of an earlier version
 
     def weights(self, name: str) -> pd.DataFrame:
         """One of the weight tables ('weight_summary.csv', ...) of the methods that weight samples; may be empty."""

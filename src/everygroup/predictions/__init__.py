@@ -3,6 +3,7 @@
 from everygroup.predictions._coding import group_order
 from everygroup.predictions.audit_options import AuditOptions
 from everygroup.predictions.predictions import Predictions
+from everygroup.predictions.reading import read_predictions
 from everygroup.predictions.rows import TableReading
 
-__all__ = ["AuditOptions", "Predictions", "TableReading", "group_order"]
+__all__ = ["AuditOptions", "Predictions", "TableReading", "group_order", "read_predictions"]

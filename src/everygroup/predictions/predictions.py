@@ -51,7 +51,7 @@ class Predictions:
     sensitive : names of the attribute columns.
     numbered : where no ids were given, the number of rows in which the samples were numbered; None with ids.
 
-    Build it with `from_arrays` or `read`, which check everything.
+    Build it with `from_arrays` or `everygroup.read_predictions`, which check everything.
     """
 
     table: pd.DataFrame
@@ -154,30 +154,6 @@ class Predictions:
         if ids is None and units is None:
             made.__dict__["clustered"] = False
         return made
-
-    @classmethod
-    def read(cls, path: Path | str, **columns: Any) -> Predictions:
-        """Read predictions from a CSV or parquet file or a run folder: our own layout, or anybody's.
-
-        Parameters
-        ----------
-        path : the file; CSV may be separated by commas, semicolons or tabs, in UTF-8, UTF-16 or Latin-1.
-        **columns : see `everygroup.predictions.read_predictions`: y_true, y_pred, y_score, groups, bins, id, unit,
-            split, classes, positive, model, metadata, metadata_id. What is not named is guessed, and said.
-
-        Raises
-        ------
-        PredictionsError
-            Naming the file, row or column, and what to do.
-        """
-        from everygroup.predictions.reading import read_predictions
-
-        return read_predictions(Path(path), **columns)
-
-    @classmethod
-    def read_csv(cls, path: Path | str, **columns: Any) -> Predictions:
-        """Read predictions from a CSV file; the same as `read`."""
-        return cls.read(path, **columns)
 
     # ---- using -------------------------------------------------------------------------------------------------
 
