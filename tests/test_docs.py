@@ -212,3 +212,10 @@ def test_documented_signature_is_the_actual_one(block: str) -> None:
 
 def test_the_list_of_signatures_is_not_empty() -> None:
     assert len(SIGNATURES) > 40
+
+
+def test_the_home_page_leads_to_every_page() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    home = (docs / "index.md").read_text(encoding="utf-8")
+    pages = [str(path.relative_to(docs)) for path in docs.rglob("*.md") if path.name != "index.md"]
+    assert len(pages) > 40 and [page for page in sorted(pages) if f"]({page})" not in home] == []
