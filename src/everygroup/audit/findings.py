@@ -81,6 +81,11 @@ class Finding:
         return self.places[-1]
 
     @property
+    def values(self) -> tuple[float, ...]:
+        """Of all places."""
+        return tuple(place.value for place in self.places)
+
+    @property
     def beyond_chance(self) -> bool | None:
         """Whether the gap is unlikely to be chance; None where there is no test."""
         return evidence(self.p, self.low)

@@ -68,10 +68,10 @@ class Saying:
         numbers = [100 * self.harm_of(v) for v in (value, low, high)]
         return (numbers[0], numbers[2], numbers[1]) if self.turned else (numbers[0], numbers[1], numbers[2])
 
-    def with_interval(self, value: float, low: float, high: float) -> str:
-        """Return '21 (11 to 37)' of a hundred, or '6.8 (5.9 to 7.9)'."""
+    def with_interval(self, value: float, low: float, high: float, beside: Sequence[float] = ()) -> str:
+        """Return '21 (11 to 37)' of a hundred, or '6.8 (5.9 to 7.9)' with the digits of what stands beside it."""
         numbers = self.harmed(value, low, high)
-        first, *ends = [f"{v:.0f}" if self.counted else plain_number(v, numbers) for v in numbers]
+        first, *ends = [f"{v:.0f}" if self.counted else plain_number(v, [*numbers, *beside]) for v in numbers]
         return f"{first} ({' to '.join(ends)})" if all(map(math.isfinite, numbers)) else first
 
     def counts(self, successes: float, trials: float) -> str:

@@ -83,7 +83,7 @@ def _cell(found: Finding, group: str) -> str:
     place = next((p for p in found.places if p.group == group), None)
     if place is None:
         return "undefined"
-    return f"{found.told.with_interval(place.value, place.low, place.high)}  {found.base(place)}"
+    return f"{found.told.with_interval(place.value, place.low, place.high, found.values)}  {found.base(place)}"
 
 
 def show_files(written: Sequence[Path]) -> None:

@@ -132,7 +132,7 @@ def _picture(found: Finding, limits: Limits) -> Figure:
         name,
         limits,
         headings={"group": "group", "value": name, "counts": "counted", "n": "n of the group"},
-        shown={"value": [told.with_interval(p.value, p.low, p.high) for p in places]},
+        shown={"value": [told.with_interval(p.value, p.low, p.high, found.values) for p in places]},
         file_name="brief.csv",
     )
     return figure(harm_by_group(rows, name), caption, behind, narrow=harm_by_group(rows, name, narrow=True))
@@ -149,6 +149,6 @@ def _row(found: Finding, i: int) -> dict[str, Any]:
         "high": high,
         "counts": counts,
         "n": place.n,
-        "shown": f"{told.with_interval(place.value, place.low, place.high)}   {found.base(place)}",
+        "shown": f"{told.with_interval(place.value, place.low, place.high, found.values)}   {found.base(place)}",
         "worst": i == 0,
     }  # fmt: skip
