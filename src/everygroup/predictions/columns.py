@@ -223,7 +223,9 @@ def score_columns(
                 found.append(column)
                 classes.append(column[len(before) : len(column) - len(after)])
     if not found:
-        raise PredictionsError(f"No column of {name} matches {wanted!r}.", fix=columns_are(columns))
+        raise PredictionsError(
+            f"No column of {name} matches {', '.join(map(repr, patterns))}.", fix=columns_are(columns)
+        )
     if len(found) < 2:
         return found, None
     if not any("*" in p for p in patterns):
