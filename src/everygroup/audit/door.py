@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from everygroup.audit.chosen import (
     splits_in_words,
     usable,
 )
+from everygroup.audit.engine import Plan
 from everygroup.audit.flags import Flag, split_flags
 from everygroup.audit.gates import meanings
 from everygroup.audit.kinds import KINDS, Table
+from everygroup.audit.reference import reference_rows, references
 from everygroup.audit.result import Audit, frame_of
 from everygroup.audit.series import Periods, by_period, change_flags, series_rows
+from everygroup.audit.strata import Levels, strata_rows
 from everygroup.console import say
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
@@ -67,7 +70,8 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
         raise unknown_settings(unknown, names, fix=f"The names are: {', '.join(sorted(names))}")
     how = build(AuditOptions, {k: v for k, v in options.items() if k in AuditOptions.model_fields})
     asked = build(TableReading, {k: v for k, v in options.items() if k in TableReading.model_fields})
-    asked = asked.but(beside=tuple(c for c in (*asked.beside, how.time) if c is not None))
+    within = tuple(dict.fromkeys(part.strip() for text in how.within for part in text.split(",")))
+    asked = asked.but(beside=tuple(c for c in (*asked.beside, how.time, *within) if c is not None))
     source = asked.open(file)
     task = how.task
     if task == "auto":
@@ -96,34 +100,41 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
     else:
         heed += split_flags(rows.table["split"], rows.table["unit"])
     result = table.audit(rows, others[-1] if others else None, more)
-    series, changes = _series(table, rows, list(zip(map(Path, how.baseline), others, strict=True)), how, more, result)
+    quick = more | {"n_boot": min(how.n_boot, QUICK)} | ({"intersections": 0} if "intersections" in more else {})
+
+    def of(part: Both) -> Audit:
+        return table.audit(part, None, quick)
+
+    versions: list[tuple[str, Both]] = []
+    if len(others) > 1:
+        pairs = zip(how.baseline, others, strict=True)
+        versions = [(Path(path).name, answered_as(rows, other, table.predicted)) for path, other in pairs]
+    series, changes = _series(rows, versions, how, of, result)
+    strata: list[dict[str, Any]] = []
+    if within:
+        plan = Plan(how.n_boot, how.seed, how.min_n, interval=how.interval)
+        strata, said = strata_rows(rows, Levels.of(rows.table, within), result, plan, of)
+        changes += said
+    against = reference_rows(result.differences, references(how.reference, result.table))
     told = _told(source.name, table, rows, asked, result) | told
     told["baseline"] = Path(how.baseline[-1]).name if how.baseline else "none"
     if len(how.baseline) > 1:
         told["earlier versions"] = ", ".join(Path(path).name for path in how.baseline[:-1])
     settings = result.settings | {"split": told["split"], "threshold": told["threshold"], "asked": told}
     settings["label"] = table.columns.get("label") or ""
-    return replace(result.heeding([*heed, *changes]), settings=settings, series=frame_of("series", series))
+    run = {name: result.table[name].iloc[0] for name in ("data_set", "method", "seed")}
+    frames = {"series": series, "strata": strata, "references": against}
+    made: dict[str, Any] = {name: frame_of(name, found, **run) for name, found in frames.items()}
+    return replace(result.heeding([*heed, *changes]), settings=settings, **made)
 
 
 def _series(
-    table: Table,
-    rows: Both,
-    versions: Sequence[tuple[Path, Both]],
-    how: AuditOptions,
-    options: dict[str, Any],
-    result: Audit,
+    rows: Both, versions: Sequence[tuple[str, Both]], how: AuditOptions, of: Callable[[Both], Audit], result: Audit
 ) -> tuple[list[dict[str, Any]], list[Flag]]:
     """Rows of `Audit.series` over versions of the model and over time, and where a rate changed."""
-    quick = options | {"n_boot": min(how.n_boot, QUICK)} | ({"intersections": 0} if "intersections" in options else {})
-
-    def of(part: Both) -> Audit:
-        return table.audit(part, None, quick)
-
     found: list[dict[str, Any]] = []
     if len(versions) > 1:
-        answered = [(path.name, answered_as(rows, other, table.predicted)) for path, other in versions]
-        found += series_rows("version", [*((name, of(part)) for name, part in answered), ("this", result)])
+        found += series_rows("version", [*((name, of(part)) for name, part in versions), ("this", result)])
     if how.time is None:
         return found, []
     periods = Periods.of(rows.table[how.time], how.time, how.every)

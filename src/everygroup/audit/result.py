@@ -41,8 +41,16 @@ CURVE_COLUMNS = (*_RUN, "attribute", "group", "kind", "label", "x", "y", "low", 
 CRITERION_COLUMNS = (*_RUN, "attribute", "criterion", "quantity", "gap", "low", "high", "p", "verdict", "note")
 SOURCE_COLUMNS = (*_RUN, "attribute", "source", "group", "quantity", "value", "low", "high", "n", "note")
 SERIES_COLUMNS = (
-    *("over", "order", "period", "attribute", "group", "metric", "value", "low", "high", "n"),
+    *(*_RUN, "over", "order", "period", "attribute", "group", "metric", "value", "low", "high", "n"),
     *("successes", "trials", "note"),
+)
+STRATA_COLUMNS = (
+    *(*_RUN, "within", "level", "attribute", "group", "metric", "value", "low", "high", "n"),
+    *("successes", "trials", "p", "note"),
+)
+REFERENCE_COLUMNS = (
+    *(*_RUN, "attribute", "metric", "group", "reference", "difference", "low", "high", "p", "p_holm"),
+    *("n", "n_reference"),
 )
 FRAMES = MappingProxyType(
     {
@@ -55,6 +63,8 @@ FRAMES = MappingProxyType(
         "criteria": CRITERION_COLUMNS,
         "sources": SOURCE_COLUMNS,
         "series": SERIES_COLUMNS,
+        "strata": STRATA_COLUMNS,
+        "references": REFERENCE_COLUMNS,
     }
 )
 """Every table of an audit and its columns."""
@@ -96,6 +106,8 @@ class Audit:
     intersections : every subgroup of one or more attributes, smallest n first.
     curves, criteria, sources : points of curves by group, criteria of fairness with verdicts, sources of unfairness.
     series : long rows of every period of time, or version of the model, one after another (`over`, `order`, `period`).
+    strata : long rows of every level of a clinical variable, and at one mix of them (`level` is 'standardised').
+    references : every group less the one it is held against.
     """
 
     table: pd.DataFrame
@@ -109,6 +121,8 @@ class Audit:
     criteria: pd.DataFrame = field(default_factory=partial(frame_of, "criteria", ()))
     sources: pd.DataFrame = field(default_factory=partial(frame_of, "sources", ()))
     series: pd.DataFrame = field(default_factory=partial(frame_of, "series", ()))
+    strata: pd.DataFrame = field(default_factory=partial(frame_of, "strata", ()))
+    references: pd.DataFrame = field(default_factory=partial(frame_of, "references", ()))
 
     def value(self, attribute: str, group: str, metric: str) -> float:
         """One value of the table; NaN where there is no such row."""

@@ -49,6 +49,15 @@ class AuditOptions(BaseModel):
         None, "column of dates: how every group fares from one period to the next", metavar="COLUMN", panel=_RESULT
     )
     every: Every = option("month", "length of a period", panel=_RESULT)
+    within: Names = option(
+        (),
+        "clinical variables within whose levels the groups are compared, too, and at one mix of them",
+        metavar="COLUMN",
+        panel=_RESULT,
+    )
+    reference: Names = option(
+        (), "group that the others are held against, too: White, or race=White", metavar="GROUP", panel=_RESULT
+    )
     metrics: Names = option((), "metrics: accuracy,recall[melanoma]; or standard, or all", metavar="NAMES")
     critical: Names = option((), "class whose recall matters most, among more than two", metavar="CLASS")
     interval: Literal["auto", "percentile"] = option(

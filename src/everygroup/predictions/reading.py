@@ -109,7 +109,7 @@ def read_classes(
         model=table["model"] if own else reading.model,
         _rows=joined.place,
     )
-    return read.with_columns({c: table[c] for c in reading.beside if c in table and c not in read.table}), rows, found
+    return read.with_columns({c: table[c] for c in reading.beside if c not in read.table}), rows, found
 
 
 def _counts(codes: NDArray[np.int64], names: list[str]) -> dict[str, int]:

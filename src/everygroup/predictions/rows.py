@@ -218,13 +218,14 @@ def read_rows(
     split = reading.split_column or ("split" if own else find_split(joined, used))
     if need_groups and not names and not own:
         raise _no_groups(joined, {c for c in (*used, split) if c is not None})
-    if stray := sorted(set(reading.bins) - set(names)):
+    if stray := sorted(set(reading.bins) - {*names, *reading.beside}):
         raise PredictionsError(
             f"Bins for {stray[0]!r}, which is no sensitive attribute.", fix=f"add --group {stray[0]}"
         )
     more = [*(("group", "route", "model") if own else ()), *(c for c in (split,) if c is not None)]
     plain = [c for c in (id, unit) if c is not None]
-    rule = GroupRule.make(names, reading.bins) if names else GroupRule(())
+    cut = [*names, *(c for c in reading.beside if c in reading.bins and c not in names)]
+    rule = GroupRule.make(cut, reading.bins) if cut else GroupRule(())
     if own:
         joined = joined.spelled(joined.first.spelling.as_written())
     percent = [c for c in numbers if c in joined.sample and joined.sample[c].astype(str).str.contains("%").any()]
@@ -264,6 +265,9 @@ def read_rows(
     attributes = tuple(c for c in names if c != "group" or not own)
     for c in attributes:
         made[c] = category_column(c, rule.values(table, c) if c in rule.bins else table[c], n)
+    for c in cut:
+        if c not in made:
+            made[c] = category_column(c, rule.values(table, c), n)
     kept = (*numbers, *texts, *reading.beside, *(("group", "route", "model") if own else ()))
     wanted = {c: table[c] for c in kept if c not in made}
     return Rows(
