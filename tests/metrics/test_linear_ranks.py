@@ -65,6 +65,8 @@ def test_few_rows_are_ranked_exactly_and_absent_classes_are_left_out() -> None:
         np.testing.assert_array_equal(fast(weights)[metric], slow(weights)[metric])
     only = LinearRanks(exact).only(["auprc"])
     assert only.metrics == ("auprc",) and only.null("auc") == "label"
+    other = LinearRanks(exact).only(["accuracy_at_80"]).bind(rows, unit, rows.size // 2)
+    assert list(other(np.full((rows.size // 2, 2), 2, dtype=np.float32))) == ["accuracy_at_80"]
     present = rows[exact.y_true != 1]
     found = LinearRanks(exact).bind(present, np.arange(present.size), present.size)
     value = found(np.full((present.size, 2), 2, dtype=np.float32))

@@ -121,6 +121,8 @@ class _Expansion:
     def evaluate(self, weights: Weights) -> Sums:
         """Every metric (r,) under weights (units, r)."""
         out = self._exactly(self.rest)(weights) if self.rest else {}
+        if not self.classes:
+            return out
         if weights.shape[1] == 1 and (weights == 1).all():
             found = [(c.auc, c.precision) for _, c in self._curves(terms=False)]
             auc, precision = np.array(found).reshape(-1, 2).T[..., None]
