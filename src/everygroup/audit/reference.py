@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -63,7 +63,7 @@ def reference_rows(differences: pd.DataFrame, chosen: dict[str, str]) -> list[di
     return found
 
 
-def _against(pair: dict[str, Any], metric: str, reference: str) -> dict[str, Any]:
+def _against(pair: Mapping[Any, Any], metric: str, reference: str) -> dict[str, Any]:
     turned = pair["group_a"] == reference
     sign = -1.0 if turned else 1.0
     limits = sorted(sign * pair[side] for side in ("low", "high"))
