@@ -255,7 +255,7 @@ def test_metadata_of_patients_and_other_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("meta", "options", "message"),
     [
-        ("image,sex\na,f\na,m\n", {}, "the 'id' 'a' stands in several rows of 'image'"),
+        ("image,sex\na,f\na,m\n", {}, "the id 'a' stands in several rows of 'image'"),
         ("image,sex\n1.0,f\n1,m\n", {}, "the id '1' stands in several rows"),
         ("image,sex\nq,f\n", {}, "No id of p.csv"),
         ("nr,sex\na,f\n", {"metadata_id": "number"}, "No column 'number' in m.csv"),
