@@ -130,13 +130,13 @@ def test_the_n_of_a_rate_of_one_class_is_said() -> None:
     audited = audit(p, n_boot=20, metrics=["recall[b]", "accuracy"])
     worst = one(audited, "worst(recall[b],sex)<0.9")
     group = worst.note.removeprefix("worst group: ")
-    assert worst.n == {"f": 60, "m": 54}[group] and worst.n_of_class == {"f": 20, "m": 18}[group]
+    assert worst.n == {"f": 60, "m": 54}[group] and worst.trials == {"f": 20, "m": 18}[group]
     assert f"(in {group}), 95 % interval of the worst over groups" in str(worst)
-    assert f"n = {worst.n}, of them {worst.n_of_class} b." in str(worst)
-    assert one(audited, "gap(recall[b],sex)>1").n_of_class == 38
-    assert one(audited, "value(recall[b],sex,overall)>1").n_of_class == 40
-    assert one(audited, "gap(accuracy,sex)>1").n_of_class is None
-    assert gate_table([worst])["n_of_class"].tolist() == [worst.n_of_class]
+    assert f"n = {worst.n}, of them {worst.trials} in the denominator." in str(worst)
+    assert one(audited, "gap(recall[b],sex)>1").trials == 38
+    assert one(audited, "value(recall[b],sex,overall)>1").trials == 40
+    assert "denominator" not in str(one(audited, "gap(accuracy,sex)>1"))
+    assert gate_table([worst])["trials"].tolist() == [worst.trials]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,20 @@ def test_predictions_are_of_unseen_samples(finished: Path) -> None:
     assert (predictions["y_true"] == predictions["y_pred"]).mean() > 0.8
 
 
+def test_the_positive_class_is_told_by_its_name_or_by_the_user(
+    finished: Path, folder: Path, everygroup: Run, fit_options: list[str], tmp_path: Path
+) -> None:
+    def positive(run: Path) -> str:
+        return str(json.loads((run / "audit.json").read_text())["settings"]["positive"])
+
+    assert positive(finished) == "ill"  # of ill and well, which is the second
+    options = [*fit_options, "--method", "erm", "--positive"]
+    code, output = everygroup("fit", folder, "-o", tmp_path / "run", *options, "well")
+    assert code == 0 and positive(tmp_path / "run") == "well", output
+    code, output = everygroup("fit", folder, "-o", tmp_path / "other", *options, "wel")
+    assert code == 2 and "the classes are: ill, well" in output and not (tmp_path / "other").exists(), output
+
+
 def test_predict_with_table_without_label_and_without_table(
     finished: Path, folder: Path, everygroup: Run, change: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from everygroup.audit.flags import Flag
 from everygroup.report import write_brief
 from everygroup.report.blocks import FULL
-from everygroup.report.brief import MOST_UNKNOWN, MOST_WARNINGS, Brief, brief_of
+from everygroup.report.brief import MOST_CARDS, MOST_UNKNOWN, MOST_WARNINGS, Brief, brief_of
 
 from ..audit.made_up import MadeUp
 from .conftest import HOSTILE
@@ -31,7 +31,7 @@ def test_the_finding_the_picture_and_the_card_tell_one_p() -> None:
     made = brief(MadeUp().rates("race", "sensitivity", RACES, p=0.034))
     assert plain(made.headline) == f"{CLEAR}; unlikely to be chance (p = 0.034)."
     assert plain(made.cards[0].sentences[0]) == plain(made.headline) and made.cards[0].level == "clear"
-    assert made.picture is not None and made.picture.caption.endswith("; unlikely to be chance (p = 0.034).")
+    assert made.picture is not None and plain(made.picture.caption).endswith("; unlikely to be chance (p = 0.034).")
     assert "9 of 43" in str(made.picture.svg) and "fares worst" in str(made.picture.svg)
     assert not made.stop
 
@@ -67,6 +67,9 @@ def test_what_cannot_be_said_is_short_and_ends_with_the_number_of_looks() -> Non
     for i in range(8):
         audit.rates(f"a{i}", "sensitivity", {"x": (80, 100), "y": (79, 100)}, p=0.9, detectable=0.2, small={"z": 3})
     made = brief(audit)
+    assert len(made.cards) == MOST_CARDS and made.cards[-1].sentences == (
+        "No gap can be told apart from chance by a5, a6 and a7.",
+    )
     assert len(made.unknown) == MOST_UNKNOWN and made.unknown[-1].startswith("8 gaps were tested")
 
 

@@ -24,6 +24,7 @@ from everygroup.audit.engine import Plan
 from everygroup.audit.flags import Flag, split_flags
 from everygroup.audit.gates import meanings
 from everygroup.audit.kinds import KINDS, Table
+from everygroup.audit.patients import patient_flags
 from everygroup.audit.reference import reference_rows, references
 from everygroup.audit.result import Audit, frame_of
 from everygroup.audit.series import Periods, by_period, change_flags, series_rows
@@ -82,7 +83,7 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
     table = KINDS[task](source, asked)
     elsewhere = None if how.threshold_from is None else _chosen_elsewhere(table, asked, rule, Path(how.threshold_from))
     rows, cut, cautions = _audited(table.rows, rule, how.split, elsewhere)
-    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions]
+    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions, *patient_flags(source, asked, table.columns)]
     rows = usable(rows)
     others: list[Both] = []
     told: dict[str, Any] = {"threshold": in_words(cut)}

@@ -103,7 +103,7 @@ class GateResult:
     attribute, metric, group : what was looked at.
     measured : the number that was compared; NaN where undefined.
     value, low, high, n : the measured value with its interval and the samples it rests on.
-    n_of_class : how many of these are of the class that a metric such as recall[melanoma] is about; None without one.
+    trials : the denominator of a proportion, such as the positives of a sensitivity; None of other metrics.
     note : the audit's note, or why there is no number.
     """
 
@@ -118,7 +118,7 @@ class GateResult:
     high: float
     n: int
     note: str
-    n_of_class: int | None = None
+    trials: int | None = None
 
     def __str__(self) -> str:
         what = {"gap": f"the gap in {self.metric}", "worst": f"the worst {self.metric}"}.get(
@@ -127,8 +127,8 @@ class GateResult:
         if self.metric.startswith("macro_") and not self.gate.metric.startswith("macro_"):
             what += f" ({self.gate.metric} without a class means the average over the classes)"
         n = f"n = {self.n}"
-        if self.n_of_class is not None:
-            n += f", of them {self.n_of_class} {_class_of(self.metric)}"
+        if self.trials not in (None, self.n):
+            n += f", of them {self.trials} in the denominator"
         verdict = "FAILED" if self.failed else "passed"
         if math.isnan(self.measured):
             reason = f" ({self.note})" if self.note else ""
@@ -173,11 +173,11 @@ def gates(result: Audit, wanted: Iterable[str | Gate]) -> list[GateResult]:
 
 
 def gate_table(outcomes: Sequence[GateResult]) -> pd.DataFrame:
-    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, n_of_class, note."""
+    """Outcomes as a table: gate, failed, attribute, metric, group, measured, value, low, high, n, trials, note."""
     columns = ["gate", "failed", "attribute", "metric", "group", "measured", "value", "low", "high", "n"]
-    columns += ["n_of_class", "note"]
+    columns += ["trials", "note"]
     rows: list[dict[str, Any]] = [{**{c: getattr(o, c) for c in columns[1:]}, "gate": o.gate.text} for o in outcomes]
-    return pd.DataFrame(rows, columns=columns).astype({"n_of_class": "Int64"})
+    return pd.DataFrame(rows, columns=columns).astype({"trials": "Int64"})
 
 
 def _apply(result: Audit, gate: Gate) -> list[GateResult]:
@@ -205,8 +205,8 @@ def _apply(result: Audit, gate: Gate) -> list[GateResult]:
             note = f"there is no {gate.function} of this metric"
             outcomes.append(_outcome(gate, name, metric, str(group), {"note": note}))
         else:
-            of_class = _n_of_class(result, rows, found.iloc[0])
-            outcomes.append(_outcome(gate, name, metric, str(group), found.iloc[0].to_dict(), of_class))
+            trials = _trials(rows, found.iloc[0])
+            outcomes.append(_outcome(gate, name, metric, str(group), found.iloc[0].to_dict(), trials))
     return outcomes
 
 
@@ -226,29 +226,17 @@ def meanings(metric: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((metric, of_class if bracket else canonical(metric), f"macro_{rate}")))
 
 
-def _class_of(metric: str) -> str:
-    """The class that a metric of one class is about; empty for others."""
-    return metric.partition("[")[2].removesuffix("]")
-
-
-def _n_of_class(result: Audit, rows: pd.DataFrame, row: pd.Series) -> int | None:
-    """Samples of the metric's class in the groups that a row of this attribute and metric is about."""
-    cells = result.cells
-    cells = cells[(cells["attribute"] == row["attribute"]) & (cells["metric"] == "recall")]
-    cells = cells[cells["label"] == _class_of(row["metric"])]
-    if cells.empty:
-        return None
-    if row["group"] == "worst":
-        groups = [str(row["note"]).removeprefix("worst group: ")]
-    elif row["group"] == "gap":
-        groups = rows.loc[rows["note"].isin(("", CONSTANT)), "group"].tolist()
-    else:
-        groups = cells["group"].tolist() if row["group"] == "overall" else [row["group"]]
-    return int(cells.loc[cells["group"].isin(groups), "n"].sum())
+def _trials(rows: pd.DataFrame, row: pd.Series) -> int | None:
+    """The denominator of a proportion: that of the row, or of all groups that a gap is between."""
+    if row["group"] != "gap":
+        return None if pd.isna(row["trials"]) else int(row["trials"])
+    apart = rows["note"].isin(("", CONSTANT)) & ~rows["group"].isin(("overall", "gap", "worst"))
+    between = rows.loc[apart, "trials"]
+    return None if between.isna().all() else int(between.sum())
 
 
 def _outcome(
-    gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any], n_of_class: int | None = None
+    gate: Gate, attribute: str, metric: str, group: str, row: dict[Any, Any], trials: int | None = None
 ) -> GateResult:
     value, low, high = (_number(row.get(k)) for k in ("value", "low", "high"))
     measured = {"value": value, "low": low, "high": high}[gate.end]
@@ -268,7 +256,7 @@ def _outcome(
         high,
         0 if n is None or pd.isna(n) else int(n),
         note,
-        n_of_class,
+        trials,
     )
 
 

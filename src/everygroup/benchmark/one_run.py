@@ -15,6 +15,7 @@ from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit
 from everygroup.console import recorded_warnings, say, warn
+from everygroup.errors import SettingsError
 from everygroup.files import safe_csv
 from everygroup.imaging.pixel_scale import scale_of_cohort
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
@@ -66,6 +67,7 @@ def preflight(
     hyperparameters: Mapping[str, Any] | None = None,
     compare: Sequence[str] = (),
     settings: TrainSettings,
+    positive: str | None = None,
 ) -> None:
     """Find what would stop a run before anything is written or trained.
 
@@ -74,11 +76,16 @@ def preflight(
     EverygroupError
         For wrong names or values, a device or backbone that does not work, or groups a method cannot be trained on.
     """
+    classes = split.train.classes
+    if positive is not None and (len(classes) != 2 or positive not in classes):
+        raise SettingsError(
+            f"The positive class {positive!r} is not one of two classes.", fix=f"the classes are: {', '.join(classes)}"
+        )
     resolve_device(settings.device)
     selection_rule(settings.selection)
     shape = split.train.sample_shape
     backbone = resolve_backbone(settings.backbone, shape)
-    network = build_network(NetworkSpec(backbone, len(split.train.classes), shape, settings.small_stem))
+    network = build_network(NetworkSpec(backbone, len(classes), shape, settings.small_stem))
     assert isinstance(network, Classifier)
     for name in (*compare, method):
         built = _build(name, method, hyperparameters)
@@ -98,6 +105,7 @@ def run(
     store: Path | None = None,
     n_boot: int = 1000,
     routing: Mapping[str, Any] | None = None,
+    positive: str | None = None,
 ) -> Run:
     """Train a method and those it is compared with, predict, audit and report.
 
@@ -118,6 +126,8 @@ def run(
         Bootstrap replicates.
     routing : mapping, optional
         Options of `RoutedModel.predict`.
+    positive : str, optional
+        The positive one of two classes; see `Predictions.with_positive`.
     """
     device = resolve_device(settings.device)
     say(str(cohort))
@@ -149,7 +159,8 @@ def run(
     held = (split.table["part"] != "train").to_numpy()
     unseen, parts = cohort.where(held), split.table["part"].to_numpy()[held]
     for name, trained in models.items():
-        predictions[name] = trained.predict(unseen, device=device, split=parts, **(routing or {}))
+        answers = trained.predict(unseen, device=device, split=parts, **(routing or {}))
+        predictions[name] = answers.with_positive(positive)
         suffix = "" if name == method else f"-{name}"
         predictions[name].to_csv(folder / f"predictions{suffix}.csv")
 

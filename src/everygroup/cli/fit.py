@@ -62,6 +62,7 @@ def fit(
         "hyperparameters": plan.hyperparameters,
         "compare": plan.compare,
         "settings": plan.settings,
+        "positive": plan.positive,
     }
     preflight(**wanted)
     data = {"source": str(source), "cohort_hash": cohort.content_hash, "split_hash": split.hash}

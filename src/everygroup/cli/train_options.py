@@ -57,6 +57,9 @@ class RunKeys(BaseModel):
     split_seed: int | None = option(None, "another seed for the split alone", ge=0, otherwise="that of --seed")
     n_boot: int = option(1000, "bootstrap replicates of the audit", ge=10)
     as_they_are: bool = option(False, "train although some values look like one in several spellings (F and f)")
+    positive: str | None = option(
+        None, "the positive one of two classes", metavar="CLASS", otherwise="told by its name, else the second"
+    )
     imports: Names = option(
         (), "Python file of a method of your own; importing it runs its code", metavar="FILE", flag="--import"
     )
@@ -75,6 +78,8 @@ class Plan:
     reading : Reading
         Options of `everygroup.read_cohort`.
     split_seed, n_boot : int
+    positive : str or None
+        Of two classes, in the audit.
     as_they_are : bool
         Whether values that look like one in several spellings are trained on as they are.
     imports : tuple of (path, hash of the content)
@@ -90,6 +95,7 @@ class Plan:
     n_boot: int
     as_they_are: bool = False
     imports: tuple[tuple[str, str], ...] = ()
+    positive: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what config.yaml holds: `fit --config config.yaml` repeats the run. The device is not part of it."""
@@ -100,6 +106,7 @@ class Plan:
             "compare": self.compare or ["none"],
             "split_seed": self.split_seed,
             "n_boot": self.n_boot,
+            **({"positive": self.positive} if self.positive else {}),
             **({"as_they_are": True} if self.as_they_are else {}),
             **({"imports": [path for path, _ in self.imports]} if self.imports else {}),
             **({"imports_hash": hash_json([content for _, content in self.imports])} if self.imports else {}),
@@ -153,4 +160,5 @@ def resolve(
         run.n_boot,
         run.as_they_are,
         imports,
+        run.positive,
     )

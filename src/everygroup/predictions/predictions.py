@@ -34,6 +34,7 @@ from everygroup.predictions._coding import (
     text_column,
     unit_column,
 )
+from everygroup.predictions.polarity import positive_of
 from everygroup.tables.guard import guarded
 
 
@@ -283,6 +284,28 @@ class Predictions:
             found = ", ".join(sorted(s for s in self.table["split"].unique() if s)) or "none"
             raise PredictionsError(f"No row has the split {name!r}.", fix=f"the splits are: {found}")
         return self.where(mask)
+
+    def with_positive(self, name: str | None = None) -> Self:
+        """Return the same with another positive class, which is the second of two.
+
+        Parameters
+        ----------
+        name : its name; None for the one that the names tell ('disease' of healthy and disease), if they do.
+
+        Raises
+        ------
+        PredictionsError
+            If it is not one of two classes.
+        """
+        if name is not None and (len(self.classes) != 2 or name not in self.classes):
+            raise PredictionsError(
+                f"The positive class {name!r} is not one of two classes.",
+                fix=f"the classes are: {', '.join(self.classes)}",
+            )
+        positive = positive_of(self.classes) if name is None else name
+        if positive is None or positive == self.classes[-1]:
+            return self
+        return replace(self, classes=self.classes[::-1])
 
     def to_csv(self, path: Path | str) -> Path:
         """Write the table, atomically; texts that a spreadsheet would run as a formula get an apostrophe in front."""

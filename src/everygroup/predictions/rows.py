@@ -34,7 +34,11 @@ from everygroup.reading import Names, Text
 from everygroup.settings import option
 from everygroup.tables import Problems, Spelling, open_table, settle_labels
 from everygroup.tables.codings import tell_codings
+from everygroup.tables.dates import visit_columns
 from everygroup.tables.guard import unguard
+
+NO_CLUSTER = "none"
+"""Given for the column of the patient: there is none, the rows are independent."""
 
 
 class TableReading(BaseModel):
@@ -58,7 +62,7 @@ class TableReading(BaseModel):
         None, "the positive one of two classes, where their names do not tell", metavar="CLASS"
     )
     id_column: Text | None = option(None, "column of the sample id", metavar="COLUMN", flag="--id-column --id")
-    cluster: Text | None = option(None, "column of the patient or lesion", metavar="COLUMN")
+    cluster: Text | None = option(None, "column of the patient or lesion; none: rows are independent", metavar="COLUMN")
     split_column: Text | None = option(None, "column of the split", metavar="COLUMN")
     metadata: Text | None = option(None, "another table with further columns (age, sex), joined by id", metavar="FILE")
     metadata_id: Text | None = option(None, "its column of ids", metavar="COLUMN")
@@ -96,7 +100,8 @@ class TableReading(BaseModel):
     @property
     def named(self) -> set[str]:
         """All columns that are named for what they tell of a row."""
-        return {c for c in (*self.attributes, self.id_column, self.cluster, self.split_column) if c is not None}
+        cluster = None if self.cluster == NO_CLUSTER else self.cluster
+        return {c for c in (*self.attributes, self.id_column, cluster, self.split_column) if c is not None}
 
 
 @dataclass(frozen=True)
@@ -212,9 +217,11 @@ def read_rows(
         names = [c for c in joined.columns if c not in others and not c.startswith(SCORE)]
     used = {*numbers, *texts, *names}
     unit = reading.cluster or ("unit" if own else named_like(joined.columns, UNIT_NAMES, used))
+    unit = None if unit == NO_CLUSTER else unit
     used |= {unit} if unit else set()
     id = reading.id_column or ("id" if own else named_like(joined.columns, ID_NAMES, used))
     used |= {id} if id else set()
+    used |= visit_columns(joined.sample, [name for name in reading.bins if name in joined.sample])
     split = reading.split_column or ("split" if own else find_split(joined, used))
     if need_groups and not names and not own:
         raise _no_groups(joined, {c for c in (*used, split) if c is not None})

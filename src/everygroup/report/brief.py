@@ -12,11 +12,12 @@ import pandas as pd
 from everygroup.audit.findings import Finding, Measured
 from everygroup.audit.flags import Flag
 from everygroup.audit.verdicts import Verdict, Verdicts, verdicts
+from everygroup.audit.words import listed
 from everygroup.figures import harm_by_group
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Figure, Limits, figure, table
 
-MOST_WARNINGS, MOST_UNKNOWN, MOST_GROUPS = 3, 4, 12
+MOST_WARNINGS, MOST_UNKNOWN, MOST_GROUPS, MOST_CARDS = 3, 4, 12, 6
 SIGNED = ("Measured by", "Read by a clinician", "Decided by")
 NBSP = "\u00a0"
 _UNBROKEN = re.compile(r"\b[np] [=<] [\d.,]+|\d of [\d,]+")
@@ -79,7 +80,7 @@ def brief_of(
         headline=_kept(f"Stop: {stops[0]}" if stops else said.headline),
         stop=bool(stops),
         facts=tuple(_facts(audit.settings, question)),
-        cards=tuple(_card(verdict) for verdict in said.by_attribute),
+        cards=_cards(said.by_attribute),
         picture=_picture(lead, limits) if lead else None,
         warnings=tuple(replace(flag, text=_kept(str(flag))) for flag in ranked[:MOST_WARNINGS]),
         left_out=max(0, len(ranked) - MOST_WARNINGS),
@@ -99,6 +100,19 @@ def _ranked(flags: Sequence[Flag], said: Verdicts) -> list[Flag]:
 def _kept(text: str) -> str:
     """Text that breaks no line within 'n = 43', 'p = 0.034' or '21 of 100'."""
     return _UNBROKEN.sub(lambda found: found[0].replace(" ", NBSP), clean_text(text))
+
+
+def _cards(every: Sequence[Verdict]) -> tuple[Card, ...]:
+    """One for each attribute; of many the first, and what the others have in common in a last one."""
+    if len(every) <= MOST_CARDS:
+        return tuple(_card(verdict) for verdict in every)
+    rest = every[MOST_CARDS - 1 :]
+    clear = [v.title for v in rest if v.lead and v.lead.beyond_chance]
+    others = [v.title for v in rest if v.title not in clear]
+    said = [f"Gaps that are unlikely to be chance by {listed(clear, len(clear))}."] if clear else []
+    said += [f"No gap can be told apart from chance by {listed(others, len(others))}."] if others else []
+    last = Card("further attributes", "clear" if clear else "unclear", tuple(_kept(text) for text in said))
+    return (*(_card(verdict) for verdict in every[: MOST_CARDS - 1]), last)
 
 
 def _card(verdict: Verdict) -> Card:
@@ -126,7 +140,7 @@ def _picture(found: Finding, limits: Limits) -> Figure:
     rows = pd.DataFrame([_row(found, i) for i in (found.places.index(place) for place in places)])
     told = found.told
     name = clean_text(f"{told.short}, of 100 {told.what}" if told.counted else found.told.short)
-    caption = f"{name[:1].upper()}{name[1:]} by {clean_text(found.title)}, with 95 % intervals; {found.chance}."
+    caption = _kept(f"{name[:1].upper()}{name[1:]} by {clean_text(found.title)}, with 95 % intervals; {found.chance}.")
     behind = table(
         rows.drop(columns=["worst", "shown"]),
         name,

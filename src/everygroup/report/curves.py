@@ -44,15 +44,17 @@ def curves(reading: Reading, limits: Limits, first: str) -> Section | None:
         labels = list(dict.fromkeys(own["label"]))
         label = next((c for c in [*classes, *labels] if c in labels), None)
         for (over, of), part in own.groupby(["attribute", "label"], sort=False):
+            drawn = kind in _DRAWN and over == attribute and of == label
+            if not drawn and len(section.links) >= limits.panels:
+                left_out += 1
+                continue
             points = _points(part, limits)
             link = _link(points, kind, limits)
-            if kind in _DRAWN and over == attribute and of == label:
+            if drawn:
                 caption = f"{_title(kind, str(of))} by {clean_text(over)}."
                 section.row.append(figure(curves_by_group(points, kind), caption, link=link))
-            elif len(section.links) < limits.panels:
-                section.links.append(link)
             else:
-                left_out += 1
+                section.links.append(link)
     if left_out:
         section.intro.append(f"The points of {left_out} more curves are left out to keep the page small.")
     return section

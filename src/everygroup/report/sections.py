@@ -24,6 +24,7 @@ def by_group(reading: Reading, limits: Limits) -> Section:
         ],
     )
     order = [m for m in dict.fromkeys((reading.metric, *PREFERRED, *reading.metrics)) if m in reading.metrics]
+    others = []
     for i, metric in enumerate(order):
         rows = reading.groups(metric)
         drawn, notes = largest(rows, limits)
@@ -36,7 +37,9 @@ def by_group(reading: Reading, limits: Limits) -> Section:
             section.figures.append(figure(metric_by_group(drawn, title), caption, whole, narrow=phone))
             section.intro += notes
         else:
-            section.more.append((title, [], [whole]))
+            others.append(whole)
+    if others:
+        section.more.append(("All other metrics by group, as tables", [], others))
     complete = table(reading.table, "All measurements", limits, file_name="audit.csv")
     section.more.append(("Everything that was measured, as one table", [], [complete]))
     return section

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,6 +136,12 @@ def ages_at_visit(table: pd.DataFrame, birth: str) -> Amounts:
 def date_columns(table: pd.DataFrame) -> list[str]:
     """Return the columns that hold dates."""
     return [str(c) for c in table.columns if holds_dates(texts_of(table[c].head(1000)))]
+
+
+def visit_columns(table: pd.DataFrame, attributes: Collection[str]) -> set[str]:
+    """Return the columns of dates that may be needed to make ages of those attributes that are dates of birth."""
+    born = [a for a in attributes if holds_dates(texts_of(table[a].head(1000)))]
+    return set(date_columns(table)) - set(born) if born else set()
 
 
 def texts_of(values: pd.Series) -> list[str | None]:
