@@ -31,3 +31,12 @@ def test_flags_of_all_audits_are_ranked_once() -> None:
     stop, note = Flag("stop", "One class."), Flag("note", "Of a part.")
     audits = [FakeAudit(table("erm"), flags=(note, "Plain.")), FakeAudit(table("spare"), flags=(stop, note))]
     assert Reading.of(audits, {}).flags == (stop, Flag("caution", "Plain."), note)
+
+
+def test_what_stops_the_baseline_does_not_stop_the_method_in_front() -> None:
+    audits = [
+        FakeAudit(table("erm"), flags=(Flag("stop", "One class."), Flag("caution", "erm: small."))),
+        FakeAudit(table("spare"), flags=(Flag("caution", "small."),)),
+    ]
+    told = [(flag.severity, str(flag)) for flag in Reading.of(audits, {}).flags]
+    assert told == [("caution", "small."), ("caution", "One class."), ("caution", "erm: small.")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,8 +120,13 @@ class Reading:
             if "attribute" in rows:
                 rows["attribute"] = rows["attribute"].replace(titles)
         min_n = next((str(s["min_n"]) for s in settings if s.get("min_n")), "")
-        own = [s for s, a in zip(settings, audits, strict=True) if method in set(_regular(a.table, "table")["method"])]
-        flags = ranked(flag for audit in audits for flag in audit.flags)
+        front = [method in set(_regular(audit.table, "table")["method"]) for audit in audits]
+        own = [s for s, mine in zip(settings, front, strict=True) if mine]
+        flags = ranked(
+            flag
+            for mine, audit in sorted(zip(front, audits, strict=True), key=lambda pair: not pair[0])
+            for flag in _flags(audit, mine)
+        )
         return cls(
             table,
             comparison,
@@ -173,6 +178,12 @@ class Reading:
         """Rows of all gaps, methods side by side, the metric in front first."""
         rows = _side_by_side(self.table[self.table["group"] == GAP], ["metric", "attribute", "method"])
         return pd.concat([rows[rows["metric"] == self.metric], rows[rows["metric"] != self.metric]])
+
+
+def _flags(audit: AuditLike, front: bool) -> list[Flag]:
+    """What to heed; what stops another method than the one in front is a caution, and told after its own."""
+    told = ranked(audit.flags)
+    return list(told) if front else [replace(f, severity="caution") if f.severity == "stop" else f for f in told]
 
 
 def lower_is_better(metric: str) -> bool:
