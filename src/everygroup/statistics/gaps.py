@@ -180,7 +180,8 @@ def gap_interval(
     - Above: the true gap is the difference of *one* pair, so it is at most the largest of the pairs' own upper limits,
       with the confidence of a single limit: nothing has to be widened (an intersection-union test).
     - Below: a gap d > 0 is excluded if some pair's difference is too far above d, by the 'max-t' quantile of one side;
-      a pair counts less the further it lies below the largest (by what exceeds 1.5 standard deviations).
+      a pair counts less the further it lies below the largest (by what exceeds 1.5 standard deviations). It is never
+      wider than the simultaneous intervals.
 
     Parameters
     ----------
@@ -209,8 +210,9 @@ def gap_interval(
     spread = np.where(pairs.real & (margin > TIE), margin / z, np.inf)
     behind = np.where(pairs.real, largest(pairs.difference)[..., None, None] - pairs.difference, 0.0) / spread
     handicap = np.maximum(behind - _SURELY_BEHIND, 0.0)
-    low = lowest(pairs.quantile(0.5 + level / 2.0, handicap))
-    low = np.where(lowest(pairs.quantile(level)) > 0.0, np.maximum(low, 0.0), 0.0)
+    every = pairs.quantile(level)
+    one_sided = np.minimum(pairs.quantile(0.5 + level / 2.0, handicap), every)
+    low = np.where(lowest(every) > 0.0, lowest(one_sided), 0.0)
     some = pairs.real.any(axis=(-2, -1))
     return np.where(some, np.minimum(low, high), np.nan), np.where(some, np.maximum(high, 0.0), np.nan)
 
