@@ -22,7 +22,7 @@ def test_scores_of_the_other_class_stop(n_classes: int) -> None:
     site = {"site": rng.choice(["a", "b"], 200)}
     names = ["well", "ill", "worse"][:n_classes]
     first = audit_arrays(y, y_score=score, classes=names, sensitive_features=site, n_boot=60).flags[0]
-    assert first.severity == "stop" and first.metric == "auc" and "worse than a coin" in first.text
+    assert first.severity == "stop" and first.metric == "auc" and "worse than no information" in first.text
     assert ("(--positive well)" in first.text) == (n_classes == 2)
     chance = audit_arrays(y, y_score=rng.dirichlet(np.ones(n_classes), 200), sensitive_features=site, n_boot=60)
     assert not any(f.metric == "auc" and f.severity == "stop" for f in chance.flags)
@@ -48,9 +48,7 @@ def test_all_groups_worse_than_the_baseline_is_the_headline(make, changed) -> No
     answers = baseline.table["y_pred"].to_numpy(copy=True)
     answers[right[::3]] = [f"c{(k + 1) % 3}" for k in baseline.y_true[right[::3]]]
     result = audit(changed(baseline, "y_pred", answers), baseline=baseline, n_boot=50)
-    start = "Against the baseline 4 of 4 groups got worse in balanced accuracy; of all samples together it went from"
-    assert result.summary().startswith(start)
-    assert any(f.text.startswith(start) and f.severity == "caution" for f in result.flags)
+    assert result.summary().startswith("4 of 4 groups got worse than with erm")
     assert "groups got worse" not in audit(baseline, baseline=baseline, n_boot=20).summary()
 
 
@@ -58,7 +56,6 @@ def test_critical_classes_lead_and_unknown_ones_are_named(make) -> None:
     result = audit(make(), n_boot=20, critical=["c2", "c0"])
     assert result.settings["shown"][:4] == ["balanced_accuracy", "recall[c2]", "recall[c0]", "macro_f1"]
     assert result.settings["headline"] == "recall[c2]" and result.settings["critical"] == ["c2", "c0"]
-    assert "recall of c2 is lowest in" in result.summary()
     two = audit(make(n_classes=2), n_boot=20, critical=["c0"], intersections=1)
     assert two.settings["headline"] == "recall[c0]" and two.settings["positive"] == "c1"
     assert audit(make(n_classes=2), n_boot=5, critical=["c1"]).settings["headline"] == "sensitivity"
