@@ -283,7 +283,8 @@ def _guess_scores(
         if len(labels) == 2 and len(found) == 1 and {k.casefold() for k in classes} <= lower:
             return list(found.values())
     single = named_like(columns, SCORE_NAMES, used)
-    if single is not None and len(labels) == 2 and np.isfinite(as_numbers(sample[single])).all():
+    two = len(labels) == 2 or labels == {"-1", "0", "1"}  # -1 is refused with its rows later
+    if single is not None and two and np.isfinite(as_numbers(sample[single])).mean() > 0.5:
         return single
     return None
 

@@ -163,20 +163,30 @@ def join(first: Source, metadata: Path | str | None, metadata_id: str | None, id
         if column is not None:
             require(source.name, source.columns, column)
     pairs = _pairs(first, second, metadata_id, id)
-    keys, problems = [], []
-    for ours, theirs in pairs:
-        try:
-            keys.append(_key(first, second, ours, theirs))
-            if not keys[-1].refuted and not keys[-1].row_numbers and keys[-1].found == len(keys[-1].partner):
-                break
-        except PredictionsError as error:
-            problems.append(error)
-    if not keys:
-        raise problems[0]
+    keys = _keys_of(first, second, pairs)
     named = metadata_id is not None or (id is not None and id in second.columns)
+    if named and keys[0].refuted:  # which key would do is told
+        keys += _keys_of(first, second, _pairs(first, second, None, None))
     chosen = _best(first, second, keys, named=named)
     _tell(first, second, chosen, keys)
     return Joined(first, second, chosen.partner)
+
+
+def _keys_of(first: Source, second: Source, pairs: list[tuple[str, str]]) -> list[Key]:
+    """The pairs of columns that can be joined by, up to the first that leaves nothing to wish for."""
+    keys: list[Key] = []
+    problems = []
+    for ours, theirs in pairs:
+        try:
+            keys.append(_key(first, second, ours, theirs))
+        except PredictionsError as error:
+            problems.append(error)
+            continue
+        if not keys[-1].refuted and not keys[-1].row_numbers and keys[-1].found == len(keys[-1].partner):
+            break
+    if not keys:
+        raise problems[0]
+    return keys
 
 
 def _best(first: Source, second: Source, keys: list[Key], *, named: bool) -> Key:
