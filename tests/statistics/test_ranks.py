@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -31,7 +32,9 @@ def test_equal_to_scipy_and_scikit_posthocs(seed: int, k: int, n: int, ties: boo
     assert got.p == pytest.approx(want.pvalue, abs=1e-12)
     rest = n * (k - 1) - got.chi2  # 0 where all agree on the order
     assert got.f == (pytest.approx((n - 1) * got.chi2 / rest) if rest > 1e-9 else np.inf)
-    assert got.f_p == pytest.approx(stats.f.sf(got.f, k - 1, (k - 1) * (n - 1)), abs=1e-12)
+    exact = math.factorial(k) ** (1 - n)  # the probability of perfect agreement
+    sure = exact if np.isinf(got.f) else stats.f.sf(got.f, k - 1, (k - 1) * (n - 1))
+    assert got.f_p == pytest.approx(sure, abs=1e-12)
     np.testing.assert_allclose(got.mean_ranks, stats.rankdata(-values, axis=1).mean(0))
     np.testing.assert_allclose(nemenyi(values), scikit_posthocs.posthoc_nemenyi_friedman(values), atol=1e-9)
 

@@ -83,7 +83,7 @@ class CohortEntry(Reading):
     def _fits_its_source(self) -> CohortEntry:
         every = set().union(*_KEYS.values())
         stray = sorted((self.model_fields_set & every) - _KEYS[self.kind])
-        if stray := [key for key in stray if getattr(self, key) not in (None, {}, ())]:
+        if stray := [key for key in stray if getattr(self, key) != type(self).model_fields[key].default]:
             raise PydanticCustomError(
                 "cohort", "{key} means nothing for source {source}", {"key": stray[0], "source": self.source}
             )
