@@ -176,6 +176,8 @@ def _check_shared(name: str, maps: Mapping[str, Mapping[str, str]], true: Counts
             continue
         if what == "score columns" and labels & here:
             continue  # a label without a score is named with its row
+        if what == "answers" and labels | here <= known:
+            continue  # both are classes that have a score: a model that is never right
         only, other = sorted(labels - here), sorted(here - labels)
         if not labels & here or (len(labels) <= 2 and len(here) <= 2) or _shifted(labels, here):
             by_hand = " ".join(f"--map y_pred:{a}=CLASS" for a in other[:2])
