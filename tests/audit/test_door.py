@@ -476,3 +476,34 @@ def test_shared_columns_in_another_coding_or_rounding_do_not_contradict(joined: 
     more = {"image_id": IDS, "age": age, "site": np.where(Y, "Berlin", "Bern")}
     value, _ = joined(more, {"image_id": IDS, "age": age.round(), "site": np.where(Y, "B", "BE")})
     assert value == pytest.approx(RIGHT)
+
+
+def test_raw_ages_of_new_predictions_are_cut_as_in_training_or_anew(tmp_path: Path) -> None:
+    from everygroup.predictions import Predictions
+
+    named = np.where(AGE <= 55, "<=55", ">55")
+    trained = Predictions.from_arrays(
+        Y, y_pred=ANSWER, sensitive_features={"age": named}, group=named, groups=["<=55", ">55"]
+    )
+    path = trained.with_attributes({"age": AGE}).to_csv(tmp_path / "new.csv")
+    assert pd.read_csv(path)["age"].tolist() == AGE.tolist() and set(pd.read_csv(path)["group"]) == {"<=55", ">55"}
+    with console.capture() as capture:
+        result = everygroup.audit(path, n_boot=9)
+    assert "'age' is cut at 55, as in training" in " ".join(capture.get().split())
+    assert result.value("group", "<=55", "accuracy") == pytest.approx(float((Y == ANSWER)[AGE <= 55].mean()))
+    assert result.settings["titles"] == {"group": "age"}
+    anew = everygroup.audit(path, n_boot=9, groups=["age"], bins={"age": "40,60"})
+    assert {"<=40", "(40,60]", ">60"} <= set(anew.table["group"])
+
+
+def test_percentages_of_a_rare_disease_that_cannot_be_told_are_shouted(save: Any) -> None:
+    y = (np.arange(N) % 80 == 0).astype(int)
+    percent = np.where(y == 1, 0.9, 0.4) + RNG.uniform(-0.1, 0.1, N)
+    result, _ = audit(save(table(y_true=y, y_score=percent)))
+    assert any("percentages, of which none is above 1" in str(flag) for flag in result.flags)
+    signed, said = audit(save(table(y_true=y, y_score=np.char.add(percent.round(4).astype(str), "%"))))
+    assert "'y_score' are percentages" in said and overall(signed, "sensitivity") == 0.0
+    with pytest.raises(EverygroupError, match="'y_pred' holds percentages, and the column it is compared with none"):
+        audit(save(table(y_true=AGE, y_pred=np.char.add(AGE.astype(str), "%"))), task="regression")
+    told, said = audit(save(table(y_true=y, risk_percent=percent)), y_score="risk_percent")
+    assert "percentages by their names" in said and overall(told, "sensitivity") == 0.0

@@ -148,6 +148,7 @@ def test_predict_with_table_without_label_and_without_table(
     assert blind["y_true"].isna().all()
     assert blind.loc["p000", "route"].startswith("predicted: ")
     assert blind.loc["p001", "route"] == "recorded: >55"
+    assert blind.loc["p001", ["age", "group"]].tolist() == [90, ">55"]  # the age itself, and the group of training
 
     code, output = everygroup(
         "predict", finished, folder / "images", "--out", tmp_path / "bare.csv", "--routing", "soft"

@@ -12,7 +12,8 @@ import pytest
 from everygroup.console import recorded_warnings
 from everygroup.errors import PredictionsError
 from everygroup.predictions import TableReading, read_predictions
-from everygroup.predictions.rows import Rows, read_rows
+from everygroup.predictions.row_reading import read_rows
+from everygroup.predictions.rows import Rows
 
 Save = Callable[[str], Path]
 

@@ -20,6 +20,8 @@ from everygroup.predictions.rows import Rows
 from everygroup.predictions.splits import has_role, role, roles
 
 ALL_SPLITS = "all"
+FAR_OFF = 20.0
+"""Scores that expect so many times more positives than there are may be percentages."""
 Both = Predictions | Rows
 
 
@@ -53,6 +55,21 @@ def shared_flags(rows: Predictions, chose: Predictions, threshold: Threshold) ->
         return []
     text = f"{both:,} patients or samples stand both in {threshold.split}, which chose the threshold, and here: a leak."
     return [Flag("stop", text)]
+
+
+def calibration_flags(predictions: Predictions) -> list[Flag]:
+    """What to heed where two classes' scores are far from what is seen, as percentages below 1 are."""
+    known = predictions.y_true >= 0
+    if len(predictions.classes) != 2 or not predictions.has_scores or not known.any():
+        return []
+    said, seen = float(predictions.y_score[known, 1].mean()), float((predictions.y_true[known] == 1).mean())
+    if seen == 0 or said <= FAR_OFF * seen:
+        return []
+    text = (
+        f"The scores expect {said:.3g} of the rows to be {predictions.classes[1]!r}, and {seen:.3g} are: if they are "
+        "percentages, of which none is above 1, write them with % or divide them by 100."
+    )
+    return [Flag("caution", text)]
 
 
 def in_words(threshold: Threshold | None) -> str:

@@ -12,6 +12,7 @@ from everygroup.audit.chosen import (
     Both,
     absent_groups,
     answered_as,
+    calibration_flags,
     choose_for,
     in_words,
     rows_of_split,
@@ -35,7 +36,7 @@ from everygroup.metrics import list_metrics, metric_info
 from everygroup.metrics.thresholds import Rule, Threshold, apply_threshold
 from everygroup.predictions import Predictions
 from everygroup.predictions.audit_options import AuditOptions
-from everygroup.predictions.rows import TableReading
+from everygroup.predictions.table_reading import TableReading
 from everygroup.predictions.task import guess_task
 from everygroup.settings import build, unknown_settings
 
@@ -96,6 +97,7 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
             told["threshold of the baseline"] = in_words(their_cut)
     more: dict[str, Any] = {"n_boot": how.n_boot, "seed": how.seed, "min_n": how.min_n, "interval": how.interval}
     if isinstance(rows, Predictions):
+        heed += calibration_flags(rows)
         more |= {"metrics": wanted_metrics(how.metrics, also, rows, how.critical)}
         more |= {"intersections": how.intersections, "critical": how.critical}
     else:

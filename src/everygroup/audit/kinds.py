@@ -29,8 +29,10 @@ from everygroup.predictions.labels import key
 from everygroup.predictions.metadata import Joined
 from everygroup.predictions.polarity import positive_of, signs
 from everygroup.predictions.reading import read_classes
-from everygroup.predictions.rows import Rows, TableReading, read_rows
+from everygroup.predictions.row_reading import percentages, read_rows
+from everygroup.predictions.rows import Rows
 from everygroup.predictions.scale import as_probabilities
+from everygroup.predictions.table_reading import TableReading
 from everygroup.predictions.task import ANOMALY_NAMES, PER_IMAGE, PRED_PREFIXES, TRUE_PREFIXES, Task
 
 
@@ -110,6 +112,11 @@ def _numbers(
 def _regression(source: Joined, reading: TableReading) -> Table:
     true = _one(source, reading.y_true, TRUE_NAMES, "outcome", "--y-true", reading.named)
     pred = _one(source, reading.y_pred, PRED_NAMES, "prediction", "--y-pred", {true, *reading.named})
+    if len(percent := percentages(source, [true, pred])) == 1:
+        raise PredictionsError(
+            f"{source.name}: {percent[0]!r} holds percentages, and the column it is compared with none.",
+            fix="write both in one unit",
+        )
 
     def run(rows: Rows, other: Rows | None, options: dict[str, Any]) -> Audit:
         y, answer = complete(rows, [true, pred])

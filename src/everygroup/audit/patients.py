@@ -8,7 +8,7 @@ import pandas as pd
 
 from everygroup.audit.flags import Flag
 from everygroup.predictions.metadata import Joined
-from everygroup.predictions.rows import NO_CLUSTER, TableReading
+from everygroup.predictions.table_reading import NO_CLUSTER, TableReading
 from everygroup.tables.identifiers import changing, patient_column, stable_columns
 
 

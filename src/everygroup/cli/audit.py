@@ -11,7 +11,7 @@ from everygroup.cli.options import Fields, given, with_options
 from everygroup.console import console, say
 from everygroup.errors import OutputError, SettingsError
 from everygroup.predictions.audit_options import AuditOptions
-from everygroup.predictions.rows import TableReading
+from everygroup.predictions.table_reading import TableReading
 from everygroup.reading import Reading
 
 if TYPE_CHECKING:

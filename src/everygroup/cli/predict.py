@@ -94,7 +94,7 @@ def predict(
     predictions = model.predict(
         cohort, routing=routing.value, when_missing=when_missing.value, device=resolve_device(training.device)
     )
-    predictions.to_csv(target)
+    predictions.with_attributes({a: cohort.table[a] for a in model.rule.attributes}).to_csv(target)
     routes = predictions.table["route"].value_counts()
     say(f"{len(cohort)} predictions: " + ", ".join(f"{n} {route}" for route, n in routes.items()))
     say(f"Wrote {target}")

@@ -106,8 +106,10 @@ def _twins(name: str, sources: Mapping[str, Counts], fixed: Sequence[str]) -> di
     rows have it."""
     several = {k for k, n in Counter(key(c) for c in fixed).items() if n > 1}
     spelt: dict[str, str] = {key(c): c for c in fixed}
-    rows = Counter(sources["true"]) + Counter(sources["pred"])
-    for written in sorted(rows, key=lambda w: (-rows[w], w)):
+    true, pred = sources["true"], sources["pred"]
+    twins = len({key(w) for w in true}) < len(true)  # then the answers tell which spelling is meant
+    rows = Counter(true) + Counter(pred)
+    for written in sorted(rows, key=lambda w: (not twins and w not in true, -rows[w], w)):
         spelt.setdefault(key(written), written)
     maps = {
         word: {w: w if key(w) in several and w in fixed else spelt[key(w)] for w in counts}

@@ -277,6 +277,11 @@ class Predictions:
             ),
         )
 
+    def with_attributes(self, columns: Mapping[str, Any]) -> Self:
+        """Return the same with other values of attributes, such as ages in place of the bins used in training."""
+        texts = {name: category_column(name, values, len(self)) for name, values in columns.items()}
+        return replace(self, table=self.table.assign(**texts))
+
     def of_split(self, name: str) -> Self:
         """Return the rows of one split, such as 'test'."""
         mask = (self.table["split"] == name).to_numpy(dtype=bool)

@@ -16,8 +16,10 @@ from everygroup.predictions.columns import SCORE_PREFIXES, Answers, find_answers
 from everygroup.predictions.labels import Coding, key, one_coding
 from everygroup.predictions.metadata import Joined
 from everygroup.predictions.predictions import Predictions
-from everygroup.predictions.rows import Rows, TableReading, read_rows
+from everygroup.predictions.row_reading import read_rows
+from everygroup.predictions.rows import Rows
 from everygroup.predictions.scale import as_probabilities
+from everygroup.predictions.table_reading import TableReading
 from everygroup.settings import build
 
 

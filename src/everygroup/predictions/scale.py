@@ -42,6 +42,9 @@ def as_probabilities(
     if not np.isfinite(score).all():
         raise _cells(name, ~np.isfinite(score), "a score is missing or no number", score, columns, place, "fill it in")
     low, high = float(score.min()), float(score.max())
+    if not exclusive and low >= 0 and high <= 1 and _named_percent(columns):
+        say(f"{name}: the scores are percentages by their names; they are divided by 100.")
+        return score / 100.0
     total = score.sum(axis=1) if exclusive else np.ones(len(score))
     if low >= -_NOISE and high <= 1 + _NOISE:
         return _summing_to_one(name, np.clip(score, 0.0, 1.0), columns, place) if exclusive else score.clip(0.0, 1.0)
@@ -68,18 +71,24 @@ def _percent(score: Scores, total: Scores, columns: Sequence[str], exclusive: bo
     """Whether scores in [0, 100] are percentages: their rows sum to 100, their names say so, or they fill the range."""
     if exclusive:
         return bool((np.abs(total - 100.0) <= 100 * _tolerance(score / 100.0)).all())
-    if all(any(word in c.lower() for word in ("percent", "pct", "prozent", "%")) for c in columns):
-        return True
-    return float(score.max()) > 10 and np.unique(score).size > 10 and float((score > 1).mean()) > 0.1
+    return _named_percent(columns) or (
+        float(score.max()) > 10 and np.unique(score).size > 10 and float((score > 1).mean()) > 0.1
+    )
+
+
+def _named_percent(columns: Sequence[str]) -> bool:
+    return all(any(word in c.lower() for word in ("percent", "pct", "prozent", "%")) for c in columns)
 
 
 def _tolerance(score: Scores) -> float:
     """By how much a row may miss 1: half a unit of the last written digit for every class, and at least .01."""
     few = score[:1000]
-    digits = next(
-        (d for d in range(1, 4) if (np.round(few, d) == few).all() and (np.round(score, d) == score).all()), 4
-    )
+    digits = next((d for d in range(1, 4) if _written(few, d) and _written(score, d)), 4)
     return max(_CLOSE, 0.5 * 10.0**-digits * score.shape[1]) + 1e-9
+
+
+def _written(score: Scores, digits: int) -> bool:
+    return bool((np.abs(np.round(score, digits) - score) < 1e-9).all())
 
 
 def _summing_to_one(name: str, score: Scores, columns: Sequence[str], place: Callable[[int], str]) -> Scores:

@@ -19,7 +19,7 @@ from everygroup.predictions.columns import (
     with_prefix,
 )
 from everygroup.predictions.metadata import Joined
-from everygroup.predictions.rows import TableReading
+from everygroup.predictions.table_reading import TableReading
 
 Task = Literal["classification", "multilabel", "regression", "segmentation", "anomaly"]
 PER_IMAGE = ("dice", "iou", "hd95", "boundary_f1", "pixel_tpr", "pixel_fpr")
