@@ -411,9 +411,11 @@ def test_what_was_asked_travels_with_the_result(save: Any) -> None:
 def joined(tmp_path: Path) -> Callable[..., tuple[float, str]]:
     """Audit shuffled predictions joined to the sexes; (accuracy of women, what was said)."""
 
-    def run(ours: dict[str, Any], theirs: dict[str, Any], order: Any = None, **options: Any) -> tuple[float, str]:
+    def run(
+        ours: dict[str, Any], theirs: dict[str, Any], order: Any = None, second: Any = None, **options: Any
+    ) -> tuple[float, str]:
         first = table(y_true=Y, y_pred=ANSWER).drop(columns=["sex", "image_id"]).assign(**ours)
-        second = table()[["sex"]].assign(**theirs)
+        second = table()[["sex"]].assign(**theirs) if second is None else second
         first.iloc[SHUFFLED].assign(**(order or {})).to_csv(tmp_path / "p.csv", index=False)
         second.to_csv(tmp_path / "m.csv", index=False)
         result, said = audit(tmp_path / "p.csv", metadata=tmp_path / "m.csv", **options)
@@ -441,6 +443,16 @@ def test_row_numbers_are_no_key_where_another_column_contradicts_them(joined: An
 def test_row_numbers_alone_are_said(joined: Any) -> None:
     joined({}, ROW, ROW)
     assert any("only numbers the rows" in text for text in recorded_warnings())
+
+
+@pytest.mark.parametrize("theirs", [np.arange(N) + 1, np.arange(2 * N)])
+def test_row_numbers_of_two_kinds_are_no_key(joined: Any, tmp_path: Path, theirs: Any) -> None:
+    sex = np.resize(["f", "f", "m", "m"], len(theirs))
+    with pytest.raises(
+        EverygroupError, match="both only number the rows, from different starts or in tables of"
+    ) as err:
+        joined({}, {"id": theirs}, ROW, second=pd.DataFrame({"id": theirs, "sex": sex}))
+    assert "--metadata-id" in err.value.fix
 
 
 def test_a_key_that_contradicts_is_refused_where_there_is_no_other(joined: Any) -> None:

@@ -27,6 +27,7 @@ class Key:
     spelt : how ids were made equal; empty where they are so as they stand.
     differ : shared columns that disagree on the joined rows, with the share of rows in which they do.
     row_numbers : whether both columns only number the rows.
+    apart : whether they do so from different starts, or in tables of different length.
     """
 
     ours: str
@@ -35,6 +36,7 @@ class Key:
     spelt: str
     differ: dict[str, float]
     row_numbers: bool
+    apart: bool = False
 
     @property
     def found(self) -> int:
@@ -75,22 +77,23 @@ def keys_of(first: Source, second: Source, pairs: list[tuple[str, str]]) -> list
 
 def best(first: Source, second: Source, keys: list[Key], *, named: bool) -> Key:
     """The key that nothing contradicts, that is more than a row number, and that finds most rows."""
-    good = [k for k in keys if not k.refuted]
+    good = [k for k in keys if not k.refuted and (named or not k.apart)]
     if not good or (named and keys[0].refuted):
         worst = keys[0]
-        share = worst.differ[worst.refuted[0]]
         others = [k.columns for k in good if k is not worst]
         fix = (
             f"join by {others[0]} (--id-column {good[0].ours} --metadata-id {good[0].theirs})"
             if others
             else "name the right columns with --id-column and --metadata-id"
         )
-        numbers = "both only number the rows, and " if worst.row_numbers else ""
-        raise PredictionsError(
-            f"{first.name} and {second.name} cannot be joined by {worst.columns}: {numbers}{worst.refuted[0]!r}, which "
-            f"stands in both tables, differs in {share:.0%} of the joined rows.",
-            fix=fix,
-        )
+        numbers = "both only number the rows" if worst.row_numbers else ""
+        numbers += ", from different starts or in tables of different length" if worst.apart else ""
+        differ = [
+            f"{c!r}, which stands in both tables, differs in {worst.differ[c]:.0%} of the joined rows"
+            for c in worst.refuted[:1]
+        ]
+        why = ", and ".join(filter(None, [numbers, *differ]))
+        raise PredictionsError(f"{first.name} and {second.name} cannot be joined by {worst.columns}: {why}.", fix=fix)
     if named:
         return keys[0]
     # of keys that find (nearly) as many rows the likeliest name counts
@@ -192,8 +195,9 @@ def _key(first: Source, second: Source, ours: str, theirs: str) -> Key:
             f"{ambiguous}",
             fix="write ids in one way, or name the matching columns with --id-column and --metadata-id",
         )
-    numbers = ours == theirs and _numbers_rows(first, ours) and _numbers_rows(second, theirs)
-    return Key(ours, theirs, partner, how, _differing(first, second, partner, {ours, theirs}), numbers)
+    numbers = _numbers_rows(first, ours) and _numbers_rows(second, theirs)
+    apart = numbers and (len(own_code) != len(code) or not (partner == np.arange(len(partner))).all())
+    return Key(ours, theirs, partner, how, _differing(first, second, partner, {ours, theirs}), numbers, apart)
 
 
 def _keys(source: Source, column: str) -> tuple[NDArray[np.int64], list[str]]:
