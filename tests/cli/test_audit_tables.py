@@ -388,3 +388,12 @@ def test_an_undefined_fate_is_called_so(audit: Callable[..., tuple[int, str]], t
     frame.assign(risk=0.9)[["image", "label", "risk"]].to_csv(tmp_path / "old.csv", index=False)
     code, text = audit(*BINARY, "--group", "sex", "--baseline", tmp_path / "old.csv", "--metrics", "macro_f1")
     assert code == 0 and "fate_eopp1_lab: undefined (mean macro F1" in text and ": nan (" not in text
+
+
+def test_metrics_asked_for_by_name_are_printed_by_name(everygroup: Run, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"y_true": [0, 1] * 30, "y_pred": [0, 1, 1] * 20, "sex": ["f"] * 30 + ["m"] * 30})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    options = ("audit", tmp_path / "t.csv", "--group", "sex", "--n-boot", "9", "--no-report")
+    _, text = everygroup(*options, "--metrics", "accuracy,kappa")
+    assert f"{(rows['y_true'] == rows['y_pred']).mean():.3f}" in text and "kappa" in text and "n = 30" in text
+    assert "kappa" not in everygroup(*options)[1]

@@ -96,7 +96,7 @@ def audit(
         spelling=grouping.spelling,
         also=[gate.metric for gate in limits],
     )
-    show(result, verbose=verbose)
+    show(result, verbose=verbose, named=bool({*options.metrics} - {"standard", "all"}))
     outcomes, wrong = judged(result, limits)
     asked = result.settings["asked"] | {f"gate {i}": str(outcome) for i, outcome in enumerate(outcomes, 1)}
     show_files(write(result, folder, asked, pages=report))

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 MOST_GROUPS, MOST_ATTRIBUTES, MOST_STOPS = 5, 2, 2
 
 
-def show(result: Audit, *, verbose: bool = False) -> None:
-    """Print what was found on one screen of 24 lines; with `verbose` every number and everything to heed, too."""
+def show(result: Audit, *, verbose: bool = False, named: bool = False) -> None:
+    """Print what was found on one screen of 24 lines; with `verbose` every number and everything to heed, too.
+
+    With `named` the metrics were asked for by name, and their values are printed as such.
+    """
     from everygroup.audit.verdicts import verdicts
     from everygroup.audit.words import listed
-    from everygroup.cli.audit_tables import all_tables
+    from everygroup.cli.audit_tables import all_tables, value_tables
 
+    if named and not verbose:
+        for table in value_tables(result, console.width, result.settings["shown"]):
+            console.print(table)
     if verbose:
         for part in all_tables(result, console.width):
             console.print(part)

@@ -1,9 +1,9 @@
-"""What `everygroup audit --verbose` prints: every value of every group, as many tables as the screen needs."""
+"""What `everygroup audit --verbose` prints: every value of every group, or those of the metrics asked for by name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from everygroup.audit.words import p_text
@@ -18,12 +18,18 @@ NOT_COMPARED = ("n too small", "one patient or lesion")
 _LABEL, _NUMBERS = 26, len("-0.000 to -0.000")
 
 
+def value_tables(result: Audit, width: int, metrics: Collection[str] | None = None) -> Iterator[Table]:
+    """Yield the tables of values for every attribute, of some metrics only where they are given."""
+    titles = result.settings.get("titles", {})
+    for attribute, rows in result.table.groupby("attribute", sort=False):
+        records = [r for r in _records(rows) if r["group"] != "worst" and (metrics is None or r["metric"] in metrics)]
+        yield from _tables(f"By {titles.get(attribute, attribute)}: value, 95 % interval", records, _value_cell, width)
+
+
 def all_tables(result: Audit, width: int) -> Iterator[Table | str]:
     """Yield the tables of values and of changes for every attribute, and lines on single numbers."""
     titles = result.settings.get("titles", {})
-    for attribute, rows in result.table.groupby("attribute", sort=False):
-        records = [r for r in _records(rows) if r["group"] != "worst"]
-        yield from _tables(f"By {titles.get(attribute, attribute)}: value, 95 % interval", records, _value_cell, width)
+    yield from value_tables(result, width)
     for attribute, rows in result.comparison.groupby("attribute", sort=False):
         records = _records(rows)
         changes = [_judged(r, result.comparison) for r in records if not r["metric"].startswith("fate_")]
