@@ -176,6 +176,7 @@ def test_contributed_metric_is_measured_and_audited(monkeypatch: pytest.MonkeyPa
 
     from everygroup.audit import audit_arrays, gates
     from everygroup.metrics import registry
+    from everygroup.metrics.own import adopt
 
     module = load(python_blocks("CONTRIBUTING.md")[1])
     rng = np.random.default_rng(0)
@@ -186,7 +187,7 @@ def test_contributed_metric_is_measured_and_audited(monkeypatch: pytest.MonkeyPa
     assert measured.n_per_group == macro_f1(y, answer, sensitive_features=group).n_per_group
     monkeypatch.setattr(registry, "_own", {})
     try:
-        assert registry.adopt(module) == ["youden"]
+        assert adopt(module) == ["youden"]
         result = audit_arrays(y, y_pred=answer, sensitive_features={"site": group}, metrics=["youden"], n_boot=50)
         for g in (0, 1):
             assert result.value("site", str(g), "youden") == pytest.approx(measured.per_group[g], abs=1e-12)
@@ -199,10 +200,28 @@ def test_contributed_metric_is_measured_and_audited(monkeypatch: pytest.MonkeyPa
         registry._metrics.cache_clear()
 
 
+def test_the_metric_of_the_pages_works_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from everygroup.metrics import metric_info, registry
+    from everygroup.metrics.own import import_metrics
+
+    code = python_blocks("CONTRIBUTING.md")[2]
+    of_arrays, with_sklearn, _ = python_blocks("docs/how-to/own-metric.md")
+    assert code == of_arrays
+    (tmp_path / "cost.py").write_text(f"{code}\n\n{with_sklearn}", encoding="utf-8")
+    monkeypatch.setattr(registry, "_own", {})
+    try:
+        assert import_metrics([tmp_path / "cost.py"]) == ["cost", "f2"]
+        assert metric_info("cost").function([0, 0, 1, 1], [0, 1, 1, 0]).value == 1.5
+        assert metric_info("f2").function([0, 1, 1, 1], [1, 1, 1, 0]).value == pytest.approx(2 / 3)
+    finally:
+        monkeypatch.undo()
+        registry._metrics.cache_clear()
+
+
 def test_contributed_data_set_is_one_of_ours_and_prepares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from everygroup.datasets import prepare_published, published, read_cohort
 
-    code = python_blocks("CONTRIBUTING.md")[2]
+    code = python_blocks("CONTRIBUTING.md")[3]
     assert code == (Path(published.__file__).parent / "ddi.py").read_text(encoding="utf-8")
     monkeypatch.setitem(published.ADAPTERS, "ddi", published.ADAPTERS["ddi"])  # is put back afterwards
     module = load(code)

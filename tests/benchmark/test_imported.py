@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from everygroup.benchmark.plan import make_plan
@@ -120,3 +121,31 @@ def test_fit_records_the_file_and_a_config_repeats_it(file: Path, tmp_path: Path
     assert plan({}, tmp_path / "config.yaml") == first
     file.write_text(file.read_text() + "\n")
     assert plan({}, tmp_path / "config.yaml") != first
+
+
+def test_a_metric_of_a_file_stands_in_the_tables(recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from everygroup.benchmark.collect import collect
+    from everygroup.metrics import registry
+
+    monkeypatch.setattr(registry, "_own", {})
+    path, out = tmp_path / "right.py", tmp_path / "out"
+    path.write_text("def right(y_true, y_pred):\n    return (y_true == y_pred).mean()\n", encoding="utf-8")
+    try:
+        run_study(recipe(methods=["erm"], imports=[str(path)], seeds=[0, 1]), out)
+        registry._own.clear()  # as in a process that only collects
+        registry._metrics.cache_clear()
+        collect(out)
+        rows = pd.read_csv(out / "tables/results.csv")
+        assert {"right", "macro_f1"} <= set(rows["metric"])
+        right = rows[(rows["metric"] == "right") & (rows["group"] == "overall") & (rows["part"] == "test")]
+        predictions = [pd.read_csv(done.parent / "predictions.csv") for done in out.glob("jobs/*/done")]
+        tests = [p[p["split"] == "test"] for p in predictions]
+        accuracy = [(p["y_true"] == p["y_pred"]).mean() for p in tests]
+        assert sorted(right["value"]) == pytest.approx(sorted(accuracy), abs=1e-12)
+        assert "right" in (out / "tables/results.md").read_text()
+        path.unlink()
+        collect(out)  # without the file all else is still there
+        assert "right" not in set(pd.read_csv(out / "tables/results.csv")["metric"])
+    finally:
+        monkeypatch.undo()
+        registry._metrics.cache_clear()

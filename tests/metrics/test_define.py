@@ -11,6 +11,7 @@ from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, macro_f1, metric_info, registry
 from everygroup.metrics.classification import count_metrics
 from everygroup.metrics.define import of_counts, of_rows
+from everygroup.metrics.own import adopt
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_a_proportion_of_ones_own_has_wilsons_interval(own: ModuleType) -> None:
         return counts.n[..., 0] - counts.tp.sum(axis=-1), counts.n[..., 0]
 
     own.error_rate = error_rate
-    assert registry.adopt(own) == ["error_rate"] and "error_rate" in list_metrics() and "error_rate" in count_metrics()
+    assert adopt(own) == ["error_rate"] and "error_rate" in list_metrics() and "error_rate" in count_metrics()
     y = np.arange(80) % 3
     pred = np.where(np.arange(80) % 7 == 0, 0, y)
     options = {"y_pred": pred, "sensitive_features": {"site": ["a"] * 40 + ["b"] * 40}, "n_boot": 40}
@@ -47,7 +48,7 @@ def test_a_loss_of_ones_own_is_audited(own: ModuleType) -> None:
         return y_score[np.arange(y_true.size), y_true]
 
     own.mean_truth = mean_truth
-    registry.adopt(own)
+    adopt(own)
     rng = np.random.default_rng(0)
     y, score, site = rng.integers(0, 3, 90), rng.dirichlet(np.ones(3), 90), np.array(["a", "b"])[np.arange(90) % 2]
     found = audit_arrays(y, y_score=score, sensitive_features={"site": site}, metrics=["mean_truth"], n_boot=40)
@@ -57,12 +58,11 @@ def test_a_loss_of_ones_own_is_audited(own: ModuleType) -> None:
     assert found.table["p"].notna().any() and np.isnan(mean_truth(y[:0], score[:0]).value)
 
 
-def test_a_name_that_is_taken_and_a_file_without_metrics_are_refused(own: ModuleType) -> None:
-    with pytest.raises(SettingsError, match="defines no metric"):
-        registry.adopt(own)
+def test_a_name_that_is_taken_is_refused(own: ModuleType) -> None:
+    assert adopt(own) == []
     own.again = of_counts("Another", name="accuracy")(lambda counts: counts.n[..., 0])
-    with pytest.raises(SettingsError, match="accuracy, which there is already"):
-        registry.adopt(own)
+    with pytest.raises(SettingsError, match="called accuracy already"):
+        adopt(own)
 
 
 def test_options_and_words_are_those_of_the_definition() -> None:

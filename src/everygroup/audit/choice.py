@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from everygroup.errors import SettingsError
+from everygroup.metrics.arrays import ArrayFamily, array_metrics
 from everygroup.metrics.classification import Classification, Convention, counted_names
 from everygroup.metrics.families import Array, Family, Index
-from everygroup.metrics.registry import canonical
+from everygroup.metrics.registry import canonical, metric_info
 from everygroup.metrics.scores import RANKED, Ranks, losses, row_metrics
 
 Metrics = Literal["standard", "all"] | Sequence[str]
@@ -89,7 +90,7 @@ def choose(metrics: Metrics, classes: tuple[str, ...], *, scores: bool, critical
     headline = next((r for r in recalls if r in shown), shown[0])
     crossed: tuple[str, ...] = ()
     if not isinstance(metrics, str):
-        crossed = tuple(n for n in shown if n.partition("[")[0] not in (*RANKED, *row_metrics()))
+        crossed = tuple(n for n in shown if n.partition("[")[0] not in _apart())
     if not crossed and positive:
         crossed = ("sensitivity", "specificity", "selection_rate", "accuracy")
     elif not crossed:
@@ -108,16 +109,22 @@ def _standard(classes: tuple[str, ...], recalls: Sequence[str], *, scores: bool)
 def _further(classes: tuple[str, ...], *, scores: bool) -> tuple[str, ...]:
     """Every metric, of all classes together and of each."""
     by_class = [f"{m}[{c}]" for m in STANDARD_RANKED for c in classes] if len(classes) > 2 else []
-    return (*counted_names("all", classes), *((*RANKED, *by_class, *row_metrics()) if scores else ()))
+    arrays = [n for n, metric in array_metrics().items() if scores or metric.answers == "y_pred"]
+    return (*counted_names("all", classes), *((*RANKED, *by_class, *row_metrics()) if scores else ()), *arrays)
+
+
+def _apart() -> tuple[str, ...]:
+    """Metrics that are no functions of counts."""
+    return (*RANKED, *row_metrics(), *array_metrics())
 
 
 def _named(name: str, classes: tuple[str, ...], *, scores: bool) -> tuple[str, ...]:
     """The metrics that one name means."""
     base, bracket, label = name.partition("[")
     scored = canonical(base) + bracket + label
-    if canonical(base) not in (*RANKED, *row_metrics()):
+    if canonical(base) not in _apart():
         return counted_names((name if bracket else scored,), classes)
-    if not scores:
+    if not scores and metric_info(canonical(base)).requires == "y_score":
         raise SettingsError(f"{scored} needs scores, and there are none.", fix="add one score column per class")
     return (scored,)
 
@@ -126,10 +133,11 @@ def families_of(
     answers: Answers, classes: tuple[str, ...], names: Sequence[str], *, convention: Convention
 ) -> list[Family]:
     """The families that measure the named metrics, of one family after the other."""
-    by_row = set(row_metrics())
+    by_row, by_array = row_metrics(), array_metrics()
     summed = [n for n in names if n in by_row]
     ranked = [n for n in names if n.partition("[")[0] in RANKED]
-    counted = [n for n in names if n not in summed and n not in ranked]
+    called = [n for n in names if n in by_array and (answers.y_score is not None or by_array[n].answers == "y_pred")]
+    counted = [n for n in names if not (n in summed or n in ranked or n in by_array)]
     made: list[Family] = []
     if counted:
         made.append(Classification(answers.y_true, answers.y_pred, classes, convention=convention, metrics=counted))
@@ -137,4 +145,6 @@ def families_of(
         made.append(Ranks(answers.y_true, answers.y_score, classes, metrics=ranked))
     if answers.y_score is not None and summed:
         made.append(losses(answers.y_true, answers.y_score, summed))
+    if called:
+        made.append(ArrayFamily(answers.y_true, answers.y_pred, answers.y_score, classes, called))
     return made

@@ -13,10 +13,14 @@ import numpy as np
 import pandas as pd
 
 from everygroup.benchmark.job_gaps import gap_rows
+from everygroup.benchmark.measure import long_rows
 from everygroup.benchmark.recipe import CohortEntry
 from everygroup.benchmark.weight_facts import FILES as WEIGHT_FILES
+from everygroup.console import warn
 from everygroup.errors import OutputError
 from everygroup.files import read_json
+from everygroup.imported import import_file
+from everygroup.metrics.own import adopt
 from everygroup.predictions import read_predictions
 from everygroup.settings import read_config
 
@@ -102,10 +106,9 @@ class Results:
     def rows(self) -> pd.DataFrame:
         """All values: `RUN`, part, group, metric, value, n, job, overlap (`FinishedJob.overlap`)."""
         tables = [
-            job.table("metrics.csv")
-            .drop(columns="attribute")
-            .assign(**job.about, job=job.folder.name, overlap=job.overlap)
+            table.drop(columns="attribute").assign(**job.about, job=job.folder.name, overlap=job.overlap)
             for job in self.final
+            for table in (job.table("metrics.csv"), *self._own_values(job))
         ]
         rows = pd.concat(tables, ignore_index=True)[[*RUN, "part", "group", "metric", "value", "n", "job", "overlap"]]
         per = rows.groupby(RUN, sort=False)["job"].nunique().reset_index()
@@ -124,6 +127,21 @@ class Results:
         """Gaps of all parts with their null: `RUN`, overlap and the columns of `gap_rows`."""
         tables = [self._gaps(job).assign(**job.about, overlap=job.overlap) for job in self.final]
         return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def own(self) -> list[str]:
+        """Metrics in the files that the recipe imports; measured here and not by the jobs, so that one added or mended
+        later needs no training."""
+        files = [Path(str(file)) for file in self.recipe.get("imports", [])]
+        lost = [file.name for file in files if not file.is_file()]
+        if lost:
+            warn(f"{', '.join(lost)} of the recipe is not there any more: metrics that it defined are left out.")
+        return [name for file in files if file.is_file() for name in adopt(import_file(file)[0])]
+
+    def _own_values(self, job: FinishedJob) -> list[pd.DataFrame]:
+        if not self.own:
+            return []
+        return [long_rows(read_predictions(job.folder / "predictions.csv"), str(job.config["attribute"]), self.own)]
 
     def _check_data(self) -> None:
         """Refuse runs of one seed and setting that saw different data or another split: they are no pairs."""

@@ -45,9 +45,9 @@ def setting_tables(
     Returns
     -------
     list of WideTable
-        A row a method: of every group precision, recall, F1 and AUC (F1 only with more than three groups), EOpp0,
-        EOpp1 and EOdds each with FATE, effective sample size and out-of-group share of the weights where samples were
-        weighted, and the published figures where the setting is the paper's.
+        A row a method: of every group precision, recall, F1 and AUC (F1 only with more than three groups) and metrics
+        of one's own, EOpp0, EOpp1 and EOdds each with FATE, effective sample size and out-of-group share of the weights
+        where samples were weighted, and the published figures where the setting is the paper's.
     """
     return [
         _one(setting, part, of_setting(gap_values, setting), of_setting(fates, setting), of_setting(weights, setting))
@@ -61,13 +61,14 @@ def _one(
     cohort, attribute, backbone = (str(v) for v in setting)
     groups = [g for g in dict.fromkeys(values["group"]) if g not in NOT_GROUPS]
     metrics = list(_HEADINGS) if len(groups) <= _MANY else ["macro_f1"]
+    metrics += [m for m in dict.fromkeys(values["metric"]) if m not in _HEADINGS]  # of one's own
     methods = list(dict.fromkeys(values["method"]))
     sizes = values.drop_duplicates("group").set_index("group")["n"]
     columns: list[tuple[str, str]] = [("", "method"), ("", "seeds")]
     keys: list[tuple[str, str, str]] = []
     for group in groups:
         for metric in metrics:
-            columns.append((f"{group} (n = {sizes[group]:.0f})", _HEADINGS[metric]))
+            columns.append((f"{group} (n = {sizes[group]:.0f})", _HEADINGS.get(metric, metric)))
             keys.append(("value", group, metric))
     for criterion in CRITERIA:
         columns += [("gaps (lab variant)", _NAMES[criterion]), ("gaps (lab variant)", f"FATE {_NAMES[criterion]}")]

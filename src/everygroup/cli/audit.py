@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from everygroup.cli.options import Fields, given, with_options
+from everygroup.cli.options import Fields, ImportOption, given, with_options
 from everygroup.console import console, say
 from everygroup.errors import OutputError, SettingsError
 from everygroup.predictions.audit_options import AuditOptions
@@ -37,6 +37,7 @@ def audit(
             "--groups", metavar="COLUMNS", help="Several of them at once: sex,age.", rich_help_panel="Rows and groups"
         ),
     ] = None,
+    import_: ImportOption = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,9 +83,11 @@ def audit(
     from everygroup.audit.gates import Gate
     from everygroup.cli.audit_show import show, show_files
     from everygroup.console import clear_warnings
+    from everygroup.metrics.own import import_metrics
     from everygroup.tables import file_of
 
     clear_warnings()
+    import_metrics(import_ or ())
     path = file_of(file)
     folder = _folder(out, path)
     limits = [Gate.parse(text) for text in fail_if or ()]

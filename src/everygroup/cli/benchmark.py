@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from everygroup.cli.options import ImportOption
+
 
 class Cluster(StrEnum):
     """Where jobs run."""
@@ -53,14 +55,7 @@ def benchmark(
             help="A training setting, draws, n, image_size or sample_limit; or METHOD.KEY for a hyper-parameter.",
         ),
     ] = None,
-    import_: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--import",
-            metavar="FILE",
-            help="Python file of a method of your own; importing it runs its code. Repeatable.",
-        ),
-    ] = None,
+    import_: ImportOption = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at the same time, one thread each.")] = 1,
     cluster: Annotated[Cluster, typer.Option(help="Where they run; all but local need an extra.")] = Cluster.local,
     cluster_set: Annotated[

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from everygroup.cli.options import ImportOption
 from everygroup.console import say
 from everygroup.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from everygroup.datasets.published import LabelMap
 
 _OWN_DATASETS = {
@@ -28,11 +32,13 @@ def list_names(
     kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")],
     pattern: Annotated[str, typer.Argument(help="Wildcard, such as 'resnet*'.")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    import_: ImportOption = None,
 ) -> None:
     """List methods, backbones, metrics, data sets, settings, selection rules or presets.
 
     Examples: `everygroup list methods` · `everygroup list backbones 'resnet*'` · `everygroup list settings --json`
     """
+    _take(import_)
     names = {n: text for n, text in _entries(kind, pattern).items() if fnmatch.fnmatch(n, pattern)}
     if as_json:
         typer.echo(json.dumps(names if any(names.values()) else list(names), indent=2))
@@ -47,11 +53,13 @@ def list_names(
 def describe(
     name: Annotated[str, typer.Argument(help="A method, metric, data set or setting.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    import_: ImportOption = None,
 ) -> None:
     """Describe a method, metric, data set or setting: what it is, its parameters, where it comes from.
 
     Examples: `everygroup describe spare` · `everygroup describe macro_f1` · `everygroup describe ham10000`
     """
+    _take(import_)
     record = _record(name)
     if as_json:
         typer.echo(json.dumps(record, indent=2, default=str))
@@ -69,6 +77,13 @@ def describe(
             typer.echo(f"\n{value}\n")
         else:
             typer.echo(f"{key}: {value}")
+
+
+def _take(files: Sequence[Path] | None) -> None:
+    if files:
+        from everygroup.methods import import_files
+
+        import_files(files)
 
 
 def _entries(kind: str, pattern: str) -> dict[str, str]:

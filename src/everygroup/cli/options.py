@@ -35,6 +35,14 @@ SourceArgument = Annotated[
 ]
 WorkersOption = Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads that decode images; one a core.")]
 SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the split.")]
+ImportOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="Python file of methods or metrics of your own; importing it runs its code. Repeatable.",
+    ),
+]
 
 
 @dataclass(frozen=True)

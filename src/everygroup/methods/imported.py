@@ -1,27 +1,24 @@
-"""Methods in files of one's own: imported by path, known by content, the same in every process of a benchmark."""
+"""Methods and metrics in files of one's own, under the names that they have there."""
 
 from __future__ import annotations
 
-import importlib.util
-import re
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from everygroup.console import say
 from everygroup.errors import SettingsError
-from everygroup.files import hash_file, hash_json
+from everygroup.files import hash_json
+from everygroup.imported import forget, import_file
 from everygroup.methods.base import Method
 from everygroup.methods.registry import METHODS
+from everygroup.metrics.own import adopt
 
-_PREFIX = "everygroup_imported_"
 _done: dict[str, tuple[str, dict[str, type[Method]]]] = {}  # module -> hash of its content, and its methods
 
 
 def import_files(paths: Iterable[str | Path]) -> tuple[tuple[str, str], ...]:
-    """Import Python files, in order, so that the methods they register can be used by name. This runs their code.
+    """Import Python files, in order, so that their methods and metrics can be used by name. This runs their code.
 
     Returns
     -------
@@ -30,7 +27,7 @@ def import_files(paths: Iterable[str | Path]) -> tuple[tuple[str, str], ...]:
     Raises
     ------
     SettingsError
-        If a file is missing, fails, registers no method, or one whose name is taken.
+        If a file is missing, fails, has neither method nor metric, or one whose name is taken.
     """
     return tuple(_import(Path(path)) for path in paths)
 
@@ -55,51 +52,40 @@ def code_hash(method: type[Method]) -> str:
 
 
 def _import(path: Path) -> tuple[str, str]:
-    path = path.expanduser().resolve()
-    if not path.is_file():
-        raise SettingsError(f"There is no file {path} to import.", fix="give the path of a Python file")
-    content = hash_file(path)
-    # The content in the name reaches the store's keys of networks trained with an objective of the file.
-    name = f"{_PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{content[:12]}"
-    if name not in _done:
-        say(f"Importing {path}, which runs its code.")
-        before = dict(METHODS)
-        try:
-            _run(path, name)
-            _done[name] = (content, _made(path, before))
-        except SettingsError:
-            METHODS.clear()
-            METHODS.update(before)
-            sys.modules.pop(name, None)
-            raise
-    sys.modules[name].__file__ = str(path)  # the same content may lie elsewhere too
-    METHODS.update(_done[name][1])  # a file edited to and fro registers anew
+    before = dict(METHODS)
+    try:
+        module, path, content = import_file(path)
+    except SettingsError:
+        _restore(before)
+        raise
+    try:
+        if module.__name__ not in _done:
+            _done[module.__name__] = content, _made(module, path, before)
+        methods = _done[module.__name__][1]
+        if not adopt(module) and not methods:
+            raise SettingsError(
+                f"{path} registers no method and defines no metric.",
+                fix="put @register above its class, as in add-a-method, or write a function of (y_true, y_pred)",
+            )
+    except SettingsError:
+        _restore(before)
+        _done.pop(module.__name__, None)
+        forget(module)
+        raise
+    METHODS.update(methods)  # a file edited to and fro registers anew
     return str(path), content
 
 
-def _run(path: Path, name: str) -> None:
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise SettingsError(f"{path} is no Python file.", fix="give a file whose name ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        rows = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        row = error.lineno if isinstance(error, SyntaxError) else rows[-1] if rows else None
-        at = f", line {row}" if row else ""
-        said = error.msg if isinstance(error, SyntaxError) else error
-        raise SettingsError(
-            f"Importing {path} failed{at}: {type(error).__name__}: {said}.",
-            fix="correct the file; what it imports itself must be installed",
-        ) from error
+def _restore(before: dict[str, type[Method]]) -> None:
+    METHODS.clear()
+    METHODS.update(before)
 
 
-def _made(path: Path, before: dict[str, type[Method]]) -> dict[str, type[Method]]:
-    made = {name: cls for name, cls in METHODS.items() if before.get(name) is not cls}
-    if not made:
-        raise SettingsError(f"{path} registers no method.", fix="put @register above its class, as in add-a-method")
+def _made(module: ModuleType, path: Path, before: dict[str, type[Method]]) -> dict[str, type[Method]]:
+    """The methods that a file registered, now or when its metrics were asked for."""
+    made = {
+        name: cls for name, cls in METHODS.items() if before.get(name) is not cls or cls.__module__ == module.__name__
+    }
     for name in made:
         if name in before and _file_of(before[name]) != path:  # the same file, edited or imported by hand, may
             raise SettingsError(f"{path} registers {name!r}, but there is such a method.", fix="give it another name")

@@ -1,7 +1,8 @@
 """A metric written once: from one function come the public function, the record, and what an audit resamples.
 
 `of_counts` makes a metric of predicted labels from a function of one-vs-rest counts, `of_rows` one of scores from the
-loss of every row. Such a metric works in audits, gates and lists as those of this package do.
+loss of every row; `everygroup.metrics.arrays.of_arrays` makes one from any function of arrays, evaluated anew on every
+resample. Such a metric works in audits, gates and lists as those of this package do.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
-from typing import Any, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,6 +39,32 @@ class Metric:
     """
 
     info: MetricInfo
+
+    def recorded(
+        self,
+        name: str,
+        title: str,
+        best: Direction,
+        low: float,
+        high: float,
+        requires: Literal["y_pred", "y_score"],
+        null: Null,
+        source: str,
+    ) -> Self:
+        """The metric with its record; its name is that of the function which defines it by default."""
+        self.info = MetricInfo(
+            name or str(getattr(self, "__name__", "")),
+            title,
+            "performance",
+            low,
+            high,
+            *direction(best, low, high),
+            requires,
+            null,
+            source,
+            cast(Any, self),
+        )
+        return self
 
     def _document(self, definition: Callable[..., Any], answers: str, skipped: int) -> None:
         """Take name, docstring and options over from the function that defines the metric."""
@@ -183,19 +210,7 @@ def of_counts(
 
     def make(definition: Callable[..., Value]) -> CountMetric:
         metric = CountMetric(definition, binary=binary, averages=averages)
-        metric.info = MetricInfo(
-            name or definition.__name__,
-            title,
-            "performance",
-            low,
-            high,
-            *direction(best, low, high),
-            "y_pred",
-            null,
-            source,
-            metric,
-        )
-        return metric
+        return metric.recorded(name, title, best, low, high, "y_pred", null, source)
 
     return make
 
@@ -226,19 +241,7 @@ def of_rows(
 
     def make(definition: Losses) -> RowMetric:
         metric = RowMetric(definition, value)
-        metric.info = MetricInfo(
-            name or definition.__name__,  # type: ignore[attr-defined]
-            title,
-            "performance",
-            low,
-            high,
-            *direction(best, low, high),
-            "y_score",
-            "none",
-            source,
-            metric,
-        )
-        return metric
+        return metric.recorded(name, title, best, low, high, "y_score", "none", source)
 
     return make
 

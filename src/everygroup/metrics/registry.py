@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -150,30 +150,27 @@ def _of_one_class() -> Mapping[str, MetricInfo]:
     return {info.name: info for module in modules for info in module.ONE_CLASS}
 
 
-def adopt(module: ModuleType) -> list[str]:
-    """Take the metrics of one's own into the registry, and return their names.
-
-    Parameters
-    ----------
-    module : holds metrics made by `everygroup.metrics.define.of_counts` or `of_rows`.
+def enter(found: Iterable[MetricInfo]) -> None:
+    """Take metrics from outside this package into the registry (see `everygroup.metrics.own`).
 
     Raises
     ------
     SettingsError
-        Where there is none, or one has the name of another metric.
+        Where one has the name of a metric of this package, or one by which such a metric is known elsewhere.
     """
-    found = [value.info for value in vars(module).values() if isinstance(getattr(value, "info", None), MetricInfo)]
-    taken = [info.name for info in found if info.name in _metrics() and info.name not in _own]
-    if taken or not found:
-        raise SettingsError(
-            f"{module.__name__} defines {', '.join(taken)}, which there is already."
-            if taken
-            else f"{module.__name__} defines no metric.",
-            fix="name it apart" if taken else "make one with everygroup.metrics.define.of_counts or of_rows",
-        )
-    _own.update({info.name: info for info in found})
+    records = list(found)
+    taken = [
+        info.name for info in records if info.name in ALIASES or (info.name in _metrics() and info.name not in _own)
+    ]
+    if taken:
+        raise SettingsError(f"There is a metric called {', '.join(taken)} already.", fix="name yours apart")
+    _own.update({info.name: info for info in records})
     _metrics.cache_clear()
-    return [info.name for info in found]
+
+
+def own_metrics() -> dict[str, MetricInfo]:
+    """Metrics from outside this package, by name."""
+    return dict(_own)
 
 
 def _of_class(base: str, label: str, name: str) -> MetricInfo:
