@@ -14,7 +14,7 @@ from sklearn.metrics import mean_absolute_error, roc_auc_score
 import everygroup
 from everygroup.audit import Audit
 from everygroup.console import console, recorded_warnings
-from everygroup.errors import EverygroupError, SettingsError
+from everygroup.errors import EverygroupError, PredictionsError, SettingsError
 
 N = 240
 
@@ -519,3 +519,23 @@ def test_percentages_of_a_rare_disease_that_cannot_be_told_are_shouted(save: Any
         audit(save(table(y_true=AGE, y_pred=np.char.add(AGE.astype(str), "%"))), task="regression")
     told, said = audit(save(table(y_true=y, risk_percent=percent)), y_score="risk_percent")
     assert "percentages by their names" in said and overall(told, "sensitivity") == 0.0
+
+
+def test_an_outcome_in_per_cent_stays_so_and_units_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(55, 10, 80).round(1)
+    pred = (true + rng.normal(0, 3, 80)).round(1)
+    rows = pd.DataFrame({"y_true": true, "y_pred": pred, "sex": ["f", "m"] * 40})
+    for name, sign in (("plain", ""), ("signs", "%")):
+        rows.assign(**{c: rows[c].astype(str) + sign for c in ("y_true", "y_pred")}).to_csv(tmp_path / f"{name}.csv")
+    errors = (rows["y_true"] - rows["y_pred"]).abs()
+    for name in ("plain", "signs"):
+        result = everygroup.audit(tmp_path / f"{name}.csv", groups=["sex"], n_boot=9)
+        assert result.value("sex", "f", "mae") == pytest.approx(errors[rows["sex"] == "f"].mean())
+    rows.assign(**{c: rows[c].astype(str) + " mm" for c in ("y_true", "y_pred")}).to_csv(tmp_path / "mm.csv")
+    with pytest.raises(PredictionsError, match="numbers with a unit"):
+        everygroup.audit(tmp_path / "mm.csv", groups=["sex"], n_boot=9)
+    texts = [f"report {k}" for k in range(80)]
+    rows.assign(y_true=texts, y_pred=texts).to_csv(tmp_path / "texts.csv")
+    with pytest.raises(PredictionsError, match="80 different texts in 80 rows"):
+        everygroup.audit(tmp_path / "texts.csv", groups=["sex"], n_boot=9)

@@ -93,12 +93,13 @@ def _numbers(
     texts: Sequence[str],
     run: Callable[[Rows, Rows | None, dict[str, Any]], Audit],
     shared: Sequence[str],
+    shares: bool = True,
 ) -> Table:
     """A table of measured numbers; `shared` are the columns that the table of another model must have."""
-    rows = read_rows(source, reading, numbers=numbers, texts=texts, need_groups=True)
+    rows = read_rows(source, reading, numbers=numbers, shares=shares, texts=texts, need_groups=True)
 
     def again(other: Joined) -> Rows:
-        return read_rows(other, reading.of_baseline, numbers=[c for c in numbers if c in shared])
+        return read_rows(other, reading.of_baseline, numbers=[c for c in numbers if c in shared], shares=shares)
 
     def paired(chosen: Rows, other: Rows | None, options: dict[str, Any]) -> Audit:
         if other is not None:
@@ -123,7 +124,8 @@ def _regression(source: Joined, reading: TableReading) -> Table:
         theirs = None if other is None else complete(other, [pred])[0]
         return audit_regression(y, answer, baseline=theirs, **options)
 
-    return _numbers(source, reading, {"outcome": true, "prediction": pred}, [true, pred], [], run, [pred])
+    columns = {"outcome": true, "prediction": pred}
+    return _numbers(source, reading, columns, [true, pred], [], run, [pred], shares=False)
 
 
 def _segmentation(source: Joined, reading: TableReading) -> Table:

@@ -95,7 +95,7 @@ def read_classes(
     if len(coding.classes) == 2 and not own:
         why = coding.decided or "the second in order; --positive names the other"
         say(f"{joined.name}: the positive class is {coding.classes[1]!r} ({why}).")
-        if score is not None and score.ndim == 1:
+        if score is not None and score.ndim == 1 and not _is_of(found.scores[0], coding.classes[0]):
             say(f"{joined.name}: {found.scores[0]!r} is taken as the probability of {coding.classes[1]!r}.")
     read = Predictions.from_arrays(
         _as(coding.true, true, true_names),
@@ -140,8 +140,7 @@ def _scores(
             f"({', '.join(coding.classes[:5])}).",
             fix="give one score column per class, such as --y-score 'score_*', or other labels with --y-true",
         )
-    column = normal(found.scores[0])
-    told = [c for c in coding.classes if any(column == p + normal(key(c)) for p in SCORE_PREFIXES)]
+    told = [c for c in coding.classes if _is_of(found.scores[0], c)]
     if len(told) != 1:
         return score, coding
     other = next(c for c in coding.classes if c != told[0])
@@ -153,6 +152,11 @@ def _scores(
         say(f"{joined.name}: {found.scores[0]!r} is the score of {told[0]!r}; that of {other!r} is 1 minus it.")
         score = 1.0 - score
     return score, coding
+
+
+def _is_of(column: str, label: str) -> bool:
+    """Whether the name of a score column is that of a class."""
+    return any(normal(column) == prefix + normal(key(label)) for prefix in SCORE_PREFIXES)
 
 
 def _quoted(name: str) -> str:

@@ -42,6 +42,7 @@ def read_rows(
     reading: TableReading,
     *,
     numbers: Collection[str] = (),
+    shares: bool = True,
     texts: Collection[str] = (),
     classes: Iterable[str] = (),
     need_groups: bool = False,
@@ -52,6 +53,7 @@ def read_rows(
     ----------
     joined : the table; reading : how it is read.
     numbers, texts : columns of measured numbers and of labels or answers; classes : names that are known to be classes.
+    shares : whether numbers with a percent sign are shares, so that 40 % is 0.4; an outcome in per cent stays 40.
     need_groups : whether it is an error, which lists the columns to choose from, to name no sensitive attribute.
 
     Raises
@@ -100,9 +102,10 @@ def read_rows(
     settle_labels(table, texts, classes, joined.first.spelling, problems)
     problems.raise_if_any()
     for name in percent:
-        table[name] = _hundredths(joined, table[name], name)
+        table[name] = _percentages(joined, table[name], name) / (100.0 if shares else 1.0)
     if percent:
-        say(f"{joined.name}: {listed(percent)} are percentages; they are divided by 100.")
+        unit = "percentages; they are divided by 100" if shares else "percentages, and stay so"
+        say(f"{joined.name}: {listed(percent)} are {unit}.")
     if own:
         _unguard(table)
         rule = _as_trained(rule, table, names)
@@ -179,8 +182,8 @@ def percentages(joined: Joined, columns: Iterable[str]) -> list[str]:
     return [c for c in columns if c in joined.sample and joined.sample[c].astype(str).str.contains("%").any()]
 
 
-def _hundredths(joined: Joined, column: pd.Series, name: str) -> NDArray[np.float64]:
-    """(n,) numbers of a column of percentages, divided by 100; every cell must have the sign."""
+def _percentages(joined: Joined, column: pd.Series, name: str) -> NDArray[np.float64]:
+    """(n,) numbers of a column of percentages, not divided; every cell must have the sign."""
     texts = column.astype(str).str.strip()
     values = as_numbers(texts)
     wrong = ((texts != "") & (~texts.str.endswith("%") | np.isnan(values))).to_numpy(dtype=bool)
@@ -190,7 +193,7 @@ def _hundredths(joined: Joined, column: pd.Series, name: str) -> NDArray[np.floa
             f"{joined.place(row)}: {texts.iloc[row]!r} in column {name!r}, where other cells are percentages.",
             fix="write all cells of the column in one unit",
         )
-    return values / 100.0
+    return values
 
 
 def find_split(joined: Joined, used: Collection[str]) -> str | None:

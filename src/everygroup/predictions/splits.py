@@ -26,6 +26,8 @@ _VALIDATION = _words(
 )
 _TRAIN = _words("train training trn tr trainset lern lernen entrenamiento apprentissage fit fitting")
 _FILLERS = _words("set data daten split internal intern interne out public private fold cohort rows part")
+_COMPOUND = re.compile(r"s?(daten|datensatz|satz|set|menge|data|split|part|cohort|kohorte)$")
+"""What is written together with a split word: 'Trainingsdaten', 'testset'."""
 MOST_SPLITS = 12
 
 
@@ -34,11 +36,11 @@ def role(word: Any) -> Role | None:
 
     Examples
     --------
-    >>> role("TEST_internal"), role("hold-out"), role("external validation"), role("Training"), role("2")
+    >>> role("TEST_internal"), role("hold-out"), role("external validation"), role("Trainingsdaten"), role("2")
     ('test', 'test', 'test', 'train', None)
     """
     tokens = [t for t in re.split(r"[^a-zäöüßé]+", str(word).strip().lower()) if t]
-    known = [t for t in tokens if t not in _FILLERS]
+    known = [_COMPOUND.sub("", t) or t for t in tokens if t not in _FILLERS]
     if not known or not set(known) <= _TEST | _VALIDATION | _TRAIN:
         return None
     # rows held out from everything are test rows whatever else their name says ('external validation')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ TRUE_PREFIXES = ("y_true_", "true_", "label_", "target_", "truth_")
 PRED_PREFIXES = ("y_pred_", "pred_", "answer_")
 _FEW, _SOME = 12, 20
 """Up to `_FEW` whole numbers are classes, more may be measured, more than `_SOME` must be told."""
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.,' ]*\s*([a-zA-Zµ°%]{1,6}[²³]?(?:/[a-zA-Z²³.\d]+)?)")
 _ASK = "say what they are: --task regression for measured numbers, --task classification for classes"
 
 
@@ -66,7 +68,25 @@ def guess_task(source: Joined, reading: TableReading) -> tuple[Task, str]:
             f"{source.name}: the label {label!r} holds {len(different)} different measured numbers, no classes.",
             fix="name the label with --y-true, or the prediction with --y-pred and --task regression",
         )
+    _refuse_no_classes(source.name, label, different, len(table))
     return "classification", f"{label!r} holds {len(different)} different values ({_few(sorted(different))})"
+
+
+def _refuse_no_classes(name: str, label: str, different: set[str], n: int) -> None:
+    """Refuse labels that are numbers with a unit, or a text of its own in most rows: no classes."""
+    units = [found[1] for v in different if (found := _WITH_UNIT.fullmatch(v))]
+    if len(different) > _FEW and len(units) > 0.9 * len(different):
+        raise PredictionsError(
+            f"{name}: {label!r} holds numbers with a unit ({_few(sorted(different))}), which would be "
+            f"{len(different)} classes.",
+            fix="write the numbers alone, and the unit into the column's name",
+        )
+    if len(different) > max(_SOME, n // 2):
+        raise PredictionsError(
+            f"{name}: {label!r} holds {len(different)} different texts in {n} rows ({_few(sorted(different))}): no "
+            "classes.",
+            fix="name the column of the label with --y-true",
+        )
 
 
 def _few(values: list[str]) -> str:
