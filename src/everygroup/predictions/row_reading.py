@@ -104,8 +104,8 @@ def read_rows(
     for name in percent:
         table[name] = _percentages(joined, table[name], name) / (100.0 if shares else 1.0)
     if percent:
-        unit = "percentages; they are divided by 100" if shares else "percentages, and stay so"
-        say(f"{joined.name}: {listed(percent)} are {unit}.")
+        kind = "percentages; they are divided by 100" if shares else "percentages, and stay so"
+        say(f"{joined.name}: {listed(percent)} are {kind}.")
     if own:
         _unguard(table)
         rule = _as_trained(rule, table, names)
