@@ -19,6 +19,7 @@ class MadeUp:
     settings: dict[str, Any] = field(default_factory=lambda: dict(TWO_CLASSES))
     rows: list[dict[str, Any]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
+    versions: list[dict[str, Any]] = field(default_factory=list)
 
     def rates(
         self,
@@ -57,6 +58,10 @@ class MadeUp:
     @property
     def table(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows)
+
+    @property
+    def series(self) -> pd.DataFrame:
+        return pd.DataFrame(self.versions)
 
     @property
     def comparison(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pytest
 
 import everygroup
 from everygroup.audit.series import Periods, largest_change
+from everygroup.audit.verdicts import verdicts
 from everygroup.errors import PredictionsError
 
 
@@ -43,8 +44,17 @@ def test_periods() -> None:
 def test_a_fall_of_one_group_is_found_with_its_date(tmp_path: Path) -> None:
     cohort().to_csv(tmp_path / "p.csv", index=False)
     result = everygroup.audit(tmp_path / "p.csv", groups=["sex"], time="study_date", every="month", n_boot=50)
-    told = [f for f in result.flags if "from 2025-08 on" in f.text]
-    assert [(f.attribute, f.metric) for f in told] == [("sex", "sensitivity")] and "in f fell" in told[0].text
+    told = [f for f in result.flags if f.text.startswith("Since August 2025, missed cases rose from ")]
+    assert [(f.attribute, f.metric) for f in told] == [("sex", "sensitivity")] and "in the group f (sex)" in told[
+        0
+    ].text
+    sick = cohort().query("sex == 'f' and y_true == 1")
+    late = sick["study_date"].str.slice(3, 5).astype(int) >= 8
+    missed = [(sick.loc[part, "y_pred"] == 0) for part in (~late, late)]
+    counts = [f"{part.sum()} of {len(part)}" for part in missed]
+    assert f"({counts[0]} before, {counts[1]} since; p = " in told[0].text
+    (found,) = result.settings["changes"]
+    assert (found["group"], found["since"], found["n_after"]) == ("f", "2025-08", len(missed[1]))
     rows = result.series[(result.series["metric"] == "sensitivity") & (result.series["group"] == "f")]
     assert rows["period"].tolist() == [f"2025-{m:02d}" for m in range(1, 13)] and set(rows["over"]) == {"time"}
     by_hand = cohort().query("sex == 'f' and y_true == 1 and study_date.str.contains('.03.2025')")
@@ -79,3 +89,9 @@ def test_several_baselines_are_a_series_and_the_last_is_compared(tmp_path: Path)
     alone = everygroup.audit(tmp_path / "new.csv", groups=["sex"], baseline=[files[1]], n_boot=50)
     pd.testing.assert_frame_equal(result.comparison, alone.comparison)
     assert alone.series.empty
+
+
+def test_without_dates_or_several_baselines_nothing_is_said_of_them(tmp_path: Path) -> None:
+    cohort(400).to_csv(tmp_path / "p.csv", index=False)
+    result = everygroup.audit(tmp_path / "p.csv", groups=["sex"], n_boot=20)
+    assert verdicts(result).further.lines == () and "changes" not in result.settings

@@ -33,7 +33,10 @@ def table(n: int = 3000, *, by_site: bool, seed: int = 1) -> pd.DataFrame:
 
 
 def test_case_mix_is_told_from_service(tmp_path: Path) -> None:
-    for by_site, words in ((True, "may be a difference of case mix"), (False, "the groups differ within site, too")):
+    for by_site, words in (
+        (True, ": site may explain it, as what is left"),
+        (False, ": site does not explain it, as what"),
+    ):
         table(by_site=by_site).to_csv(tmp_path / "p.csv", index=False)
         result = everygroup.audit(tmp_path / "p.csv", groups=["race"], within=["site"], n_boot=200)
         assert [f.metric for f in result.flags if words in f.text] == ["sensitivity"], words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from everygroup.audit.chosen import (
 )
 from everygroup.audit.engine import Plan
 from everygroup.audit.flags import Flag, split_flags
+from everygroup.audit.further import Changed, Mixed
 from everygroup.audit.gates import meanings
 from everygroup.audit.kinds import KINDS, Table
 from everygroup.audit.patients import patient_flags
 from everygroup.audit.reference import reference_rows, references
 from everygroup.audit.result import Audit, frame_of
-from everygroup.audit.series import Periods, by_period, change_flags, series_rows
+from everygroup.audit.series import Periods, by_period, changes, series_rows
 from everygroup.audit.strata import Levels, strata_rows
 from everygroup.console import say
 from everygroup.errors import SettingsError
@@ -40,6 +41,8 @@ from everygroup.predictions.table_reading import TableReading
 from everygroup.predictions.task import guess_task
 from everygroup.settings import build, unknown_settings
 
+WELL_COVERED = 0.8
+"""A gap at one mix of cases is a caution where fewer of them are in levels that every group has."""
 QUICK = 200
 """Replicates of the audits of periods and versions, whose gaps are not tested."""
 
@@ -112,12 +115,16 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
     if len(others) > 1:
         pairs = zip(how.baseline, others, strict=True)
         versions = [(Path(path).name, answered_as(rows, other, table.predicted)) for path, other in pairs]
-    series, changes = _series(rows, versions, how, of, result)
+    series, changed, undated = _series(rows, versions, how, of, result)
     strata: list[dict[str, Any]] = []
+    mixed: list[Mixed] = []
     if within:
         plan = Plan(how.n_boot, how.seed, how.min_n, interval=how.interval)
-        strata, said = strata_rows(rows, Levels.of(rows.table, within), result, plan, of)
-        changes += said
+        strata, mixed = strata_rows(rows, Levels.of(rows.table, within), result, plan, of)
+    heed += [*undated, *(Flag("caution", c.sentence(result.settings), c.attribute, c.metric) for c in changed)]
+    for m in mixed:
+        grave = m.explained or m.covered < WELL_COVERED
+        heed.append(Flag("caution" if grave else "note", m.sentence(result.settings), m.attribute, m.metric))
     against = reference_rows(result.differences, references(how.reference, result.table))
     told = _told(source.name, table, rows, asked, result) | told
     told["baseline"] = Path(how.baseline[-1]).name if how.baseline else "none"
@@ -125,30 +132,31 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
         told["earlier versions"] = ", ".join(Path(path).name for path in how.baseline[:-1])
     settings = result.settings | {"split": told["split"], "threshold": told["threshold"], "asked": told}
     settings["label"] = table.columns.get("label") or ""
+    settings |= {"changes": [asdict(c) for c in changed]} if changed else {}
+    settings |= {"case_mix": [asdict(m) for m in mixed]} if mixed else {}
     run = {name: result.table[name].iloc[0] for name in ("data_set", "method", "seed")}
     frames = {"series": series, "strata": strata, "references": against}
     made: dict[str, Any] = {name: frame_of(name, found, **run) for name, found in frames.items()}
-    return replace(result.heeding([*heed, *changes]), settings=settings, **made)
+    return replace(result.heeding(heed), settings=settings, **made)
 
 
 def _series(
     rows: Both, versions: Sequence[tuple[str, Both]], how: AuditOptions, of: Callable[[Both], Audit], result: Audit
-) -> tuple[list[dict[str, Any]], list[Flag]]:
-    """Rows of `Audit.series` over versions of the model and over time, and where a rate changed."""
+) -> tuple[list[dict[str, Any]], list[Changed], list[Flag]]:
+    """Rows of `Audit.series` over versions of the model and over time; where a rate changed; rows without a date."""
     found: list[dict[str, Any]] = []
     if len(versions) > 1:
         found += series_rows("version", [*((name, of(part)) for name, part in versions), ("this", result)])
     if how.time is None:
-        return found, []
+        return found, [], []
     periods = Periods.of(rows.table[how.time], how.time, how.every)
     found += series_rows("time", by_period(rows, periods, of))
     attributes = list(dict.fromkeys(result.table["attribute"]))
     flags: list[Flag] = []
     if (undated := int((periods.index < 0).sum())) > 0:
         flags.append(Flag("caution", f"{undated} of {len(rows)} rows have no {how.time}: they are in no period."))
-    if isinstance(rows, Predictions):
-        flags += change_flags(rows, periods, attributes, result.headline, how.seed)
-    return found, flags
+    changed = changes(rows, periods, attributes, result.headline, how.seed) if isinstance(rows, Predictions) else []
+    return found, changed, flags
 
 
 def _check_options(task: str, how: AuditOptions, rule: Rule | None) -> None:

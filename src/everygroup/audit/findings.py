@@ -30,6 +30,10 @@ class Measured(Protocol):
         """Long rows of the change against a baseline, or none."""
 
     @property
+    def series(self) -> pd.DataFrame:
+        """Long rows of periods or versions, or none."""
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """How it was computed."""
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everygroup.audit.chosen import Both
-from everygroup.audit.flags import Flag
+from everygroup.audit.further import Changed
 from everygroup.audit.partition import RESERVED
 from everygroup.audit.result import Audit
+from everygroup.audit.words import LEVEL
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics.classification import Classification
 from everygroup.predictions import Predictions
@@ -20,7 +21,6 @@ from everygroup.predictions.audit_options import Every
 from everygroup.statistics import holm, permutation_p
 from everygroup.tables.dates import read_dates, texts_of
 
-CHANGE_P = 0.05
 FEWEST_TRIALS = 10
 """A change is looked for only where both sides of it have as many trials."""
 SHUFFLES = 999
@@ -106,7 +106,7 @@ def by_period(rows: Both, periods: Periods, audit_of: Callable[[Both], Audit]) -
     return found
 
 
-def change_flags(rows: Predictions, periods: Periods, attributes: Sequence[str], metric: str, seed: int) -> list[Flag]:
+def changes(rows: Predictions, periods: Periods, attributes: Sequence[str], metric: str, seed: int) -> list[Changed]:
     """Groups whose rate changed at some period, by a permutation of the patients over the periods.
 
     The statistic is the largest difference between the rate before and after a period, in standard errors, over all
@@ -128,7 +128,7 @@ def change_flags(rows: Predictions, periods: Periods, attributes: Sequence[str],
         return []
     success, trial = found[metric]
     unit, period = rows.unit_index[known], periods.index[known]
-    flags = []
+    made = []
     for attribute in attributes:
         names, group = rows.attribute(attribute)
         group = group[known]
@@ -141,16 +141,11 @@ def change_flags(rows: Predictions, periods: Periods, attributes: Sequence[str],
             if change is not None:
                 tested.append((name, change))
         adjusted = holm([change.p for _, change in tested])
-        for (name, change), p in zip(tested, adjusted, strict=True):
-            if p <= CHANGE_P:
-                way = "fell" if change.after < change.before else "rose"
-                text = (
-                    f"{attribute}: {metric} in {name} {way} from {periods.names[change.at]} on, from "
-                    f"{change.before:.3f} ({change.n_before} before) to {change.after:.3f} ({change.n_after}); p = "
-                    f"{max(p, 0.001):.3f}, corrected for the groups."
-                )
-                flags.append(Flag("caution", text, attribute, metric))
-    return flags
+        for (name, c), p in zip(tested, adjusted, strict=True):
+            if p < LEVEL:
+                since, numbers = periods.names[c.at], (c.before, c.after, c.n_before, c.n_after)
+                made.append(Changed(attribute, name, metric, since, *numbers, p=float(p)))
+    return made
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from scipy import sparse
 from everygroup.audit.attribute import attribute_rows, overall_values
 from everygroup.audit.chosen import Both
 from everygroup.audit.engine import Plan
-from everygroup.audit.flags import CHANCE_P, Flag
+from everygroup.audit.further import Mixed
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition, partitions
 from everygroup.audit.result import Audit
@@ -26,6 +26,7 @@ from everygroup.predictions import Predictions
 
 STANDARDISED = "standardised"
 MOST_LEVELS = 24
+_CRUDE = {"crude": "value", "crude_low": "low", "crude_p": "p"}
 _KEPT = ("attribute", "group", "metric", "value", "low", "high", "n", "successes", "trials", "p", "note")
 
 
@@ -125,8 +126,8 @@ class Standardised(SumFamily):
 
 def strata_rows(
     rows: Both, levels: Levels, result: Audit, plan: Plan, audit_of: Callable[[Both], Audit]
-) -> tuple[list[dict[str, Any]], list[Flag]]:
-    """Rows of `Audit.strata`: every level by itself and, of classes, rates at one mix of them; and what that says.
+) -> tuple[list[dict[str, Any]], list[Mixed]]:
+    """Rows of `Audit.strata`: every level by itself and, of classes, rates at one mix of them; the gaps at that mix.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ def strata_rows(
         found += _kept(inside.table.to_dict("records"), levels, name)
     if not isinstance(rows, Predictions):
         return found, []
-    flags: list[Flag] = []
+    mixed: list[Mixed] = []
     known = np.flatnonzero(rows.y_true >= 0)
     used, inside_levels = rows.where(known), Levels(levels.within, levels.names, levels.index[known])
     shown = [m for m in result.settings["shown"] if m not in ("auc", "auprc")]
@@ -157,8 +158,8 @@ def strata_rows(
         made = attribute_rows(m, overall_values(m))
         found += _kept([row for row in made if row["group"] != "worst"], levels, STANDARDISED)
         if result.headline in rates:
-            flags += _said(result, part, levels, result.headline, made, family.covered[result.headline])
-    return found, flags
+            mixed += _mixed(result, part, levels, result.headline, made, family.covered[result.headline])
+    return found, mixed
 
 
 def _rates(rows: Predictions, metrics: Sequence[str]) -> dict[str, tuple[Array, Array]]:
@@ -178,24 +179,14 @@ def _kept(records: Sequence[Mapping[Any, Any]], levels: Levels, name: str) -> li
     return [of | {c: row.get(c) for c in _KEPT} for row in records if row["group"] != "worst"]
 
 
-def _said(
+def _mixed(
     result: Audit, part: Partition, levels: Levels, metric: str, made: Sequence[dict[str, Any]], covered: float
-) -> list[Flag]:
-    """What becomes of the leading gap at one mix of the levels."""
+) -> list[Mixed]:
+    """The leading gap as it is and at one mix of the levels."""
     row = next((r for r in made if r["group"] == "gap" and r["metric"] == metric), None)
     crude = result.table.query("attribute == @part.attribute and group == 'gap' and metric == @metric")
     if row is None or crude.empty or np.isnan(row["value"]) or np.isnan(crude["value"].iloc[0]):
         return []
-    before, p = float(crude["value"].iloc[0]), float(row["p"])
-    text = (
-        f"{part.attribute}: at one mix of {levels} the gap in {metric} is {row['value']:.3f} ({row['low']:.3f} to "
-        f"{row['high']:.3f}, p = {max(p, 0.001):.3f}), {before:.3f} as it is"
-    )
-    grave = covered < 0.8
-    if crude["p"].iloc[0] <= CHANCE_P < p:
-        grave = True
-        text += f": it may be a difference of case mix, for within {levels} none is clear"
-    elif p <= CHANCE_P:
-        text += f": the groups differ within {levels}, too"
-    text += "." if covered > 0.999 else f" ({covered:.0%} of the cases; in other levels a group has none)."
-    return [Flag("caution" if grave else "note", text, part.attribute, metric)]
+    numbers = {name: float(row[name]) for name in ("value", "low", "high", "p")}
+    numbers |= {new: float(crude[old].iloc[0]) for new, old in _CRUDE.items()}
+    return [Mixed(part.attribute, metric, str(levels), covered=covered, **numbers)]

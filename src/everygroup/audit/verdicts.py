@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from everygroup.audit.findings import Finding, Measured, findings, leading, n_text, too_small
+from everygroup.audit.further import Further, further
 from everygroup.audit.moves import Moves, moves
 from everygroup.audit.words import FALSE_ALARM, LEVEL, MISSED, listed, plain_number
 from everygroup.statistics import n_for_proportions
@@ -52,12 +53,14 @@ class Verdicts:
     by_attribute : verdicts, the one to be heard first in front.
     unknown : what cannot be said, and how many patients would be needed.
     moved : against the baseline, in the metric in front; None without one.
+    further : what is said of changes over time, of case mix and of versions.
     """
 
     headline: str
     by_attribute: tuple[Verdict, ...]
     unknown: tuple[str, ...]
     moved: Moves | None = None
+    further: Further = field(default_factory=Further)
 
 
 def verdicts(audit: Measured) -> Verdicts:
@@ -77,7 +80,10 @@ def verdicts(audit: Measured) -> Verdicts:
         made.append(_verdict(attribute, title, own, tuple(small.get(attribute, ())), audit))
     made.sort(key=lambda v: v.lead.rank if v.lead else (math.inf,))
     moved = _moved(audit, made)
-    return Verdicts(_headline(made, moved), tuple(made), tuple(_unknown(made, found)), moved)
+    headline, first = str(audit.settings.get("headline", "")), made[0].attribute if made else ""
+    versions = moves(audit.comparison, headline, first, audit.settings)
+    beside = further(audit.settings, audit.series, versions, [v.title for v in made])
+    return Verdicts(_headline(made, moved), tuple(made), tuple(_unknown(made, found)), moved, beside)
 
 
 def _verdict(
@@ -172,11 +178,13 @@ def _about(x: float) -> str:
 
 
 def in_short(said: Verdicts, heed: Sequence[object]) -> str:
-    """Return the audit in two or three sentences: what comes first, what moved, the first of the things to heed."""
+    """Return the audit in a few sentences: what comes first, what moved or changed, the first thing to heed."""
     first = said.by_attribute[0] if said.by_attribute else None
     changed = [first.change or said.moved.sentence] if first and said.moved else []
     if first and said.moved and said.moved.all_worse:
         changed = list(first.sentences[:1])
+    changed += filter(None, (said.further.time, said.further.mix))
+    heed = [flag for flag in heed if str(flag) not in said.further.told]
     count = len(heed)
     more = [f"{count} thing{'s' if count > 1 else ''} to heed, the first: {heed[0]}"] if count else []
     return " ".join([said.headline, *changed, *more])

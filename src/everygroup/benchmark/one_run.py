@@ -199,7 +199,7 @@ def _report(
     settings: TrainSettings,
     first: Sequence[str],
 ) -> None:
-    from everygroup.report import write_model_card, write_report
+    from everygroup.report import write_brief, write_model_card, write_report
     from everygroup.report.data_set import data_set_facts
 
     train, weights = split.train, result.model.weights
@@ -232,6 +232,7 @@ def _report(
     both: dict[str, Any] = {"title": title, "question": question, "fingerprint": fingerprint, "methods": methods}
     both["environment"] = environment
     write_model_card(folder / "model-card.md", list(audits.values()), **both)
+    write_brief(folder / "brief.html", title=title, question=question, audit=list(audits.values()))
     write_report(
         folder / "report.html",
         audit=list(audits.values()),

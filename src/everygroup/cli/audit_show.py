@@ -53,12 +53,16 @@ def show(result: Audit, *, verbose: bool = False, named: bool = False) -> None:
     within = [f"{v.title} ({v.lead.chance_number})" for v in others if v.lead and not v.lead.beyond_chance]
     if within:
         say(f"Not told apart from chance: the gaps by {listed(within)}.")
-    if said.moved is not None and not said.moved.all_worse:
+    further = said.further
+    if said.moved is not None and not said.moved.all_worse and not further.versions:
         say(said.moved.sentence)
+    for line in further.lines:
+        say(line)
     more = []
     if len(clear) > MOST_ATTRIBUTES:
         more.append(f"{len(clear) - MOST_ATTRIBUTES} more attributes")
-    cautions = sum(flag.severity == "caution" for flag in result.flags) + max(0, len(stops) - MOST_STOPS)
+    untold = [flag for flag in result.flags if flag.severity == "caution" and str(flag) not in further.told]
+    cautions = len(untold) + max(0, len(stops) - MOST_STOPS)
     if cautions and not verbose:
         more.append(f"{cautions} caution{'s' if cautions > 1 else ''}")
     if more:

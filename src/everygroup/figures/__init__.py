@@ -11,6 +11,7 @@ from everygroup.figures.curves import calibration_by_group, curves_by_group, roc
 from everygroup.figures.export import DARK_CSS, html_fragment, inline_svg, save
 from everygroup.figures.groups import change_against_baseline, metric_by_group
 from everygroup.figures.harms import harm_by_group
+from everygroup.figures.periods import metric_over_time
 from everygroup.figures.strips import image_strip
 from everygroup.figures.subgroups import intersections_forest
 from everygroup.figures.tradeoff import pareto_front, utility_against_disparity
@@ -34,6 +35,7 @@ __all__ = [
     "inline_svg",
     "intersections_forest",
     "metric_by_group",
+    "metric_over_time",
     "pareto_front",
     "roc_by_group",
     "save",

@@ -41,11 +41,11 @@ class _OfLabels(Family):
 
 
 class LabelRates(_OfLabels, SumFamily):
-    """Means over labels of some rates, wrong entries, and recall, precision and F1 of every label."""
+    """Means over labels of some rates, wrong entries, and recall, precision, F1 and specificity of every label."""
 
     def __init__(self, table: LabelTable, *, by_label: bool = False, rates: Sequence[str] = BINARY) -> None:
         self.table, self.rates, self.by_label = table, tuple(rates), by_label
-        each = [f"{name}[{label}]" for name in ("recall", "precision", "f1") for label in table.labels]
+        each = [f"{name}[{label}]" for name in BINARY for label in table.labels]
         self.metrics = (*(f"label_macro_{name}" for name in rates), "hamming_loss", *(each if by_label else []))
         columns = (table.true & table.pred, table.true, table.pred, table.known)
         self.features = np.concatenate(columns, axis=1).astype(np.float64)
@@ -70,16 +70,16 @@ class LabelRates(_OfLabels, SumFamily):
         out = {f"label_macro_{name}": mean_defined(class_rates(counts, name)) for name in self.rates}
         wrong = (counts.support + counts.predicted - 2 * counts.tp).sum(axis=-1)
         out["hamming_loss"] = ratio_of(wrong, counts.n.sum(axis=-1))
-        for name in ("recall", "precision", "f1") if self.by_label else ():
+        for name in BINARY if self.by_label else ():
             rate = class_rates(counts, name)
             out |= {f"{name}[{label}]": rate[..., k] for k, label in enumerate(self.table.labels)}
         return out
 
     def proportions(self, sums: Array) -> dict[str, tuple[Array, Array]]:
-        """Recall and precision of every label."""
+        """Recall, precision and specificity of every label."""
         counts, out = self.counted(sums), {}
         for k, label in enumerate(self.table.labels if self.by_label else ()):
-            for name in ("recall", "precision"):
+            for name in ("recall", "precision", "specificity"):
                 successes, trials = RATES[name](counts)
                 out[f"{name}[{label}]"] = successes[..., k], trials[..., k]
         return out

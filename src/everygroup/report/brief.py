@@ -15,7 +15,8 @@ from everygroup.audit.verdicts import Verdict, Verdicts, verdicts
 from everygroup.audit.words import listed
 from everygroup.figures import harm_by_group
 from everygroup.figures.theme import clean_text
-from everygroup.report.blocks import Figure, Limits, figure, table
+from everygroup.report.blocks import Figure, Limits, Table, figure, table
+from everygroup.report.labels import labels_table
 
 MOST_WARNINGS, MOST_UNKNOWN, MOST_GROUPS, MOST_CARDS = 3, 4, 12, 6
 SIGNED = ("Measured by", "Read by a clinician", "Decided by")
@@ -46,6 +47,8 @@ class Brief:
     picture : of the first finding, if there is one.
     warnings : at most three, by harm; `left_out` says how many more the appendix has.
     unknown : what cannot be said, and how many patients that would take.
+    further : since when a rate changed, what a mix of cases explains, how versions differ.
+    labels : missed cases and false alarms label by label, of several labels.
     signed : who has to sign.
     """
 
@@ -57,6 +60,8 @@ class Brief:
     warnings: tuple[Flag, ...]
     left_out: int
     unknown: tuple[str, ...]
+    further: tuple[str, ...] = ()
+    labels: Table | None = None
     signed: tuple[str, ...] = SIGNED
 
 
@@ -85,15 +90,20 @@ def brief_of(
         warnings=tuple(replace(flag, text=_kept(str(flag))) for flag in ranked[:MOST_WARNINGS]),
         left_out=max(0, len(ranked) - MOST_WARNINGS),
         unknown=tuple(_kept(text) for text in (*said.unknown[:-1][: MOST_UNKNOWN - 1], *said.unknown[-1:])),
+        further=tuple(_kept(text) for text in said.further.lines),
+        labels=labels_table(audit, said.by_attribute[0].attribute, limits) if said.by_attribute else None,
     )
     return made, said
 
 
 def _ranked(flags: Sequence[Flag], said: Verdicts) -> list[Flag]:
-    """Flags that warn, the gravest first: stops, then cautions, those on what is told first in front."""
+    """Flags that warn, the gravest first: stops, then cautions, those on what is told first in front.
+
+    What the lines on time and case mix say is not said again.
+    """
     order = {"stop": 0, "caution": 1}
     place = {v.attribute: i for i, v in enumerate(said.by_attribute)}
-    warned = [flag for flag in dict.fromkeys(flags) if flag.severity in order]
+    warned = [flag for flag in dict.fromkeys(flags) if flag.severity in order and str(flag) not in said.further.told]
     return sorted(warned, key=lambda f: (order[f.severity], place.get(f.attribute, len(place))))
 
 

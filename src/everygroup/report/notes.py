@@ -41,6 +41,8 @@ LIMITS = (
     "A gap that was not found is not shown to be absent: look at n and at the width of the intervals.",
     "The report measures predictions. It does not show that their use helps patients.",
 )
+# Settings that other parts of the page tell.
+_TOLD = ("asked", "changes", "case_mix")
 # How intervals are made, by the name an audit gives the method.
 INTERVALS = {
     "wilson": "Wilson's interval for a proportion, with the effective number of patients",
@@ -78,7 +80,9 @@ def method_notes(reading: Reading, methods: Sequence[Mapping[str, Any]] | None, 
     if methods:
         section.tables.append(table(pd.DataFrame(list(methods)), "Methods", limits, file_name="methods.csv"))
     if reading.settings:
-        computed = pd.DataFrame(facts(reading.settings), columns=["setting", "value"])
+        computed = pd.DataFrame(
+            facts({k: v for k, v in reading.settings.items() if k not in _TOLD}), columns=["setting", "value"]
+        )
         section.tables.append(table(computed, "How the numbers were computed", limits, file_name="audit-settings.csv"))
     return section if section.intro or section.tables else None
 

@@ -18,7 +18,7 @@ from everygroup.metrics.changes import gap_changes
 OVERALL, GAP, WORST, MISSING = "overall", "gap", "worst", "missing"
 PREFERRED = ("macro_f1", "balanced_accuracy", "accuracy", "auc")
 # The further tables an audit may have, each of them possibly empty.
-FRAMES = ("differences", "intersections", "curves", "criteria", "sources")
+FRAMES = ("differences", "intersections", "curves", "criteria", "sources", "series", "strata", "references")
 _COLUMNS = ("attribute", "group", "metric", "value")
 _NUMBERS = ("value", "low", "high", "n", "n_positive", "p", "chance", "chance_high", "detectable")
 _ALL = (*_COLUMNS, "method", "baseline_value", "change", "low", "high", "p", "n", "note")
@@ -42,10 +42,11 @@ class AuditLike(Protocol):
 
 @dataclass(frozen=True)
 class Front:
-    """Table, comparison and settings of one method."""
+    """Table, comparison, series and settings of one method."""
 
     table: pd.DataFrame
     comparison: pd.DataFrame
+    series: pd.DataFrame
     settings: dict[str, Any]
 
 
@@ -148,7 +149,7 @@ class Reading:
         compared = self.comparison[self.comparison["method"] == self.method]
         if self.baseline:
             compared = compared.assign(baseline=self.baseline)
-        return Front(self.table[self.table["method"] == self.method], compared, self.settings)
+        return Front(self.table[self.table["method"] == self.method], compared, self.frame("series"), self.settings)
 
     def frame(self, name: str) -> pd.DataFrame:
         """Rows of a further table, of the method in front; no rows where there is none."""

@@ -11,7 +11,7 @@ import pandas as pd
 from everygroup.console import warn
 from everygroup.errors import OutputError
 from everygroup.files import write_text
-from everygroup.report import cells, criteria, curves, extras, gaps, notes, sections
+from everygroup.report import beside, cells, criteria, curves, extras, gaps, notes, sections
 from everygroup.report.blocks import FULL, LEAN, Limits
 from everygroup.report.brief import brief_of
 from everygroup.report.model_card import model_card
@@ -135,6 +135,10 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         extras.strips(given["image_strips"], limits, of_patients=given["of_patients"]),
         sections.by_group(reading, limits),
         sections.changes(reading, limits),
+        beside.over_time(reading, limits),
+        beside.versions(reading, limits),
+        beside.strata(reading, limits, said),
+        beside.references(reading, limits),
         cells.cells(reading, limits),
         cells.intersections(reading, limits),
         gaps.gaps(reading, limits),

@@ -34,9 +34,10 @@ def audit_multilabel(
     """Measure several findings per image in every group; unknown labels are left out of their label and counted.
 
     Means over labels of recall, precision, F1, specificity and AUC, `subset_accuracy` (of samples with every label
-    known), `hamming_loss`, and recall, precision, F1 and AUC of every label, written ``recall[edema]``. The shuffles
-    behind p keep the label fixed for its recall and AUC and the answer for its precision; they are free for the others,
-    so that a label's different prevalence can make p of a mean over labels, or of an F1, small.
+    known), `hamming_loss`, and recall, precision, F1, specificity and AUC of every label, written ``recall[edema]``.
+    The shuffles behind p keep the label fixed for its recall, specificity and AUC and the answer for its precision;
+    they are free for the others, so that a label's different prevalence can make p of a mean over labels, or of an F1,
+    small.
 
     Parameters
     ----------
