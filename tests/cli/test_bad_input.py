@@ -200,10 +200,14 @@ def test_second_run_into_the_same_folder(folder: Path, everygroup: Run, fit_opti
     options = ["fit", folder, "--out", tmp_path / "run", *fit_options, "--method", "erm"]
     assert everygroup(*options)[0] == 0
     before = (tmp_path / "run" / "summary.csv").read_bytes()
-    for extra, words in (([], "finished run"), (["--resume"], "finished run")):
-        code, output = everygroup(*options, *extra)
-        assert code == 2
-        assert words in output
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
+    code, output = everygroup(*options)
+    assert (code, "holds a finished run" in output) == (2, True)
+    code, output = everygroup(*options, "--resume", "--lr", "0.5")
+    assert (code, "a finished run with other settings (lr: 0.002 there" in " ".join(output.split())) == (2, True)
+    code, output = everygroup(*options, "--resume")
+    assert (code, "is finished, with the same data and settings" in " ".join(output.split())) == (0, True), output
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")} == files
     (tmp_path / "run" / "done").unlink()
     code, output = everygroup(*options)
     assert (code, "add --resume" in output) == (2, True)

@@ -366,3 +366,16 @@ def test_version_and_usage(everygroup: Run) -> None:
     assert everygroup("--version") == (0, f"{__version__}\n")
     assert everygroup("fit")[0] == 2
     assert "Example" in everygroup("fit", "--help")[1]
+
+
+def test_fit_says_which_of_two_classes_it_takes_as_the_disease(
+    folder: Path, everygroup: Run, change: Callable[..., None], fit_options: list[str], tmp_path: Path
+) -> None:
+    change(lambda table: table.assign(label=table["label"].map({"ill": "cat", "well": "dog"})))
+    fit = ["fit", folder, *fit_options, "--method", "erm", "--compare", "none"]
+    code, output = everygroup(*fit, "--out", tmp_path / "silent")
+    told = "'dog' is taken as the positive one"
+    assert code == 0 and told in " ".join(output.split()) and "--positive cat" in " ".join(output.split()), output
+    assert "is taken as the positive one" in (tmp_path / "silent" / "report.html").read_text(encoding="utf-8")
+    code, output = everygroup(*fit, "--positive", "cat", "--out", tmp_path / "named")
+    assert code == 0 and "taken as the positive one" not in output, output

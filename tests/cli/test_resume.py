@@ -46,6 +46,10 @@ def test_a_killed_run_goes_on_elsewhere_to_the_same_bits(folder: Path, everygrou
     networks = [sorted((f / "model").glob("*.safetensors")) for f in (tmp_path / "whole", Path(run))]
     assert len(networks[0]) > 1
     assert [p.read_bytes() for p in networks[0]] == [p.read_bytes() for p in networks[1]]
+    before = {p: p.stat().st_mtime_ns for p in Path(run).rglob("*")}
+    code, output = everygroup("fit", data, "--out", run, *OPTIONS.split(), "--resume")  # finished, and moved
+    assert (code, "is finished" in " ".join(output.split())) == (0, True), output
+    assert {p: p.stat().st_mtime_ns for p in Path(run).rglob("*")} == before
 
 
 def test_other_data_in_the_same_place_is_refused(folder: Path, everygroup: Run, tmp_path: Path) -> None:

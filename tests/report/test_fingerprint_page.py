@@ -30,11 +30,11 @@ def cohort() -> Cohort:
     return Cohort.from_arrays(images, y, sensitive_features={"sex": sex}, extra=extra, ids=ids, provenance=provenance)
 
 
-def page_of(cohort: Cohort, path: Path, *, means: bool = False) -> str:
+def page_of(cohort: Cohort, path: Path, *, means: bool = False, of_patients: bool = True) -> str:
     split = split_cohort(cohort, seed=0)
     found = look_at_images(cohort, split).added_to(fingerprint(cohort, split))
     drawn = mean_images(cohort) if means else None
-    write_fingerprint_page(path, found, means=drawn, command=f"everygroup check {SCRIPT}")
+    write_fingerprint_page(path, found, means=drawn, of_patients=of_patients, command=f"everygroup check {SCRIPT}")
     return path.read_text(encoding="utf-8")
 
 
@@ -63,6 +63,8 @@ def test_nothing_is_loaded_and_no_picture_is_shown_unless_asked(cohort: Cohort, 
     with_means = page_of(cohort, tmp_path / "means.html", means=True)
     assert with_means.count("<img") == 1
     assert 'id="means"' in with_means and "keep the page where those may be kept" in with_means
+    of_nobody = page_of(cohort, tmp_path / "simulated.html", means=True, of_patients=False)
+    assert of_nobody.count("<img") == 1 and "may be kept" not in of_nobody
 
 
 def test_the_tables_hold_the_fingerprints_numbers(cohort: Cohort, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from everygroup.imaging.pixel_scale import scale_of_cohort
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
+from everygroup.predictions.polarity import positive_of
 from everygroup.settings import TrainSettings
 from everygroup.spare import weight_summary
 from everygroup.training import RunLog, resolve_device, selection_rule, trained_briefly
@@ -58,6 +60,17 @@ def _build(name: str, main: str, hyperparameters: Mapping[str, Any] | None) -> M
         return create_method(name, hyperparameters)
     shared = {"small_groups"} & set(hyperparameters or {}) & set(method_class(name).defaults())
     return create_method(name, {k: v for k, v in (hyperparameters or {}).items() if k in shared})
+
+
+def _taken_as_positive(classes: Sequence[str], positive: str | None) -> list[str]:
+    """Say which of two classes the audit takes as the disease, where neither was named and the names do not tell."""
+    if len(classes) != 2 or positive is not None or positive_of(classes) is not None:
+        return []
+    first, second = classes
+    return [
+        f"Which of the classes {first!r} and {second!r} is the disease is not known: {second!r} is taken as the "
+        f"positive one, whose cases the audit counts as missed (--positive {shlex.quote(first)} names the other)."
+    ]
 
 
 def preflight(
@@ -132,6 +145,7 @@ def run(
     device = resolve_device(settings.device)
     say(str(cohort))
     first = [*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table), *scale_of_cohort(cohort)]
+    first += _taken_as_positive(split.train.classes, positive)
     for text in first:
         warn(text)
     found = fingerprint(cohort, split)
@@ -178,6 +192,7 @@ def run(
         )
         for name, p in predictions.items()
     }
+    audits = {m: replace(a, settings=a.settings | {"label": cohort.label or ""}) for m, a in audits.items()}
     result = Run(folder.path, model, predictions, audits)
     audits[method].write(folder.path)
     safe_csv(result.summary, folder / "summary.csv")  # of all methods, in place of the main one's alone

@@ -28,7 +28,7 @@ class RunFolder:
     Parameters
     ----------
     path : Path
-        New or empty; or, with `resume`, the folder of the same run, unfinished.
+        New or empty; or, with `resume`, the folder of the same run. A finished one is left as it is: see `finished`.
     config : mapping
         Everything the results depend on; JSON-able. Kept as config.yaml. Paths of data and code may differ when a run
         goes on, so that a hash of what they hold belongs beside them.
@@ -38,7 +38,8 @@ class RunFolder:
     Raises
     ------
     OutputError
-        If the folder cannot be written, holds something else, a finished run, or one with another configuration.
+        If the folder cannot be written, holds something else, a run with another configuration, or (without `resume`)
+        any run.
     """
 
     def __init__(self, path: Path | str, config: Mapping[str, Any], *, resume: bool = False) -> None:
@@ -52,27 +53,32 @@ class RunFolder:
             raise OutputError(f"Cannot write to {self.path}: {error.strerror}.", fix="choose another --out") from error
         if held:
             self._check_same(config, held, resume)
-        self.write_yaml("config.yaml", config)
+        if not self.finished:
+            self.write_yaml("config.yaml", config)
 
     def _check_same(self, config: Mapping[str, Any], held: list[str], resume: bool) -> None:
         if "config.yaml" not in held:
             raise OutputError(
                 f"{self.path} is not empty and holds no run ({', '.join(held[:3])}).", fix="choose another --out folder"
             )
-        if self.finished:
+        if self.finished and not resume:
             raise OutputError(
                 f"{self.path} holds a finished run.", fix="choose another --out folder, or remove this one"
             )
+        state = "a finished" if self.finished else "an unfinished"
         before = {k: v for k, v in read_config(self.path / "config.yaml").items() if k not in _PLACES}
         if different := differing(before, {k: v for k, v in config.items() if k not in _PLACES}):
             raise OutputError(
-                f"{self.path} holds an unfinished run with other settings ({', '.join(different[:4])}"
+                f"{self.path} holds {state} run with other settings ({', '.join(different[:4])}"
                 f"{', ...' if len(different) > 4 else ''}; see its config.yaml).",
                 fix="repeat its settings, or choose another --out folder",
             )
         if not resume:
             raise OutputError(f"{self.path} holds an unfinished run.", fix="add --resume to go on with it")
-        say(f"Resuming the run in {self.path}.")
+        if self.finished:
+            say(f"The run in {self.path} is finished, with the same data and settings: there is nothing left to do.")
+        else:
+            say(f"Resuming the run in {self.path}.")
 
     @property
     def finished(self) -> bool:

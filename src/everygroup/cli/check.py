@@ -82,7 +82,10 @@ def check(
         from everygroup.report import write_fingerprint_page
 
         command = shlex.join(["everygroup", *sys.argv[1:]])
-        write_fingerprint_page(page, found, means=means_of(cohort) if mean_images else None, command=command)
+        means = means_of(cohort) if mean_images else None
+        write_fingerprint_page(
+            page, found, means=means, of_patients=not cohort.provenance.get("simulated", False), command=command
+        )
         say(f"Page: {page}")
     if json_path is None:
         return

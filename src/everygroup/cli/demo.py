@@ -44,6 +44,8 @@ def demo(
     cohort = simulated.dermatology(samples, image_size=image_size, seed=seed).cohort
     split = split_cohort(cohort, seed=seed)
     folder = RunFolder(out, config, resume=resume)
+    if folder.finished:
+        return
     result = run(cohort, folder, method="spare", compare=DEMO_METHODS[:-1], settings=settings, split=split)
     say(result.audits["spare"].summary())
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

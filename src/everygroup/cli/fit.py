@@ -26,7 +26,9 @@ def fit(
     set_: SetOption = None,
     workers: WorkersOption = None,
     store: Annotated[Path | None, typer.Option(help="Folder of trained networks, to share between runs.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished run in --out; a finished one is left as it is.")
+    ] = False,
 ) -> None:
     """Train a method and leave a run folder: model, weights, predictions, audit, report.
 
@@ -67,6 +69,8 @@ def fit(
     preflight(**wanted)
     data = {"source": str(source), "cohort_hash": cohort.content_hash, "split_hash": split.hash}
     folder = RunFolder(out, {**data, **plan.to_dict()}, resume=resume)
+    if folder.finished:
+        return
     result = train_and_audit(cohort, folder, **wanted, store=store, n_boot=plan.n_boot)
     say(result.audits[plan.method].summary())
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

@@ -103,5 +103,5 @@ def _draw(n_in: int, n_out: int, theta: float, rng: np.random.Generator, part: s
         classes=CLASSES,
         groups=GROUPS,
         ids=[f"{part}-{i}" for i in range(n)],
-        provenance={"name": "rotating sectors", "part": part, "theta": theta, "seed": seed},
+        provenance={"name": "rotating sectors", "simulated": True, "part": part, "theta": theta, "seed": seed},
     )

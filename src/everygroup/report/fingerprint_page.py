@@ -35,6 +35,7 @@ def write_fingerprint_page(
     fingerprint: Fingerprint,
     *,
     means: tuple[np.ndarray, Sequence[str], Sequence[str]] | None = None,
+    of_patients: bool = True,
     command: str = "",
 ) -> Path:
     """Write the fingerprint as one HTML file that loads nothing; what comes from data is escaped.
@@ -48,6 +49,8 @@ def write_fingerprint_page(
     means : optional
         Mean images, names and groups left out, from `everygroup.imaging.mean_images`. They are made of patients'
         pictures; without them the page shows none.
+    of_patients : bool
+        Whether the images show patients; simulated ones do not, and ask for no care.
     command : str
         How to make the page again.
 
@@ -79,7 +82,7 @@ def write_fingerprint_page(
         _values(fingerprint, limits),
         _copies(fingerprint, limits),
         _more(fingerprint, limits),
-        _means(means),
+        _means(means, of_patients=of_patients),
         Section("again", "Make this page again", code=command) if command else None,
     ]
     page = render_page(
@@ -238,7 +241,7 @@ def _confusions(rows: pd.DataFrame) -> list[Figure]:
     return drawn
 
 
-def _means(means: tuple[np.ndarray, Sequence[str], Sequence[str]] | None) -> Section | None:
+def _means(means: tuple[np.ndarray, Sequence[str], Sequence[str]] | None, *, of_patients: bool) -> Section | None:
     if means is None:
         return None
     images, names, left_out = means
@@ -248,7 +251,8 @@ def _means(means: tuple[np.ndarray, Sequence[str], Sequence[str]] | None) -> Sec
     if len(images):
         address = "data:image/png;base64," + base64.b64encode(image_strip(images, list(names))).decode()
         section.pictures.append(("Mean image of each group.", address))
-        section.flags.append("This part is made of patients' images: keep the page where those may be kept.")
+        if of_patients:
+            section.flags.append("This part is made of patients' images: keep the page where those may be kept.")
     return section
 
 

@@ -330,7 +330,8 @@ def test_padchest_age_and_sex(miniature: Miniature) -> None:
     table = found.table
     assert table.loc[0, "age"] == 2010 - 1930 and table.loc[6, "age"] == 2011 - 1954
     assert np.isnan(table.loc[5, "age"])
-    assert table.loc[table["PatientSex_DICOM"].isin(["O"]), "sex"].isna().all()
+    assert set(table.loc[table["PatientSex_DICOM"] == "O", "sex"]) == {"other"}
+    assert table.loc[table["PatientSex_DICOM"].isna() | (table["PatientSex_DICOM"] == ""), "sex"].isna().all()
     assert table.loc[table["Projection"] == "UNK", "view"].isna().all()
     assert any("2 images have no labels" in note for note in found.notes)
     assert len(table.loc[0, "patient_id"]) == 36, "a long number stays a text"
@@ -360,7 +361,7 @@ def test_vindr_attributes_come_from_the_tags_or_are_missing_and_said(
 ) -> None:
     folder = miniature("vindr_cxr")
     found = adapter_of("vindr_cxr").read(folder)
-    assert found.table["sex"].tolist()[:6] == ["male", "female", None, None, "female", "male"]
+    assert found.table["sex"].tolist()[:6] == ["male", "female", "other", None, "female", "male"]
     np.testing.assert_allclose(found.table["age"][:6], [54, 61, np.nan, np.nan, 11 / 12, 47])
     assert any("2 ages" in note for note in found.notes)
     monkeypatch.setitem(sys.modules, "pydicom", None)

@@ -110,7 +110,11 @@ def join(table: pd.DataFrame, other: pd.DataFrame, *, on: str, path: Path) -> tu
     return joined, int((~table[on].isin(other[on])).sum())
 
 
-SEX = {"male": "male", "female": "female", "m": "male", "f": "female", "unknown": None, "u": None, "o": None}
+SEX = {
+    **{"male": "male", "m": "male", "female": "female", "f": "female"},
+    **{"other": "other", "o": "other"},  # of DICOM: neither male nor female, and known
+    **{"unknown": None, "u": None},
+}
 
 
 def from_one_hot(table: pd.DataFrame, columns: Sequence[str], *, where: str) -> pd.Series:

@@ -62,7 +62,7 @@ class PadChest(Adapter):
             "<ImageDir>/<ImageID>, 16-bit PNG, ImageDir 0 to 54 (as unpacked from 0.zip to 54.zip)",
         ),
         attributes={
-            "sex": "female, male; O and blank are missing",
+            "sex": "female, male, other (O); blank is missing",
             "age": "years: year of the study less year of birth, so up to one too many",
             "view": "Projection: PA, AP, AP_horizontal, L, COSTAL; EXCLUDE and UNK are missing",
         },

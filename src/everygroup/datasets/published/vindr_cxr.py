@@ -75,7 +75,7 @@ class VinDrCxr(Adapter):
             "train/<image_id>.dicom and test/<image_id>.dicom (tags are read with pydicom)",
         ),
         attributes={
-            "sex": "female, male, from the tag PatientSex; O and blank are missing",
+            "sex": "female, male, other (O), from the tag PatientSex; blank is missing",
             "age": "years, from the tag PatientAge; blank, 0 and impossible ones are missing",
         },
         unit="image_id",
