@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from everygroup import console
+from everygroup.errors import EverygroupError
 
 
 @pytest.fixture
@@ -63,3 +64,23 @@ def test_progress_is_silent_in_ci_and_without_a_terminal(
     with console.progress(4, "training") as advance:
         advance(4)
     assert screen.getvalue() == ""
+
+
+def test_details_are_printed_unless_they_are_gathered(screen: io.StringIO) -> None:
+    console.detail("p.csv", "label: column 'dx'.", "label dx")
+    console.detail("p.csv", "", "answer y_pred")
+    assert screen.getvalue() == "p.csv: label: column 'dx'.\n"
+    with console.gathering() as found:
+        for _ in range(2):
+            console.detail("p.csv", "label: column 'dx'.", "label dx")
+    assert [str(d) for d in found] == ["p.csv: label: column 'dx'."] and found[0].short == "label dx"
+    assert screen.getvalue().count("label") == 1
+
+
+def test_details_are_printed_where_reading_fails(screen: io.StringIO) -> None:
+    with pytest.raises(EverygroupError), console.gathering():
+        console.detail("p.csv", "label: column 'dx'.", "label dx")
+        raise EverygroupError("no", fix="yes")
+    assert screen.getvalue() == "p.csv: label: column 'dx'.\n"
+    console.detail("p.csv", "again.")  # nothing is gathered any more
+    assert screen.getvalue().endswith("p.csv: again.\n")

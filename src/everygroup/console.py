@@ -5,18 +5,67 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from everygroup.errors import EverygroupError
+
 console = Console(stderr=True, highlight=False)
 
 _warnings: list[str] = []
+_open: list[list[Detail]] = []
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How something of a file was read.
+
+    Attributes
+    ----------
+    file : its name.
+    text : the whole sentence, how it was found and how to say otherwise; empty where nothing was guessed.
+    short : the few words that a summary holds, such as 'label y_true'; may be empty.
+    """
+
+    file: str
+    text: str
+    short: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.text}"
 
 
 def say(message: str) -> None:
     """Print one plain line; text from data is never read as markup."""
     console.print(message, markup=False, soft_wrap=True)
+
+
+def detail(file: str, text: str, short: str = "") -> None:
+    """Say how something of a file was read; within `gathering` it is kept, so that a summary can stand for it."""
+    found = Detail(file, text, short)
+    if _open:
+        if found not in _open[-1]:
+            _open[-1].append(found)
+    elif text:
+        say(str(found))
+
+
+@contextmanager
+def gathering() -> Iterator[list[Detail]]:
+    """Keep what `detail` says instead of printing it; where reading fails it is printed, for it may tell why."""
+    found: list[Detail] = []
+    _open.append(found)
+    try:
+        yield found
+    except EverygroupError:
+        for one in found:
+            if one.text:
+                say(str(one))
+        raise
+    finally:
+        _open.pop()
 
 
 def warn(message: str) -> None:

@@ -31,7 +31,7 @@ def save(tmp_path: Path) -> Callable[[pd.DataFrame], Path]:
 def audit(path: Path, **options: Any) -> tuple[Audit, str]:
     with console.capture() as capture:
         result = everygroup.audit(path, groups=["sex"], n_boot=19, **options)
-    return result, " ".join(capture.get().split())
+    return result, " ".join([*capture.get().split(), *result.settings["asked"]["how it was read"]])
 
 
 def overall(result: Audit, metric: str) -> float:

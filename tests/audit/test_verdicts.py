@@ -113,7 +113,7 @@ def test_several_classes_speak_of_the_critical_one() -> None:
 
 
 def test_a_regression_is_told_in_its_unit() -> None:
-    audit = MadeUp({"headline": "mae", "task": "regression", "unit": "years"})
+    audit = MadeUp({"headline": "mae", "task": "regression", "unit": {"mae": "years"}})
     audit.values("sex", "mae", {"men": 6.83, "women": 3.04}, p=0.001)
     assert verdicts(audit).headline == (
         "Is off by 6.8 years in men (n = 360), 3.0 in women (n = 360); unlikely to be chance (p = 0.001)."

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from everygroup.audit.words import chance_words, listed, of_group, of_so_many, plain_number, saying
+from everygroup.audit.words import chance_words, listed, of_group, of_so_many, plain_number, saying, units
+from everygroup.errors import SettingsError
 
 TWO = {"positive": "pneumothorax"}
 
@@ -28,8 +29,17 @@ def test_a_rate_is_told_as_the_harm_it_does(metric: str, value: float, said: str
     assert saying(metric, TWO).sentence(value) == said
 
 
+def test_units_are_of_metrics_that_have_one() -> None:
+    assert units(["years"]) == {"mae": "years", "rmse": "years", "bias": "years", "hd95": "years"}
+    assert units(["mm", "mae=days"])["mae"] == "days" and units([]) == {}
+    with pytest.raises(SettingsError, match="'dice' has no unit"):
+        units(["dice=mm"])
+    assert saying("hd95", {"unit": units(["hd95=mm"])}).sentence(6.83) == "Its HD95 is 6.8 mm"
+    assert saying("mae", {"unit": units(["mae=years"])}).heading == "mean error (years)"
+
+
 def test_the_unit_of_a_number_is_told() -> None:
-    assert saying("mae", {"unit": "years"}).sentence(6.83) == "Is off by 6.8 years"
+    assert saying("mae", {"unit": {"mae": "years"}}).sentence(6.83) == "Is off by 6.8 years"
 
 
 @pytest.mark.parametrize("name", ["1", "True", "yes", "positive"])

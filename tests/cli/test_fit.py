@@ -28,6 +28,7 @@ RUN_FILES = {
     "predictions-erm.csv",
     "predictions.csv",
     "progress.png",
+    "brief.html",
     "report.html",
     "sources.csv",
     "split.csv",

@@ -87,7 +87,9 @@ def test_what_was_measured(settings: dict[str, int], told: str) -> None:
 
 
 def test_a_regression_is_drawn_in_its_unit() -> None:
-    audit = MadeUp({"headline": "mae", "unit": "years"}).values("sex", "mae", {"men": 6.83, "women": 3.04}, p=0.001)
+    audit = MadeUp({"headline": "mae", "unit": {"mae": "years"}}).values(
+        "sex", "mae", {"men": 6.83, "women": 3.04}, p=0.001
+    )
     made = brief(audit)
     assert plain(made.headline).startswith("Is off by 6.8 years in men (n = 360), 3.0 in women")
     assert made.picture is not None and "6.8 (6.7 to 6.9)" in str(made.picture.svg)

@@ -25,13 +25,15 @@ from everygroup.audit.engine import Plan
 from everygroup.audit.flags import Flag, split_flags
 from everygroup.audit.further import Changed, Mixed
 from everygroup.audit.gates import meanings
+from everygroup.audit.how_read import in_full, in_lines
 from everygroup.audit.kinds import KINDS, Table
 from everygroup.audit.patients import patient_flags
 from everygroup.audit.reference import reference_rows, references
 from everygroup.audit.result import Audit, frame_of
 from everygroup.audit.series import Periods, by_period, changes, series_rows
 from everygroup.audit.strata import Levels, strata_rows
-from everygroup.console import say
+from everygroup.audit.words import units
+from everygroup.console import detail, gathering, say
 from everygroup.errors import SettingsError
 from everygroup.metrics import list_metrics, metric_info
 from everygroup.metrics.thresholds import Rule, Threshold, apply_threshold
@@ -77,27 +79,36 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
     asked = build(TableReading, {k: v for k, v in options.items() if k in TableReading.model_fields})
     within = tuple(dict.fromkeys(part.strip() for text in how.within for part in text.split(",")))
     asked = asked.but(beside=tuple(c for c in (*asked.beside, how.time, *within) if c is not None))
-    source = asked.open(file)
-    task = how.task
-    if task == "auto":
-        task, why = guess_task(source, asked)
-        say(f"{source.name}: taken as {task}, as {why} (--task to name another).")
-    rule = None if how.threshold is None else Rule.parse(how.threshold)
-    _check_options(task, how, rule)
-    table = KINDS[task](source, asked)
-    elsewhere = None if how.threshold_from is None else _chosen_elsewhere(table, asked, rule, Path(how.threshold_from))
-    rows, cut, cautions = _audited(table.rows, rule, how.split, elsewhere)
-    heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions, *patient_flags(source, asked, table.columns)]
-    rows = usable(rows)
-    others: list[Both] = []
-    told: dict[str, Any] = {"threshold": in_words(cut)}
-    for path in how.baseline:
-        other, their_cut, theirs = _audited(table.again(asked.open_baseline(path)), rule, how.split, elsewhere)
-        others.append(other)
-        name = "Baseline" if len(how.baseline) == 1 else Path(path).name
-        heed += [replace(flag, text=f"{name}: {flag}") for flag in theirs]
-        if their_cut is not None:
-            told["threshold of the baseline"] = in_words(their_cut)
+    with gathering() as details:
+        source = asked.open(file)
+        task = how.task
+        if task == "auto":
+            task, why = guess_task(source, asked)
+            told_so = f"taken as {task}, as {why}"
+            detail(source.name, f"{told_so} (--task to name another).", told_so)
+        rule = None if how.threshold is None else Rule.parse(how.threshold)
+        _check_options(task, how, rule)
+        table = KINDS[task](source, asked)
+        chose = how.threshold_from
+        elsewhere = None if chose is None else _chosen_elsewhere(table, asked, rule, Path(chose))
+        sizes: dict[str, Both] = {source.name: table.rows}
+        rows, cut, cautions = _audited(table.rows, rule, how.split, elsewhere)
+        heed: list[Flag | str] = [*absent_groups(table.rows, rows), *cautions]
+        heed += patient_flags(source, asked, table.columns)
+        rows = usable(rows)
+        others: list[Both] = []
+        told: dict[str, Any] = {"threshold": in_words(cut)}
+        for path in how.baseline:
+            read = table.again(asked.open_baseline(path))
+            sizes.setdefault(Path(path).name, read)
+            other, their_cut, theirs = _audited(read, rule, how.split, elsewhere)
+            others.append(other)
+            name = "Baseline" if len(how.baseline) == 1 else Path(path).name
+            heed += [replace(flag, text=f"{name}: {flag}") for flag in theirs]
+            if their_cut is not None:
+                told["threshold of the baseline"] = in_words(their_cut)
+    for line in in_lines(details, sizes):
+        say(line)
     more: dict[str, Any] = {"n_boot": how.n_boot, "seed": how.seed, "min_n": how.min_n, "interval": how.interval}
     if isinstance(rows, Predictions):
         heed += calibration_flags(rows)
@@ -130,8 +141,10 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
     told["baseline"] = Path(how.baseline[-1]).name if how.baseline else "none"
     if len(how.baseline) > 1:
         told["earlier versions"] = ", ".join(Path(path).name for path in how.baseline[:-1])
+    told["how it was read"] = in_full(details)
     settings = result.settings | {"split": told["split"], "threshold": told["threshold"], "asked": told}
     settings["label"] = table.columns.get("label") or ""
+    settings |= {"unit": units(how.unit)} if how.unit else {}
     settings |= {"changes": [asdict(c) for c in changed]} if changed else {}
     settings |= {"case_mix": [asdict(m) for m in mixed]} if mixed else {}
     run = {name: result.table[name].iloc[0] for name in ("data_set", "method", "seed")}
@@ -160,6 +173,8 @@ def _series(
 
 
 def _check_options(task: str, how: AuditOptions, rule: Rule | None) -> None:
+    if units(how.unit) and task not in ("regression", "segmentation"):
+        raise SettingsError("--unit is for measured numbers.", fix=f"leave it out for the task {task!r}")
     if task == "classification":
         return
     if rule is not None:

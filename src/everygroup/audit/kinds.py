@@ -11,7 +11,7 @@ import numpy as np
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit
 from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regression, audit_segmentation
-from everygroup.console import say
+from everygroup.console import detail, say
 from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions
 from everygroup.predictions._coding import categories
@@ -21,6 +21,7 @@ from everygroup.predictions.columns import (
     SCORE_PREFIXES,
     TRUE_NAMES,
     columns_are,
+    few,
     named_like,
     score_columns,
     with_prefix,
@@ -133,6 +134,7 @@ def _segmentation(source: Joined, reading: TableReading) -> Table:
         c for m in PER_IMAGE if (c := named_like(source.columns, [m], set())) is not None
     ]
     columns = score_columns(source.name, source.columns, wanted)[0] if wanted else []
+    detail(source.name, "", f"values {few(columns)}")
     names = {c: m for c in columns for m in PER_IMAGE if c.lower() == m or c.lower().endswith(f"_{m}")}
     if not columns or set(names) != set(columns):
         raise PredictionsError(
@@ -268,13 +270,14 @@ def _listed(given: str | Sequence[str] | None) -> list[str]:
 
 def _one(source: Joined, given: str | None, names: Sequence[str], what: str, option: str, used: set[str]) -> str:
     if given is not None:
+        detail(source.name, "", f"{what} {given}")
         return given
     found = named_like(source.columns, names, used)
     if found is None:
         raise PredictionsError(
             f"{source.name} has no {what}.", fix=f"name it with {option}; {columns_are(source.columns)}"
         )
-    say(f"{source.name}: {what}: column {found!r} ({option} to name another).")
+    detail(source.name, f"{what}: column {found!r} ({option} to name another).", f"{what} {found}")
     return found
 
 
@@ -289,6 +292,7 @@ def _labels(
     """Columns by label: those of a pattern, or those that share a prefix."""
     if given:
         columns, names = score_columns(source.name, source.columns, given)
+        detail(source.name, "", f"{what} {few(columns)}")
         return dict(zip(names or columns, columns, strict=True))
     prefix, found = with_prefix(source.columns, prefixes)
     if not found and need:
@@ -297,5 +301,5 @@ def _labels(
             fix=f"name them with {option} 'PREFIX_*'; {columns_are(source.columns)}",
         )
     if found:
-        say(f"{source.name}: {what}: columns {prefix}* ({option} to name others).")
+        detail(source.name, f"{what}: columns {prefix}* ({option} to name others).", f"{what} {prefix}*")
     return found

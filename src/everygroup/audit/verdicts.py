@@ -155,9 +155,10 @@ def _needed(f: Finding) -> list[str]:
     if f.beyond_chance or not math.isfinite(f.detectable):
         return []
     if not f.told.counted:
+        least = f"{plain_number(f.detectable)} {f.told.what}".strip()
         return [
-            f"By {f.title}, gaps in {f.told.short} below {plain_number(f.detectable)} would often be overlooked with "
-            "so few; with four times as many patients, only those below half of that."
+            f"By {f.title}, gaps in {f.told.short} below {least} would often be overlooked with so few; "
+            "with four times as many patients, only those below half of that."
         ]
     least = math.ceil(100 * f.detectable - 1e-9)
     text = f"By {f.title}, differences in {f.told.short} below {least} of 100 would often be overlooked with so few"

@@ -19,6 +19,8 @@ from everygroup.metrics import metric_info
 LEVEL = 0.05
 # What harms a patient more stands first where the evidence is the same.
 MISSED, FALSE_ALARM, WRONG, QUALITY, CALIBRATION = range(5)
+# Metrics in the unit of what was measured; others have none, or its square.
+_MEASURED = ("mae", "rmse", "bias", "hd95")
 # Names of classes that do not say what the disease is.
 _NAMELESS = frozenset({"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "label", "target", "y_true"})
 _PEOPLE = re.compile(r"sex|gender|geschlecht|race|ethni|ancestry", re.IGNORECASE)
@@ -48,6 +50,13 @@ class Saying:
     def harm_of(self, value: float) -> float:
         """The share that is harmed, of a rate; any other value as it is."""
         return 1.0 - value if self.turned else value
+
+    @property
+    def heading(self) -> str:
+        """Above a column of numbers: 'missed cases of 100', 'mean error (years)'."""
+        if self.counted:
+            return f"{self.short} of 100"
+        return f"{self.short} ({self.what})" if self.what else self.short
 
     def number(self, value: float, beside: Sequence[float] = (), *, apart: bool = False) -> str:
         """Write out a value on the scale of those that stand beside it; `apart` keeps different ones different."""
@@ -108,14 +117,15 @@ def saying(metric: str, settings: Mapping[str, Any]) -> Saying:
             "healthy case", "wrongly ranked pairs",
             turned=True,
         ),
-        "mae": Saying(WRONG, "Is off by", unit_of(settings), "mean error", counted=False),
+        "mae": Saying(WRONG, "Is off by", unit_of(settings, "mae"), "mean error", counted=False),
     }  # fmt: skip
     found = rates.get(_SAME.get(base, base))
     if found is not None:
         return found
     title = words_of(metric)
     loss = base in ("brier", "nll", "ece", "ece_adaptive", "mean_entropy", "aurc")
-    return Saying(CALIBRATION if loss else QUALITY, f"Its {title} is", "", title, counted=False)
+    unit = unit_of(settings, base)
+    return Saying(CALIBRATION if loss else QUALITY, f"Its {title} is", unit, title, counted=False)
 
 
 _SAME = {
@@ -134,9 +144,37 @@ def cases_of(name: str, column: str = "") -> tuple[str, str]:
     return f"cases of {name}", f"cases without {name}"
 
 
-def unit_of(settings: Mapping[str, Any]) -> str:
+def units(named: Sequence[str]) -> dict[str, str]:
+    """Return the unit of every metric that has one.
+
+    Parameters
+    ----------
+    named : 'years', of every metric that is measured as the outcome or in the plane; or 'hd95=mm', of one.
+
+    Raises
+    ------
+    SettingsError
+        For a metric that has no unit.
+
+    Examples
+    --------
+    >>> units(["mae=years", "hd95=mm"])
+    {'mae': 'years', 'hd95': 'mm'}
+    """
+    found: dict[str, str] = {}
+    for text in named:
+        metric, equals, unit = (part.strip() for part in text.partition("="))
+        if equals and metric not in _MEASURED:
+            raise SettingsError(
+                f"{metric!r} has no unit.", fix=f"name one of {', '.join(_MEASURED)}, or the unit alone"
+            )
+        found |= {metric: unit} if equals else dict.fromkeys(_MEASURED, metric)
+    return found
+
+
+def unit_of(settings: Mapping[str, Any], metric: str) -> str:
     """The unit of a measured number, where it is known."""
-    return str(settings.get("unit") or "")
+    return str(settings.get("unit", {}).get(metric, ""))
 
 
 def of_group(attribute: str, group: str) -> str:

@@ -31,7 +31,10 @@ def show(result: Audit, *, verbose: bool = False, named: bool = False) -> None:
     if named and not verbose:
         for table in value_tables(result, console.width, result.settings["shown"]):
             console.print(table)
+    how_read = result.settings.get("asked", {}).get("how it was read")
     if verbose:
+        for line in how_read or ():
+            say(line)
         for part in all_tables(result, console.width):
             console.print(part)
     stops = [flag for flag in result.flags if flag.severity == "stop"]
@@ -58,7 +61,7 @@ def show(result: Audit, *, verbose: bool = False, named: bool = False) -> None:
         say(said.moved.sentence)
     for line in further.lines:
         say(line)
-    more = []
+    more = ["how columns were found"] if how_read and not verbose else []
     if len(clear) > MOST_ATTRIBUTES:
         more.append(f"{len(clear) - MOST_ATTRIBUTES} more attributes")
     untold = [flag for flag in result.flags if flag.severity == "caution" and str(flag) not in further.told]
@@ -66,7 +69,7 @@ def show(result: Audit, *, verbose: bool = False, named: bool = False) -> None:
     if cautions and not verbose:
         more.append(f"{cautions} caution{'s' if cautions > 1 else ''}")
     if more:
-        say(f"Not shown: {' and '.join(more)} (in audit.json and the report; --verbose prints all).")
+        say(f"Not shown: {listed(more)} (in audit.json and the report; --verbose prints all).")
 
 
 def worst_groups(verdict: Verdict) -> Table:
@@ -78,8 +81,7 @@ def worst_groups(verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(verdict.title), no_wrap=True, max_width=22, overflow="ellipsis")
     for f in found:
-        heading = f"{f.told.short} of 100" if f.told.counted else f.told.short
-        table.add_column(Text(heading), max_width=34, overflow="fold")
+        table.add_column(Text(f.told.heading), max_width=34, overflow="fold")
     places = found[0].places
     for place in places[:MOST_GROUPS]:
         table.add_row(Text(place.group), *(Text(_cell(f, place.group)) for f in found))

@@ -60,6 +60,9 @@ class AuditOptions(BaseModel):
     )
     metrics: Names = option((), "metrics: accuracy,recall[melanoma]; or standard, or all", metavar="NAMES")
     critical: Names = option((), "class whose recall matters most, among more than two", metavar="CLASS")
+    unit: Names = option(
+        (), "unit of measured numbers, for the words: years; or of one metric: hd95=mm", metavar="UNIT", panel=_RESULT
+    )
     interval: Literal["auto", "percentile"] = option(
         "auto", "best known interval per metric, or the bootstrap percentile"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -55,14 +55,14 @@ class Answers:
     y_true, y_pred : column names; no answer where there are scores alone.
     scores : score columns, in order.
     score_classes : their classes; None where the names do not tell (one column).
-    guessed : sentences about what was guessed.
+    guessed : sentences about what was guessed, by 'label', 'answer' or 'scores'.
     """
 
     y_true: str
     y_pred: str | None
     scores: tuple[str, ...] = ()
     score_classes: tuple[str, ...] | None = None
-    guessed: tuple[str, ...] = field(default=())
+    guessed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def used(self) -> set[str]:
@@ -104,7 +104,7 @@ def find_answers(
         if wanted is not None:
             require(name, columns, wanted)
     used = {c for c in (y_true, y_pred, *taken) if c is not None}
-    said: list[str] = []
+    said: dict[str, str] = {}
 
     def guess(wanted: str | None, names: Sequence[str], what: str, option: str) -> str | None:
         if wanted is not None:
@@ -115,14 +115,14 @@ def find_answers(
         if found is not None:
             used.add(found)
             if found != names[0]:
-                said.append(f"{what}: column {found!r} ({option} to name another).")
+                said[what] = f"{what}: column {found!r} ({option} to name another)."
         return found
 
     label = guess(y_true, TRUE_NAMES, "label", "--y-true")
     chosen = y_score if y_score is not None else _guess_scores(columns, sample, label, used, own)
     scores, classes = score_columns(name, columns, chosen) if chosen is not None else ([], None)
     if y_score is None and scores and not scores[0].startswith(SCORE):
-        said.append(f"scores: {listed(scores)} (--y-score to name others).")
+        said["scores"] = f"scores: {listed(scores)} (--y-score to name others)."
     used |= set(scores)
     # with scores named, only a column that says so outright overrules the largest score
     names = PRED_NAMES if y_score is None else PRED_NAMES[:1]
@@ -133,7 +133,7 @@ def find_answers(
                 f"{name}: {answer!r} holds measured numbers and {label!r} two classes: these are scores, no answers.",
                 fix=f"name it with --y-score {answer} in place of --y-pred",
             )
-        said.append(f"{answer!r} holds a score, no answers: it is read as --y-score {answer}.")
+        said["scores"] = f"{answer!r} holds a score, no answers: it is read as --y-score {answer}."
         scores, answer = [answer], None
     if answer is None and not scores:
         raise PredictionsError(
@@ -144,7 +144,7 @@ def find_answers(
         raise PredictionsError(
             f"{name} has no column 'y_true'.", fix=f"name the label with --y-true; {columns_are(columns)}"
         )
-    return Answers(label, answer, tuple(scores), classes, tuple(said))
+    return Answers(label, answer, tuple(scores), classes, said)
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
@@ -239,6 +239,11 @@ def score_columns(
 def listed(names: Sequence[str]) -> str:
     """Some names as text: the first six."""
     return ", ".join(map(repr, names[:6])) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def few(names: Sequence[str]) -> str:
+    """Some names for a summary: the first three."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def columns_are(columns: Sequence[Any]) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from everygroup.console import say
+from everygroup.console import detail, say
 from everygroup.errors import PredictionsError
 from everygroup.predictions._coding import categories, spread
-from everygroup.predictions.columns import SCORE_PREFIXES, Answers, find_answers, is_own, normal
+from everygroup.predictions.columns import SCORE_PREFIXES, Answers, few, find_answers, is_own, normal
 from everygroup.predictions.labels import Coding, key, one_coding
 from everygroup.predictions.metadata import Joined
 from everygroup.predictions.predictions import Predictions
@@ -65,8 +65,9 @@ def read_classes(
         y_score=reading.y_score or None,
         taken=reading.named,
     )
-    for sentence in found.guessed:
-        say(f"{joined.name}: {sentence}")
+    for what, column in (("label", found.y_true), ("answer", found.y_pred), ("scores", few(found.scores))):
+        if column:
+            detail(joined.name, found.guessed.get(what, ""), f"{what} {column}")
     labels = [c for c in (found.y_true, found.y_pred) if c is not None]
     known = reading.classes or found.score_classes or ()
     rows = read_rows(joined, reading, numbers=found.scores, texts=labels, classes=known, need_groups=need_groups)
@@ -94,9 +95,10 @@ def read_classes(
         )
     if len(coding.classes) == 2 and not own:
         why = coding.decided or "the second in order; --positive names the other"
-        say(f"{joined.name}: the positive class is {coding.classes[1]!r} ({why}).")
+        told = f"the positive class is {coding.classes[1]!r}"
+        detail(joined.name, f"{told} ({why}).", told)
         if score is not None and score.ndim == 1 and not _is_of(found.scores[0], coding.classes[0]):
-            say(f"{joined.name}: {found.scores[0]!r} is taken as the probability of {coding.classes[1]!r}.")
+            detail(joined.name, f"{found.scores[0]!r} is taken as the probability of {coding.classes[1]!r}.")
     read = Predictions.from_arrays(
         _as(coding.true, true, true_names),
         score,

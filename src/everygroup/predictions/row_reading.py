@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from everygroup.cohort.groups import Binning, GroupRule
-from everygroup.console import say, warn
+from everygroup.console import detail, say, warn
 from everygroup.errors import PredictionsError
 from everygroup.predictions._checks import LEADING, SCORE, TRAILING
 from everygroup.predictions._coding import category_column, text_column, unit_column
@@ -118,8 +118,11 @@ def read_rows(
     columns = {what: column for what, column in told.items() if column is not None}
     given = {"id": reading.id_column, "unit": reading.cluster, "split": reading.split_column}
     for what, column in columns.items():
-        if not own and given[what] is None:
-            say(f"{joined.name}: {_WHAT[what][0]}: column {column!r} ({_WHAT[what][1]} to name another).")
+        word, option = _WHAT[what]
+        guessed = not own and given[what] is None
+        detail(
+            joined.name, f"{word}: column {column!r} ({option} to name another)." if guessed else "", f"{word} {column}"
+        )
     n = len(table)
     ids = text_column("ids", np.arange(n) if id is None else table[id], n)
     made = {

@@ -149,7 +149,7 @@ def _picture(found: Finding, limits: Limits) -> Figure:
     places = found.places if len(found.places) <= MOST_GROUPS else (*found.places[: MOST_GROUPS - 1], found.best)
     rows = pd.DataFrame([_row(found, i) for i in (found.places.index(place) for place in places)])
     told = found.told
-    name = clean_text(f"{told.short}, of 100 {told.what}" if told.counted else found.told.short)
+    name = clean_text(f"{told.short}, of 100 {told.what}" if told.counted else told.heading)
     caption = _kept(f"{name[:1].upper()}{name[1:]} by {clean_text(found.title)}, with 95 % intervals; {found.chance}.")
     behind = table(
         rows.drop(columns=["worst", "shown"]),
