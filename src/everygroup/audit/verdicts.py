@@ -155,9 +155,9 @@ def _needed(f: Finding) -> list[str]:
     if f.beyond_chance or not math.isfinite(f.detectable):
         return []
     if not f.told.counted:
-        least = f"{plain_number(f.detectable)} {f.told.what}".strip()
+        smallest_gap = f"{plain_number(f.detectable)} {f.told.what}".strip()
         return [
-            f"By {f.title}, gaps in {f.told.short} below {least} would often be overlooked with so few; "
+            f"By {f.title}, gaps in {f.told.short} below {smallest_gap} would often be overlooked with so few; "
             "with four times as many patients, only those below half of that."
         ]
     least = math.ceil(100 * f.detectable - 1e-9)
