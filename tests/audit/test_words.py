@@ -111,3 +111,12 @@ def test_numbers_and_lists() -> None:
     assert [plain_number(x) for x in (1234.5, 12.34, 1.234, 0.1234, -6.8)] == ["1,234", "12.3", "1.23", "0.123", "−6.8"]
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
     assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_the_recall_of_the_healthy_is_a_false_alarm_and_no_missed_case() -> None:
+    two = {"positive": "sick", "classes": ["well", "sick"]}
+    assert saying("recall[well]", two).sentence(0.9) == "Raises a false alarm in 10 of 100 cases without sick"
+    assert saying("recall[sick]", two).sentence(0.9) == saying("sensitivity", two).sentence(0.9)
+    assert saying("recall[well]", {"positive": "", "classes": ["well", "sick", "x"]}).sentence(0.9) == (
+        "Misses 10 of 100 cases of well"
+    )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from everygroup.audit.called import called
 from everygroup.audit.flags import Flag
 from everygroup.audit.partition import MAX_GROUPS, no_sample
 from everygroup.console import say, warn
@@ -57,16 +58,21 @@ def shared_flags(rows: Predictions, chose: Predictions, threshold: Threshold) ->
     return [Flag("stop", text)]
 
 
-def calibration_flags(predictions: Predictions) -> list[Flag]:
-    """What to heed where two classes' scores are far from what is seen, as percentages below 1 are."""
+def calibration_flags(predictions: Predictions, column: str) -> list[Flag]:
+    """What to heed where two classes' scores are far from what is seen, as percentages below 1 are.
+
+    `column` is that of the labels.
+    """
     known = predictions.y_true >= 0
     if len(predictions.classes) != 2 or not predictions.has_scores or not known.any():
         return []
     said, seen = float(predictions.y_score[known, 1].mean()), float((predictions.y_true[known] == 1).mean())
     if seen == 0 or said <= FAR_OFF * seen:
         return []
+    positive = predictions.classes[1]
+    name = called(predictions.classes, column).get(positive, positive)
     text = (
-        f"The scores expect {said:.3g} of the rows to be {predictions.classes[1]!r}, and {seen:.3g} are: if they are "
+        f"The scores expect {said:.3g} of the rows to be {name!r}, and {seen:.3g} are: if they are "
         "percentages, of which none is above 1, write them with % or divide them by 100."
     )
     return [Flag("caution", text)]

@@ -111,7 +111,7 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
         say(line)
     more: dict[str, Any] = {"n_boot": how.n_boot, "seed": how.seed, "min_n": how.min_n, "interval": how.interval}
     if isinstance(rows, Predictions):
-        heed += calibration_flags(rows)
+        heed += calibration_flags(rows, table.columns["label"])
         more |= {"metrics": wanted_metrics(how.metrics, also, rows, how.critical)}
         more |= {"intersections": how.intersections, "critical": how.critical}
     else:

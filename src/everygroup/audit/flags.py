@@ -51,8 +51,8 @@ def ranked(flags: Iterable[Flag | str]) -> tuple[Flag, ...]:
     return tuple(sorted(every.values(), key=lambda flag: RANK[flag.severity]))
 
 
-def general_flags(predictions: Predictions, known: np.ndarray) -> list[Flag]:
-    """What to heed before looking at any group."""
+def general_flags(predictions: Predictions, known: np.ndarray, names: Mapping[str, str]) -> list[Flag]:
+    """What to heed before looking at any group; `names` is what classes are called that have no names."""
     flags = []
     if not known.all():
         left_out = f"{int((~known).sum())} of {len(predictions)} samples have no known label and are left out."
@@ -60,10 +60,11 @@ def general_flags(predictions: Predictions, known: np.ndarray) -> list[Flag]:
     flags += split_flags(predictions.table["split"], predictions.table["unit"])
     answers = np.unique(predictions.y_pred[known])
     if answers.size == 1 and len(predictions.classes) > 1:
+        answer = predictions.classes[answers[0]]
         flags.append(
             Flag(
                 "stop",
-                f"Every sample is answered {predictions.classes[answers[0]]!r}: recalls and rates of answers are then "
+                f"Every sample is answered {names.get(answer, answer)!r}: recalls and rates of answers are then "
                 "the same in every group whatever the data, so their gaps of 0 show nothing.",
             )
         )

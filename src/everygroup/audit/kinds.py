@@ -76,7 +76,7 @@ def _classes(source: Joined, reading: TableReading) -> Table:
 
     def run(chosen: Predictions, other: Predictions | None, options: dict[str, Any]) -> Audit:
         left = [g for g in asked_for if g in chosen.sensitive or g == "group"]
-        return audit(chosen, baseline=other, attributes=left or None, **options)
+        return audit(chosen, baseline=other, attributes=left or None, label=found.y_true, **options)
 
     return Table(predictions, run, again, columns)
 

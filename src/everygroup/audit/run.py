@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from everygroup.audit.called import called
 from everygroup.audit.choice import Metrics, choose
 from everygroup.audit.comparison import pair
 from everygroup.audit.driver import Options, run
@@ -39,6 +40,7 @@ def audit(
     data_set: str = "",
     method: str = "",
     run_seed: int | None = None,
+    label: str = "",
 ) -> Audit:
     """Measure a model's performance in every group, the gaps between them, and how certain all this is.
 
@@ -65,6 +67,7 @@ def audit(
     interval : 'auto' gives Wilson's interval to proportions, BCa to other values, and folded simultaneous intervals to
         gaps; 'percentile' the bootstrap percentile interval to everything.
     intersections : audit all subgroups of up to this many attributes; 0 leaves them out.
+    label : the column of the labels, after which the pages call classes that are only 0 and 1.
     data_set, method, run_seed : what to write in the columns data_set, method (the model's name by default) and seed.
 
     Returns
@@ -100,10 +103,11 @@ def audit(
         used,
         figures,
         convention,
+        column=label,
         matched=matched,
         embeddings=None if embeddings is None else features_of(embeddings, known.size)[known],
         calibration=calibration,
-        flags=[*general_flags(predictions, known), *(matched.notes if matched else ())],
+        flags=[*general_flags(predictions, known, called(used.classes, label)), *(matched.notes if matched else ())],
         model=_model_name(predictions),
         baseline_name="" if baseline is None else _model_name(baseline) or "baseline",
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from everygroup.audit.called import disease_of
 from everygroup.errors import SettingsError
 from everygroup.metrics import metric_info
 
@@ -22,7 +23,8 @@ MISSED, FALSE_ALARM, WRONG, QUALITY, CALIBRATION = range(5)
 # Metrics in the unit of what was measured; others have none, or its square.
 _MEASURED = ("mae", "rmse", "bias", "hd95")
 # Names of classes that do not say what the disease is.
-_NAMELESS = frozenset({"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "label", "target", "y_true"})
+_NAMELESS = frozenset({"", "1", "1.0", "true", "yes", "y", "t", "positive", "pos", "label", "target", "y_true"})
+_NEGATIVE = frozenset({"0", "0.0", "false", "no", "n", "f", "negative", "neg"})
 _PEOPLE = re.compile(r"sex|gender|geschlecht|race|ethni|ancestry", re.IGNORECASE)
 _AGE = re.compile(r"(^|_|\b)(age|alter)(_|\b|$)", re.IGNORECASE)
 
@@ -94,8 +96,12 @@ class Saying:
 def saying(metric: str, settings: Mapping[str, Any]) -> Saying:
     """Return how a metric is told in an audit with these settings."""
     base, _, label = metric.removesuffix("]").partition("[")
-    several = not label and not settings.get("positive")
-    with_it, without = cases_of(label or str(settings.get("positive") or ""), str(settings.get("label") or ""))
+    base = _SAME.get(base, base)
+    positive, classes = str(settings.get("positive") or ""), [str(c) for c in settings.get("classes", ())]
+    if label in classes and positive in classes and label != positive and len(classes) == 2:
+        base, label = _TURNED.get(base, base), positive  # the recall of the healthy is the specificity
+    several = not label and not positive
+    with_it, without = cases_of(label or positive, str(settings.get("label") or ""))
     mean = ", averaged over the classes" if several else ""
     rates = {
         "sensitivity": Saying(MISSED, "Misses", with_it, "missed cases", turned=True),
@@ -119,7 +125,7 @@ def saying(metric: str, settings: Mapping[str, Any]) -> Saying:
         ),
         "mae": Saying(WRONG, "Is off by", unit_of(settings, "mae"), "mean error", counted=False),
     }  # fmt: skip
-    found = rates.get(_SAME.get(base, base))
+    found = rates.get(base)
     if found is not None:
         return found
     title = words_of(metric)
@@ -135,13 +141,20 @@ _SAME = {
 }  # fmt: skip
 
 
+_TURNED = {"sensitivity": "specificity", "fnr": "fpr", "ppv": "npv"}
+_TURNED |= {there: here for here, there in _TURNED.items()}
+
+
 def cases_of(name: str, column: str = "") -> tuple[str, str]:
     """Return what cases with and without a class are called; `column` names the disease where the class does not."""
-    if name.lower() in _NAMELESS | {""}:
-        name = column
-    if name.lower() in _NAMELESS | {""}:
-        return "positive cases", "negative cases"
-    return f"cases of {name}", f"cases without {name}"
+    disease, absent = disease_of(column), name.lower() in _NEGATIVE
+    if name.lower() in _NAMELESS or absent:
+        named = (f"cases of {disease}", f"cases without {disease}") if disease else ("positive cases", "negative cases")
+    else:
+        absent = bool(disease) and name == f"no {disease}"
+        name = disease if absent else name
+        named = f"cases of {name}", f"cases without {name}"
+    return (named[1], named[0]) if absent else named
 
 
 def units(named: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from everygroup.audit import Audit, audit
+from everygroup.audit.called import called
 from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
 from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit
@@ -189,10 +190,10 @@ def run(
             data_set=str(cohort.provenance.get("name", "")),
             method=name,
             run_seed=settings.seed,
+            label=cohort.label or "",
         )
         for name, p in predictions.items()
     }
-    audits = {m: replace(a, settings=a.settings | {"label": cohort.label or ""}) for m, a in audits.items()}
     result = Run(folder.path, model, predictions, audits)
     audits[method].write(folder.path)
     safe_csv(result.summary, folder / "summary.csv")  # of all methods, in place of the main one's alone
@@ -232,7 +233,7 @@ def _report(
         "cohort": train.provenance.get("name", ""),
         **data_set_facts(train.provenance, train.label),
         "label": train.label,
-        "classes": ", ".join(train.classes),
+        "classes": ", ".join(called(train.classes, train.label or "").get(c, c) for c in train.classes),
         "groups": f"{', '.join(train.groups)} (by {train.rule.name})",
         "method": method,
         "baseline": "erm" if "erm" in audits else "",

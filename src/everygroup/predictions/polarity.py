@@ -13,16 +13,17 @@ _PAIRS = (
 """Codings of no and yes, the negative first; single letters mean something only as a pair."""
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text that is written in a source file to be read easily."""
     return frozenset(text.split())
 
 
-_NO = _words(
+_NO = words(
     "false no nein non negative negativ negatif negativo neg absent healthy gesund sain saine sano sana benign benigne "
     "benigno gutartig normal normals normale unremarkable unauffallig control controls kontrolle well nevus naevus nv "
     "nevi bkl inlier good none"
 )
-_YES = _words(
+_YES = words(
     "true yes ja oui si positive positiv positif positivo pos present disease diseased sick ill krank malade enfermo "
     "pathologic pathological pathology pathologisch abnormal abnorm abnormality anormal anomaly anomalous anomalie "
     "outlier auffallig malignant maligne malign maligno malignancy bosartig cancer cancerous krebs carcinoma karzinom "
@@ -31,7 +32,7 @@ _YES = _words(
     "lesion defect finding findings befund dead died death deceased event case cases referable diabetic "
     "metastasis metastatic consolidation atelectasis cardiomegaly nodule mass hernia fibrosis emphysema"
 )
-_NEGATION = _words("no not non without kein keine keinen ohne nicht pas sans sin un free")
+_NEGATION = words("no not non without kein keine keinen ohne nicht pas sans sin un free")
 
 
 def plain(name: str) -> str:

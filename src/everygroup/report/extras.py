@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from everygroup.audit.called import named
 from everygroup.figures import training_curves, utility_against_similarity, weight_quantiles, weights_by_source_group
 from everygroup.figures.theme import clean_text
 from everygroup.report.blocks import Limits, Section, Table, facts, figure, table
@@ -94,8 +95,8 @@ def training(log: pd.DataFrame | None, limits: Limits) -> Section | None:
     return section
 
 
-def cohort(fingerprint: Mapping[str, Any] | None, limits: Limits) -> Section | None:
-    """Who was in the cohort."""
+def cohort(fingerprint: Mapping[str, Any] | None, limits: Limits, names: Mapping[str, str]) -> Section | None:
+    """Who was in the cohort; `names` is what classes are called."""
     if not fingerprint:
         return None
     section = Section("cohort", "Cohort", folded=True)
@@ -103,6 +104,8 @@ def cohort(fingerprint: Mapping[str, Any] | None, limits: Limits) -> Section | N
     for name, value in fingerprint.items():
         if isinstance(value, list) and not value:  # nothing of the kind was found
             continue
+        if isinstance(value, list) and all(isinstance(row, Mapping) for row in value):
+            value = named(pd.DataFrame(value), names)
         caption = _CAPTIONS.get(str(name), clean_text(name).replace("_", " "))
         found = _as_table(value, caption, limits)
         if name == "warnings":

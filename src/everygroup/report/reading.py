@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from everygroup.audit.called import called_in, named, named_metric, named_settings
 from everygroup.audit.flags import Flag, ranked
 from everygroup.audit.words import direction
 from everygroup.errors import OutputError
@@ -66,6 +67,7 @@ class Reading:
     min_n : groups with fewer samples were left out; empty where that is not known.
     settings : of the audit of the method in front.
     flags : what to heed, of all audits, by severity.
+    names : what the classes of these rows and settings are called here, by the names they are stored under.
     frames : the audit's further tables by name (`FRAMES`), with a column `method`; those without rows are left out.
     """
 
@@ -81,6 +83,7 @@ class Reading:
     min_n: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, audits: Sequence[AuditLike], question: Mapping[str, Any]) -> Reading:
@@ -91,11 +94,14 @@ class Reading:
         OutputError
             If the audits have no rows or lack a column.
         """
-        table = _joined([_regular(audit.table, "table") for audit in audits])
+        settings = [getattr(audit, "settings", None) or {} for audit in audits]
+        names = next((found for s in settings if (found := called_in(s))), {})
+        settings = [named_settings(s, names) for s in settings]
+        table = named(_joined([_regular(audit.table, "table") for audit in audits]), names)
         if table.empty:
             raise OutputError("The audit has no rows, so there is nothing to report.", fix="audit some predictions")
         compared = [audit.comparison for audit in audits if audit.comparison is not None and len(audit.comparison)]
-        comparison = _joined([_comparison(c) for c in compared])
+        comparison = named(_joined([_comparison(c) for c in compared]), names)
         methods = list(dict.fromkeys(table["method"]))
         baseline = str(question.get("baseline") or _only(comparison, "baseline"))
         if not baseline and len(methods) > 1:
@@ -105,16 +111,15 @@ class Reading:
             method = ([m for m in methods if m != baseline] or methods)[-1]
         comparison.loc[comparison["method"] == "", "method"] = method
         metrics = list(dict.fromkeys(table.loc[~table["group"].isin([GAP, WORST]), "metric"]))
-        headlines = [str((getattr(a, "settings", None) or {}).get("headline", "")) for a in audits]
-        wanted = (str(question.get("metric", "")), *headlines, *PREFERRED)
+        headlines = [str(s.get("headline", "")) for s in settings]
+        wanted = (named_metric(str(question.get("metric", "")), names), *headlines, *PREFERRED)
         metric = next((m for m in wanted if m in metrics), (metrics or [""])[0])
         found = [c for audit in audits if isinstance(c := getattr(audit, "cells", None), pd.DataFrame) and len(c)]
-        cells = _joined([_regular(c.assign(metric="recall"), "cells") for c in found])
+        cells = named(_joined([_regular(c.assign(metric="recall"), "cells") for c in found]), names)
         if len(cells):
             cells = _side_by_side(cells, ["attribute", "method"])
         further = {name: _further(audits, name, method) for name in FRAMES}
-        further = {name: rows for name, rows in further.items() if len(rows)}
-        settings = [getattr(audit, "settings", None) or {} for audit in audits]
+        further = {name: named(rows, names) for name, rows in further.items() if len(rows)}
         # a grouping goes by the attribute that it is made of
         titles = {k: v for s in settings for k, v in s.get("titles", {}).items()}
         for rows in (table, comparison, cells, *further.values()) if titles else ():
@@ -141,6 +146,7 @@ class Reading:
             min_n,
             dict(own[-1] if own else settings[-1]),
             flags,
+            names,
         )
 
     @property

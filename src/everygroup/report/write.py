@@ -148,7 +148,7 @@ def _page(title: str, question: Mapping[str, Any], audits: list[AuditLike], limi
         criteria.sources(reading, limits),
         extras.spare(given["weights"], given["weight_summary"], limits),
         extras.training(given["log"], limits),
-        extras.cohort(given["fingerprint"], limits),
+        extras.cohort(given["fingerprint"], limits, reading.names),
         notes.heed(reading.flags),
         notes.asked({k: v for k, v in question.items() if k not in _COMMANDS}, lean=limits is LEAN),
         notes.method_notes(reading, given["methods"], limits),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from everygroup.audit.attribute import cell_rows
+from everygroup.audit.called import called
 from everygroup.audit.choice import Answers, Figures, families_of
 from everygroup.audit.comparison import Matched, compare
 from everygroup.audit.criteria import Judged, expectation
@@ -31,6 +32,7 @@ class Classes(Task):
     ----------
     figures : what the audit shows.
     judged : what the criteria look at.
+    column : of the labels; empty where that is not known.
     matched : the rows that a baseline has, too.
     embeddings, calibration : as of `everygroup.audit.audit`, the first for the rows of `samples`.
     """
@@ -38,6 +40,7 @@ class Classes(Task):
     figures: Figures
     convention: Convention
     judged: Judged
+    column: str = ""
     matched: Matched | None = None
     embeddings: NDArray[np.generic] | None = None
     calibration: Predictions | None = None
@@ -71,6 +74,7 @@ class Classes(Task):
                 "critical": list(figures.critical),
                 "convention": convention,
                 "classes": list(classes),
+                "label": str(given.get("column", "")),
             },
             figures=figures,
             convention=convention,
@@ -81,7 +85,9 @@ class Classes(Task):
     def heed(self, m: Measurement) -> list[Flag]:
         """Classes that are rare, absent or never answered, scores that rank the wrong way, criteria that conflict."""
         p, counted = self.samples, self.convention == "lab"
-        found = class_flags(m, p.y_true, p.y_pred, p.classes, self.figures.shown, counted=counted)
+        names = called(p.classes, self.column)
+        spoken = [names.get(c, c) for c in p.classes]
+        found = class_flags(m, p.y_true, p.y_pred, spoken, self.figures.shown, counted=counted)
         return [*found, *below_chance_flags(m, p.classes), *self.judged.rows(m)[1]]
 
     def tables(self, m: Measurement, cluster: Index) -> list[tuple[str, Rows]]:
