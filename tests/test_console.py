@@ -1,6 +1,7 @@
 """Messages, warnings and progress bars."""
 
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -84,3 +85,15 @@ def test_details_are_printed_where_reading_fails(screen: io.StringIO) -> None:
     assert screen.getvalue() == "p.csv: label: column 'dx'.\n"
     console.detail("p.csv", "again.")  # nothing is gathered any more
     assert screen.getvalue().endswith("p.csv: again.\n")
+
+
+def test_long_work_is_told_now_and_then_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.told("Audit", every=0.02) as at:
+        at("sex: 40 %")
+        time.sleep(0.3)
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 15 and set(lines) == {"Audit: sex: 40 % (0 s)"}
+    with console.told("Audit"):
+        pass
+    time.sleep(0.05)
+    assert capsys.readouterr().err == ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from everygroup.offers import OFFERS
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -22,6 +24,7 @@ _HOME = {
     "read_predictions": "everygroup.predictions",
     "split_cohort": "everygroup.cohort",
 }
+OFFERS.update({"Audit.save": "everygroup.report.save:save", "Cohort.plot": "everygroup.figures.cohort:groups_of"})
 _ROOMS = ("audit", "boundary", "datasets", "methods", "metrics", "spare")
 
 __all__ = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +90,30 @@ def clear_warnings() -> None:
 def is_quiet() -> bool:
     """Tell whether progress bars would only clutter the output (no terminal, or CI)."""
     return bool(os.environ.get("CI")) or not console.is_terminal
+
+
+@contextmanager
+def told(what: str, *, every: float = 10.0) -> Iterator[Callable[[str], None]]:
+    """Say every ten seconds what long work is at, with a terminal or without; yields `at(text)`, which says it then.
+
+    Work that takes less says nothing.
+    """
+    over, now, started = threading.Event(), [""], time.monotonic()
+
+    def beat() -> None:
+        while not over.wait(every):
+            say(f"{what}: {now[0]} ({time.monotonic() - started:.0f} s)")
+
+    def at(text: str) -> None:
+        now[0] = text
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield at
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -18,6 +18,7 @@ from everygroup.audit.intersections import intersection_rows
 from everygroup.audit.measurement import Measurement, measure
 from everygroup.audit.partition import Partition, crossable, partitions
 from everygroup.audit.result import Audit
+from everygroup.console import told
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.metrics.families import Family, Index, SumFamily
 from everygroup.predictions import Predictions
@@ -169,25 +170,51 @@ def run(task: Task, options: Options) -> Audit:
         baseline=task.baseline_name,
     )
     collector.flags += [*task.flags, *notes]
-    # metrics whose gap between the groups of some attribute is larger than chance gives
+    with told("Audit") as at:
+        plan = replace(plan, told=at)
+        clear = _attributes(task, parts, cluster, plan, collector)
+        if o["intersections"]:
+            at("subgroups of several attributes")
+            _subgroups(task, parts, cluster, plan, collector, o["intersections"], clear)
+    how = {"task": task.name, "n": len(task.samples), "n_clusters": int(cluster.max()) + 1}
+    return collector.finish(how | dict(task.settings))
+
+
+def _attributes(task: Task, parts: Sequence[Partition], cluster: Index, plan: Plan, collector: Collector) -> set[str]:
+    """Measure one attribute after the other, and return the metrics with a gap beyond chance in some."""
     clear: set[str] = set()
-    for part in parts:
-        m = measure(task.families(part), part, cluster, plan, label=task.label)
+    for number, part in enumerate(parts, 1):
+        own = plan.about(f"attribute {number} of {len(parts)}, {part.title or part.attribute}")
+        m = measure(task.families(part), part, cluster, own, label=task.label)
         clear |= {metric for metric, p in m.p.items() if p <= CHANCE_P}
+        own.told("rows, curves and criteria")
         collector.add(m, positives=_counted(task.positive, part), flags=task.heed(m))
         for name, rows in task.tables(m, cluster):
             collector.extend(name, rows)
         changes, levelled = task.changes(m, cluster)
         collector.extend("comparison", changes)
         collector.flags += levelled
+    return clear
+
+
+def _subgroups(
+    task: Task,
+    parts: Sequence[Partition],
+    cluster: Index,
+    plan: Plan,
+    collector: Collector,
+    order: int,
+    clear: set[str],
+) -> None:
+    """Measure the subgroups of up to `order` attributes."""
     subgroups: list[dict[str, Any]] = []
-    for family in task.crossed if o["intersections"] else ():
+    for family in task.crossed:
         found, hidden = intersection_rows(
             family,
             crossable(parts),
             cluster,
             plan,
-            order=o["intersections"],
+            order=order,
             label=task.label,
             positive=None if task.positive is None else task.positive.astype(np.int64),
             clear=clear,
@@ -195,8 +222,6 @@ def run(task: Task, options: Options) -> Audit:
         subgroups += found
         collector.flags += hidden
     collector.extend("intersections", sorted(subgroups, key=lambda row: row["n"]))
-    how = {"task": task.name, "n": len(task.samples), "n_clusters": int(cluster.max()) + 1}
-    return collector.finish(how | dict(task.settings))
 
 
 def _counted(positive: NDArray[np.bool_] | None, part: Partition) -> Index | None:

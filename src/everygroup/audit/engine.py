@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +21,7 @@ from everygroup.statistics.tables import (
     multinomial_weights,
 )
 
+T = TypeVar("T")
 BLOCK_NUMBERS = 8_000_000
 """Numbers of one block of replicates: bounds the memory whatever the number of classes and rows."""
 JACKKNIFE_ROWS, RANK_JACKKNIFE_ROWS = 2000, 200
@@ -28,17 +29,33 @@ JACKKNIFE_ROWS, RANK_JACKKNIFE_ROWS = 2000, 200
 
 @dataclass(frozen=True)
 class Plan:
-    """How to audit: replicates and shuffles, their seed, smallest n, stratified or not, which intervals."""
+    """How to audit: replicates and shuffles, their seed, smallest n, stratified or not, which intervals.
+
+    `told` hears what the audit is at.
+    """
 
     n_boot: int = 1000
     seed: int = 0
     min_n: int = 10
     stratify: bool = True
     interval: Literal["auto", "percentile"] = "auto"
+    told: Callable[[str], None] = field(default=lambda text: None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.interval not in ("auto", "percentile"):
             raise SettingsError(f"The interval {self.interval!r} is unknown.", fix="choose auto or percentile")
+
+    def about(self, what: str) -> Plan:
+        """The plan of a part of the audit, which `told` hears by name."""
+        return replace(self, told=lambda stage: self.told(f"{what}: {stage}"))
+
+    def counted(self, work: str, blocks: Iterable[T], width: Callable[[T], int]) -> Iterator[T]:
+        """Go through blocks of replicates, and tell how many of all are done."""
+        done = 0
+        for block in blocks:
+            self.told(f"{work} {100 * done // self.n_boot} %")
+            yield block
+            done += width(block)
 
 
 @dataclass(frozen=True)
@@ -199,14 +216,15 @@ class Resampler:
         """Every metric of every bootstrap replicate; families of counts share the drawn tables, the others weights."""
         found: dict[Family, list[Values]] = {f: [] for f in self.families}
         if self._counted:
-            for weights in multinomial_weights(
+            tables = multinomial_weights(
                 self._types, self.plan.n_boot, seed=self.plan.seed, width=self._width(len(self._types))
-            ):
+            )
+            for weights in self.plan.counted("resampling counts", tables, len):
                 for f in self._counted:
                     found[f].append(self._values(f, dense(self._of_type[f].T @ weights.T).T))
         if self._meant or self._ranked:
             blocks = replicate_blocks(self.strata, self.plan.n_boot, seed=self.plan.seed, n_rows=self.cluster.size)
-            for block in blocks:
+            for block in self.plan.counted("resampling", blocks, lambda block: block.shape[1]):
                 for f in self._meant:
                     found[f].append(self._values(f, dense(self._of_cluster[f].T @ block).T))
                 for r in self._ranked:
@@ -221,6 +239,7 @@ class Resampler:
 
     def jackknife(self) -> list[Jackknife]:
         """Every metric without each cluster, kind of cluster, or block of clusters where there are many."""
+        self.plan.told("leaving patients out")
         found: dict[Family, Jackknife] = {}
         if self._counted:
             weights, multiplicity = leave_one_out(self._types, max_rows=JACKKNIFE_ROWS, seed=self.plan.seed)

@@ -8,13 +8,20 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from everygroup.audit import wide
 from everygroup.audit.flags import Flag, ranked
 from everygroup.audit.verdicts import in_short, verdicts
+from everygroup.errors import SettingsError
 from everygroup.files import plain, safe_csv, write_json
+from everygroup.metrics.registry import canonical
+from everygroup.offers import offered
+
+if TYPE_CHECKING:
+    import altair as alt
 
 _RUN = ("data_set", "method", "seed")
 COLUMNS = (
@@ -151,6 +158,39 @@ class Audit:
             if not frame.empty
         ]
         return [*written, self.to_json(root / "audit.json")]
+
+    def save(self, folder: Path | str, *, title: str = "") -> list[Path]:
+        """Write what `everygroup audit` writes: the numbers (`write`), brief, report, model card, tables for papers."""
+        saved: list[Path] = offered("Audit.save")(self, folder, title=title)
+        return saved
+
+    @property
+    def by_group(self) -> pd.DataFrame:
+        """Values of every group: a row an attribute and group, a column a shown metric, with n and counts.
+
+        Columns n, the metrics, and of proportions ``METRIC_successes`` and ``METRIC_trials``; like `by_group` of
+        fairlearn's MetricFrame. Intervals stand in `table`.
+        """
+        return wide.by_group(self.table, self.settings["shown"])
+
+    def plot(self, metric: str | None = None) -> alt.TopLevelMixin:
+        """Draw a metric (the headline by default) by group, with intervals: an altair chart, shown by a notebook.
+
+        Raises
+        ------
+        SettingsError
+            For a metric that this audit does not hold.
+        """
+        from everygroup.figures import metric_by_group  # altair takes a second
+
+        name, rows = canonical(metric or self.headline), self.table[~self.table["group"].isin(wide.NO_GROUPS)]
+        if name not in set(rows["metric"]):
+            held = ", ".join(dict.fromkeys(rows["metric"]))
+            raise SettingsError(f"This audit holds no metric {name!r} of groups.", fix=f"it holds {held}")
+        return metric_by_group(rows, name)
+
+    def _repr_html_(self) -> str:
+        return wide.html(self, self.flags)
 
     def to_csv(self, path: Path | str) -> Path:
         """Write the long table, atomically."""

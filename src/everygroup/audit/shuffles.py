@@ -36,6 +36,8 @@ def shuffled_values(
     comparable = partition.comparable
     if len(comparable) < 2:
         return Values({}, {})
+    if len(comparable) == 2:
+        plan = plan.about(" and ".join(partition.names[s] for s in comparable))
     rows = np.flatnonzero(np.isin(partition.slot, comparable))
     group = np.searchsorted(comparable, partition.slot[rows]).astype(np.int64)
     unit = permutation_units(cluster[rows], group)
@@ -98,7 +100,8 @@ def _counted(
     types = cluster_types(unit, code, strata, shown.size)
     of_type = {f: sparse.csr_matrix(types.counts @ f.take(shown)) for f in families}
     columns = max(m.shape[1] for m in of_type.values())
-    for block in shuffled_weights(types, labels, n_groups, plan.n_boot, seed=plan.seed + 1, columns=columns):
+    shuffles = shuffled_weights(types, labels, n_groups, plan.n_boot, seed=plan.seed + 1, columns=columns)
+    for block in plan.counted("shuffling groups", shuffles, len):
         flat = block.reshape(-1, len(types))
         for f in families:
             sums = dense(of_type[f].T @ flat.T).T.reshape(len(block), n_groups, -1)
@@ -118,7 +121,8 @@ def _weighted(
     n_groups, n_units = int(labels.max()) + 1, labels.size
     of_unit = {f: _unit_sums(f, rows, unit, n_units) for f in families if isinstance(f, SumFamily)}
     bound = {f: f.bind(rows, unit, n_units) for f in families if isinstance(f, RankFamily)}
-    for block in permuted_blocks(labels, strata, plan.n_boot, seed=plan.seed + 1, n_rows=rows.size):
+    shuffles = permuted_blocks(labels, strata, plan.n_boot, seed=plan.seed + 1, n_rows=rows.size)
+    for block in plan.counted("shuffling groups", shuffles, lambda block: block.shape[1]):
         for f, sums_of in of_unit.items():
             sums = np.stack([dense(sums_of.T @ w).T for w in _inside(block, n_groups)], axis=1)
             parts[f].append(Values(f.values(sums), f.gap_values(sums)))

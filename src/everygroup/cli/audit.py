@@ -15,7 +15,7 @@ from everygroup.predictions.table_reading import TableReading
 from everygroup.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from everygroup.audit import Audit
     from everygroup.audit.gates import Gate, GateResult
@@ -102,7 +102,7 @@ def audit(
     show(result, verbose=verbose, named=bool({*options.metrics} - {"standard", "all"}))
     outcomes, wrong = judged(result, limits)
     asked = result.settings["asked"] | {f"gate {i}": str(outcome) for i, outcome in enumerate(outcomes, 1)}
-    show_files(write(result, folder, asked, pages=report))
+    show_files(_written(result, folder, asked) if report else result.write(folder))
     if wrong is not None:
         raise wrong
     check(outcomes, folder)
@@ -116,20 +116,10 @@ def _named_groups(group: Sequence[str] | None, groups: Sequence[str] | None) -> 
     return list(dict.fromkeys([*(group or ()), *listed])) or None
 
 
-def write(result: Audit, folder: Path, asked: dict[str, Any], *, pages: bool = True) -> list[Path]:
-    """Write everything an audit leaves behind, and return the files; without `pages` the numbers alone."""
-    if not pages:
-        return result.write(folder)
-    from everygroup.report import write_brief, write_model_card, write_report, write_tables
+def _written(result: Audit, folder: Path, asked: Mapping[str, Any]) -> list[Path]:
+    from everygroup.report.save import save
 
-    title = f"Audit of {asked['predictions']}"
-    return [
-        *result.write(folder),
-        write_brief(folder / "brief.html", title=title, question=asked, audit=result),
-        write_report(folder / "report.html", title=title, question=asked, audit=result),
-        write_model_card(folder / "model-card.md", result, title=title, question=asked),
-        *write_tables(folder, result),
-    ]
+    return save(result, folder, question=asked)
 
 
 def judged(result: Audit, limits: Sequence[Gate]) -> tuple[list[GateResult], SettingsError | None]:

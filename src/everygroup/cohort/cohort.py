@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from everygroup.cohort._build import BY_IMAGE, as_list, as_pixels, check_pixels, read_labels, read_units
+from everygroup.cohort.crossed import by_group, html
 from everygroup.cohort.groups import GroupRule, missing_column
 from everygroup.errors import CohortError
 from everygroup.files import hash_array, hash_bytes, hash_json
+from everygroup.offers import offered
+
+if TYPE_CHECKING:
+    import altair as alt
 
 
 class Cohort:
@@ -288,6 +293,22 @@ class Cohort:
             f"Cohort({name!r}: {len(self)} samples of {self.images.shape[1:]}, {len(self.classes)} classes, "
             f"groups {', '.join(self.groups)} by {self.rule.name}, {(self.group < 0).sum()} missing)"
         )
+
+    def _repr_html_(self) -> str:
+        units = "" if self.split_by in (None, "none") else f" of {len(set(self.units.tolist())):,} ({self.split_by})"
+        facts = f"{len(self):,} samples{units}, {' x '.join(map(str, self.sample_shape))} {self.images.dtype}."
+        unknown = [f"{(self.y < 0).sum():,} without a label."] if (self.y < 0).any() else []
+        return html(self.by_group, f"{self.label} by {self.rule.name}", [facts, *unknown])
+
+    @property
+    def by_group(self) -> pd.DataFrame:
+        """Samples by group: a row a group ('missing' last, if any), columns n, n_units and one a class."""
+        return by_group(self.y, self.group, self.units, self.classes, self.groups)
+
+    def plot(self) -> alt.TopLevelMixin:
+        """Draw how many samples of every label are in every group: an altair chart, shown by a notebook."""
+        chart: alt.TopLevelMixin = offered("Cohort.plot")(self)
+        return chart
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from everygroup.cohort.cohort import Cohort
+from everygroup.cohort.crossed import MISSING
 from everygroup.cohort.split import Split
 from everygroup.statistics import wilson_interval
-
-MISSING = "missing"
 
 
 def cells(cohort: Cohort, part: str) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from everygroup.cohort.cohort import Cohort
-from everygroup.cohort.counts import MISSING, cells, duplicates, prevalence, units
+from everygroup.cohort.counts import cells, duplicates, prevalence, units
+from everygroup.cohort.crossed import MISSING
 from everygroup.cohort.missing import missing_in_labels, missing_values
 from everygroup.cohort.split import Split
 from everygroup.cohort.suspicions import small_cells, suspicions

@@ -7,7 +7,7 @@ import pandas as pd
 
 from everygroup.cohort._build import BY_IMAGE
 from everygroup.cohort.cohort import Cohort
-from everygroup.cohort.counts import MISSING
+from everygroup.cohort.crossed import MISSING
 from everygroup.cohort.groups import as_category
 from everygroup.cohort.missing import about_missing
 from everygroup.cohort.spellings import about_spellings

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from everygroup.cohort.counts import cells
+from everygroup.cohort.crossed import MISSING
 from everygroup.figures.frames import in_order, numeric, require
 from everygroup.figures.spec import Spec, described, field, finished, layer
 from everygroup.figures.theme import GRID, INK, PALETTE, series_style, short_names
 
 if TYPE_CHECKING:
     import altair as alt
+
+    from everygroup.cohort import Cohort
 
 _AXIS: dict[str, Any] = {"ticks": False, "domain": False, "labelPadding": 6, "grid": False}
 _AIR = {"paddingInner": 0.03, "paddingOuter": 0}
@@ -162,3 +166,11 @@ def boxes_by_category(values: pd.DataFrame, *, x: str, y: str) -> alt.TopLevelMi
         ]
         panels.append({"layer": layers, "width": 44 * len(spread), "height": 220, "title": name})
     return finished(panels, f"{y} by {x}: medians, middle halves, 5th to 95th percentiles.", columns=2)
+
+
+def groups_of(cohort: Cohort) -> alt.TopLevelMixin:
+    """Draw how many samples of every label are in every group of a cohort, those of no group last."""
+    counts = cells(cohort, "all")
+    if (cohort.group >= 0).all():
+        counts = counts[counts["group"] != MISSING]
+    return count_heatmap(counts, what="samples", titles=(cohort.label, cohort.rule.name))

@@ -51,13 +51,31 @@ def finished(
     columns: int = 1,
     resolve: Mapping[str, Any] | None = None,
 ) -> alt.TopLevelMixin:
-    """Return panels, side by side in so many columns, as one altair chart with the house's look."""
+    """Return panels, side by side in so many columns, as one altair chart with the house's look.
+
+    A notebook shows it drawn, so that nothing is loaded from elsewhere.
+    """
     import altair as alt
 
     panel = _panel_class()
     parts = [panel(data=alt.Undefined, **part) for part in panels]
     scales = {"scale": dict(resolve)} if resolve else alt.Undefined
-    return alt.ConcatChart(concat=parts, columns=columns, resolve=scales, **top_level(description))
+    return _figure_class()(concat=parts, columns=columns, resolve=scales, **top_level(description))
+
+
+@functools.cache
+def _figure_class() -> Any:
+    import altair as alt
+
+    class Figure(alt.ConcatChart):
+        """A chart that a notebook shows as SVG: altair's own way loads its code over the network."""
+
+        def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, str]:
+            from everygroup.figures.export import inline_svg
+
+            return {"text/html": f"<figure>{inline_svg(self)}</figure>"}
+
+    return Figure
 
 
 @functools.cache

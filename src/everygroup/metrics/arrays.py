@@ -142,7 +142,7 @@ def of_arrays(
     best: Direction = "high",
     low: float = 0.0,
     high: float = 1.0,
-    source: str = "one's own",
+    source: str = "own",
 ) -> Callable[[Callable[..., Any]], ArrayMetric]:
     """Make a metric of a function (y_true, y_pred) or (y_true, y_score) of arrays to one number.
 

@@ -92,6 +92,6 @@ def _decorate(module: ModuleType) -> list[str]:
             continue
         title = (inspect.getdoc(function) or name.replace("_", " ").capitalize()).split("\n", 1)[0].rstrip(".")
         make = of_counts if counted else of_arrays
-        setattr(module, name, make(title, low=-math.inf, high=math.inf, source="one's own")(function))
+        setattr(module, name, make(title, low=-math.inf, high=math.inf, source="own")(function))
         made.append(name)
     return made
