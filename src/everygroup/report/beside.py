@@ -29,7 +29,12 @@ def over_time(reading: Reading, limits: Limits) -> Section | None:
     name, settings = title_of(reading.metric), reading.settings
     changes = changes_of(settings)
     section = Section("time", "Over time", [clean_text(c.sentence(settings)) for c in changes])
-    if not changes:
+    if changes:
+        section.intro.append(
+            "The period named is the one that parts a group's cases most clearly; the change itself may have come "
+            "somewhat earlier or later."
+        )
+    else:
         section.intro.append(
             "No change of a group's rate at one point in time was found. Between periods numbers vary by chance alone, "
             "the more the smaller a group is."
