@@ -102,6 +102,7 @@ class Reading(BaseModel):
     decimal: Literal[".", ","] | None = option(
         None, "what stands before the decimals of numbers", otherwise="found by the column and the file"
     )
+    label_codes: bool = option(False, "the label's numbers are codes of classes, however many there are")
     drop_unlabelled: bool = option(False, "leave rows without a label out instead of refusing them")
     sample_limit: int | None = option(
         None, "read at most N samples, chosen at random once, for trying things out", metavar="N", ge=1

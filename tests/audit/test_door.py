@@ -15,6 +15,7 @@ import everygroup
 from everygroup.audit import Audit
 from everygroup.console import console, recorded_warnings
 from everygroup.errors import EverygroupError, PredictionsError, SettingsError
+from everygroup.tables.kinds import looks_measured
 
 N = 240
 
@@ -333,6 +334,25 @@ def test_whole_numbers_that_are_classes_or_a_question(save: Any) -> None:
             audit(path)
         assert "--task regression" in caught.value.fix
         assert overall(audit(path, task="classification")[0], "accuracy") > 0.7
+
+
+def test_audits_and_cohorts_have_one_rule_for_what_is_measured(save: Any) -> None:
+    """More than 20 whole numbers, or more than 10 with decimals; a score for each says that they are codes."""
+    rng = np.random.default_rng(3)
+    for y in (rng.integers(0, 40, N), rng.integers(0, 11, N) / 2):
+        assert looks_measured(y)
+        with pytest.raises(EverygroupError, match="different measured numbers, no classes") as caught:
+            audit(save(table(y_true=y, y_score=RISK)))
+        assert "--task classification" in caught.value.fix
+    y = rng.integers(0, 25, N)
+    y[:25] = np.arange(25)
+    score = rng.dirichlet(np.ones(25), N)
+    score[np.arange(N), y] += 1
+    score /= score.sum(axis=1, keepdims=True)
+    scores = {f"score_{c}": score[:, c] for c in range(25)}
+    for given in ({}, {"y_score": ["score_*"]}):
+        result, said = audit(save(table(y_true=y, **scores)), **given)
+        assert "taken as classification" in said and overall(result, "accuracy") == 1.0
 
 
 def test_a_measured_label_against_few_classes(save: Any) -> None:

@@ -340,3 +340,19 @@ def test_an_image_size_in_no_npz_of_rectangles(tmp_path: Path) -> None:
     ids = np.array([f"{i:04d}" for i in range(N)])
     np.savez(path / "images.npz", images=np.zeros((N, 6, 9), np.uint8), ids=ids)
     assert read(path, image_size=None).sample_shape == (128, 128, 3)
+
+
+def test_a_label_of_many_numbers_may_be_codes_of_classes(tmp_path: Path) -> None:
+    frame = table().assign(dx=np.random.default_rng(0).permutation(N))
+    path = folder(tmp_path / "a", frame)
+    with pytest.raises(CohortError, match="24 different numbers: a measured number") as caught:
+        read_cohort(path, label="dx", group="sex", image_size=8)
+    assert "--label-codes" in caught.value.fix
+    cohort = read_cohort(path, label="dx", group="sex", image_size=8, label_codes=True)
+    assert cohort.classes == tuple(str(k) for k in range(24)) and cohort.y.tolist() == frame["dx"].tolist()
+    out = prepare_cohort(path, tmp_path / "out", label="dx", group="sex", image_size=8, label_codes=True)
+    assert read_cohort(out).classes == cohort.classes, "the prepared folder remembers it"
+    with pytest.raises(CohortError, match="a measured number"):
+        read_cohort(out, label="age")
+    known = read_cohort(path, label="dx", group="sex", image_size=8, classes=cohort.classes)  # as predict does
+    assert known.y.tolist() == cohort.y.tolist()

@@ -18,14 +18,19 @@ BY_IMAGE = "none"
 
 
 def read_labels(
-    table: pd.DataFrame, label: str | None, classes: Sequence[str] | None, *, allow_unlabelled: bool = False
+    table: pd.DataFrame,
+    label: str | None,
+    classes: Sequence[str] | None,
+    *,
+    allow_unlabelled: bool = False,
+    label_codes: bool = False,
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the class names and each row's index among them; -1 for a missing label, where those are allowed."""
     if label is None:
         if classes is None:
             raise CohortError("Neither a label column nor class names are given.", fix="name the label column")
         return tuple(str(c) for c in classes), np.full(len(table), -1)
-    if classes is None:
+    if classes is None and not label_codes:
         refuse_measured(table[label], label)
     known = set() if classes is None else {str(c) for c in classes}
     names = [text if (text := str(v).strip()) in known else as_category(v) for v in table[label]]
@@ -59,8 +64,8 @@ def refuse_measured(values: pd.Series, label: str) -> None:
         n = int(values.nunique())
         raise CohortError(
             f"The label {label!r} holds {n:,} different numbers: a measured number, not classes.",
-            fix="choose the column of the diagnosis with --label, or make one of the number; numbers that are codes of "
-            "classes are to be written as words, such as c0, c1",
+            fix="choose the column of the diagnosis with --label, or make one of the number; where its numbers are "
+            "codes of classes, say so with --label-codes",
         )
 
 

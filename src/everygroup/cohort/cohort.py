@@ -127,6 +127,7 @@ class Cohort:
         provenance: Mapping[str, Any] | None = None,
         images_hash: str | None = None,
         allow_unlabelled: bool = False,
+        label_codes: bool = False,
     ) -> Self:
         """Build a cohort from an image array and a table with one row an image.
 
@@ -145,6 +146,8 @@ class Cohort:
             Fixed names (in index order), for cohorts that must match a trained model.
         allow_unlabelled : bool
             For prediction only, with `classes`: a missing label is unknown, and y is -1 there.
+        label_codes : bool
+            Whether a label of many different numbers holds codes of classes, and no measured number.
 
         Raises
         ------
@@ -161,7 +164,7 @@ class Cohort:
         for column in filter(None, (label, id_column, None if split_by == BY_IMAGE else split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)
-        classes, y = read_labels(table, label, classes, allow_unlabelled=allow_unlabelled)
+        classes, y = read_labels(table, label, classes, allow_unlabelled=allow_unlabelled, label_codes=label_codes)
         rule = GroupRule.make(group, bins)
         group_names, index = rule.assign(table, groups)
         ids = table[id_column].astype(str).to_numpy() if id_column else np.arange(len(table)).astype(str)

@@ -189,7 +189,7 @@ def check_label(path: Path, table: pd.DataFrame, label: str | None) -> None:
 
 def labelled_rows(path: Path, table: pd.DataFrame, label: str, request: Request) -> tuple[np.ndarray, int]:
     """Return the positions of the rows that have a label or need none, and how many were dropped."""
-    if request.classes is None:
+    if request.classes is None and not request.label_codes:
         refuse_measured(table[label], label)
     without = unlabelled_rows(table, label, request.classes or ())
     if request.allow_unlabelled:

@@ -174,6 +174,7 @@ def write_cohort(
     }
     record["rules"] = {
         "label": request.label,
+        "label_codes": request.label_codes,
         "split_by": request.split_by,
         "group": rule.to_dict() if rule else None,
     }
@@ -242,6 +243,7 @@ def _finish(request: Request, found: Found, folder: Path, *, overwrite: bool) ->
         provenance=_provenance(request, found, len(prepared.bad)),
         images_hash=prepared.content_hash,
         allow_unlabelled=request.allow_unlabelled,
+        label_codes=request.label_codes,
     )
 
 
@@ -267,6 +269,8 @@ def _open(request: Request) -> Cohort:
     rules, about = content["rules"], content["table"]
     rule = GroupRule.from_dict(rules["group"]) if rules["group"] else None
     label = request.label or rules["label"]
+    codes = request.label_codes or (label == rules["label"] and rules.get("label_codes", False))
+    request = request.model_copy(update={"label_codes": codes})
     group = request.group or (rule.attributes if rule else ())
     _require_names(folder, request, label, group)
     # Rules made for an attribute go on to hold for it, unless the user gives another.
@@ -304,6 +308,7 @@ def _open(request: Request) -> Cohort:
         provenance={**content["provenance"], "sample_limit": min(limits, default=None)},
         images_hash=prepared.content_hash,
         allow_unlabelled=request.allow_unlabelled,
+        label_codes=request.label_codes,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from everygroup.cohort.groups import as_category
+from everygroup.cohort.groups import as_category, natural_key
 from everygroup.errors import PredictionsError
 from everygroup.predictions.columns import (
     PRED_NAMES,
@@ -21,14 +21,15 @@ from everygroup.predictions.columns import (
 )
 from everygroup.predictions.metadata import Joined
 from everygroup.predictions.table_reading import TableReading
+from everygroup.tables.kinds import MOST_CLASSES, looks_measured
 
 Task = Literal["classification", "multilabel", "regression", "segmentation", "anomaly"]
 PER_IMAGE = ("dice", "iou", "hd95", "boundary_f1", "pixel_tpr", "pixel_fpr")
 ANOMALY_NAMES = ("anomaly_score", "anomaly", "abnormality", "novelty", "outlier_score")
 TRUE_PREFIXES = ("y_true_", "true_", "label_", "target_", "truth_")
 PRED_PREFIXES = ("y_pred_", "pred_", "answer_")
-_FEW, _SOME = 12, 20
-"""Up to `_FEW` whole numbers are classes, more may be measured, more than `_SOME` must be told."""
+_FEW = 12
+"""Up to so many whole numbers are classes; up to `MOST_CLASSES` unless answers that miss them are near."""
 _WITH_UNIT = re.compile(r"[+-]?\d[\d.,' ]*\s*([a-zA-Zµ°%]{1,6}[²³]?(?:/[a-zA-Z²³.\d]+)?)")
 _ASK = "say what they are: --task regression for measured numbers, --task classification for classes"
 
@@ -63,13 +64,17 @@ def guess_task(source: Joined, reading: TableReading) -> tuple[Task, str]:
         measured = _measured(source.name, table, label, answer, scored=_scored(source, reading))
         if measured:
             return "regression", measured
-    elif _many_decimals(as_numbers(table[label])):
+    elif _is_measured(table[label]) and (_has_decimals(table[label]) or not _scored(source, reading)):
         raise PredictionsError(
             f"{source.name}: the label {label!r} holds {len(different)} different measured numbers, no classes.",
-            fix="name the label with --y-true, or the prediction with --y-pred and --task regression",
+            fix="name the label with --y-true, or the prediction with --y-pred and --task regression; whole numbers "
+            "that are codes of classes need --task classification",
         )
     _refuse_no_classes(source.name, label, different, len(table))
-    return "classification", f"{label!r} holds {len(different)} different values ({_few(sorted(different))})"
+    return (
+        "classification",
+        f"{label!r} holds {len(different)} different values ({_few(sorted(different, key=natural_key))})",
+    )
 
 
 def _refuse_no_classes(name: str, label: str, different: set[str], n: int) -> None:
@@ -81,7 +86,7 @@ def _refuse_no_classes(name: str, label: str, different: set[str], n: int) -> No
             f"{len(different)} classes.",
             fix="write the numbers alone, and the unit into the column's name",
         )
-    if len(different) > max(_SOME, n // 2):
+    if len(different) > max(MOST_CLASSES, n // 2):
         raise PredictionsError(
             f"{name}: {label!r} holds {len(different)} different texts in {n} rows ({_few(sorted(different))}): no "
             "classes.",
@@ -102,6 +107,7 @@ def _scored(source: Joined, reading: TableReading) -> bool:
             source.sample,
             y_true=reading.y_true,
             y_pred=reading.y_pred,
+            y_score=reading.y_score or None,
             taken=reading.named,
         )
     except PredictionsError:
@@ -109,9 +115,15 @@ def _scored(source: Joined, reading: TableReading) -> bool:
     return len(found.scores) > 1
 
 
-def _many_decimals(numbers: NDArray[np.float64]) -> bool:
-    known = numbers[np.isfinite(numbers)]
-    return known.size > 0.9 * numbers.size and np.unique(known).size > _FEW and bool((known % 1 != 0).any())
+def _is_measured(label: pd.Series) -> bool:
+    """Whether labels are measured numbers, by the rule that cohorts have for theirs."""
+    numbers = as_numbers(label)
+    return looks_measured(np.where(np.isfinite(numbers), numbers, label.astype(object)))
+
+
+def _has_decimals(label: pd.Series) -> bool:
+    numbers = as_numbers(label)
+    return bool((numbers[np.isfinite(numbers)] % 1 != 0).any())
 
 
 def _measured(name: str, table: pd.DataFrame, label: str, answer: str, *, scored: bool) -> str:
@@ -119,23 +131,23 @@ def _measured(name: str, table: pd.DataFrame, label: str, answer: str, *, scored
     true, pred = as_numbers(table[label]), as_numbers(table[answer])
     both = np.isfinite(true) & np.isfinite(pred)
     if scored or both.sum() <= 0.9 * np.isfinite(true).sum() or not both.any():
-        if not scored and _many_decimals(true):
+        if not scored and _is_measured(table[label]):
             raise PredictionsError(
                 f"{name}: {label!r} holds measured numbers, and {answer!r} none.", fix="name other columns, or the task"
             )
         return ""
     true, pred = true[both], pred[both]
-    n_true, n_pred = np.unique(true).size, np.unique(pred).size
+    n_true, n_pred, measured = np.unique(true).size, np.unique(pred).size, _is_measured(table[label])
     decimals = [bool((v % 1 != 0).any()) for v in (true, pred)]
     if n_true <= 2 or (not decimals[0] and not decimals[1] and n_true <= _FEW):
         return ""  # two values are classes, and an answer with decimals is then a score
     if decimals[0] or decimals[1]:
-        if n_pred <= 2 < _FEW < n_true:
+        if n_pred <= 2 and measured:
             raise PredictionsError(
                 f"{name}: {label!r} holds {n_true} different measured numbers, but {answer!r} {n_pred} classes.",
                 fix="name the label with --y-true, or the prediction with --y-pred",
             )
-        if decimals[1] or n_true > _FEW:
+        if decimals[1] or measured:
             which = " and ".join(repr(c) for c, d in zip((label, answer), decimals, strict=True) if d)
             return f"{which} hold{'s' if decimals[0] != decimals[1] else ''} measured numbers with decimals"
         if set(np.unique(pred)) <= set(np.unique(true)):
@@ -146,7 +158,7 @@ def _measured(name: str, table: pd.DataFrame, label: str, answer: str, *, scored
             f"{label!r} holds {n_true} different whole numbers, and answers that miss them are near (--task "
             "classification if they are classes)"
         )
-    if n_true > _SOME:
+    if measured:
         raise PredictionsError(
             f"{name}: {label!r} holds {n_true} different whole numbers: classes, or a measured number?", fix=_ASK
         )
