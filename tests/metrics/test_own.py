@@ -191,6 +191,13 @@ def test_the_commands_know_it(file: Path, tmp_path: Path) -> None:
     written = pd.read_csv(tmp_path / "p-audit" / "summary.csv")
     assert {"f1_again", "right"} <= set(written["metric"])
     assert run(app, [*call, "--no-report", "--fail-if", "gap(f1_again)>0"]).exit_code == 1
+    frame.assign(day=np.where(frame.index % 2, "2024-01-15", "2024-02-15"), sex=["f", "m"] * 120).to_csv(table)
+    more = ["--baseline", str(table), "--time", "day", "--within", "sex", "--reference", "a", "--intersections", "1"]
+    done = run(app, [*call, *more, "--n-boot", "20"])  # everywhere else it has its place, or is left out
+    assert done.exit_code == 0, done.output
+    for name in ("comparison", "series", "strata", "references"):
+        assert "f1_again" in set(pd.read_csv(tmp_path / "p-audit" / f"{name}.csv")["metric"]), name
+    assert "F1 of the positive class" in (tmp_path / "p-audit" / "report.html").read_text()
     assert "F1 of the positive class" in run(app, ["list", "metrics", "f1_*", "--import", str(file)]).output
     described = run(app, ["describe", "f1_again", "--import", str(file)]).output
     assert "requires: y_pred" in described and "Anew." in described

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from everygroup.errors import SettingsError
 from everygroup.metrics.arrays import ArrayFamily, array_metrics
 from everygroup.metrics.classification import Classification, Convention, counted_names
 from everygroup.metrics.families import Array, Family, Index
 from everygroup.metrics.registry import canonical, metric_info
 from everygroup.metrics.scores import RANKED, Ranks, losses, row_metrics
+from everygroup.predictions import Predictions
 
 Metrics = Literal["standard", "all"] | Sequence[str]
 STANDARD_RANKED: tuple[str, ...] = ("auc", "auprc")
@@ -148,3 +151,12 @@ def families_of(
     if called:
         made.append(ArrayFamily(answers.y_true, answers.y_pred, answers.y_score, classes, called))
     return made
+
+
+def proportions_of(rows: Predictions, metrics: Sequence[str]) -> dict[str, tuple[Array, Array]]:
+    """(n,) successes and trials of every row, of those metrics that are proportions of counts."""
+    counted = [m for m in metrics if m.partition("[")[0] not in _apart()]
+    if not counted:
+        return {}
+    family = Classification(rows.y_true, rows.y_pred, rows.classes, metrics=counted)
+    return family.proportions(np.asarray(family.take(np.arange(len(rows))).todense()))

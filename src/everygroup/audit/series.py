@@ -9,13 +9,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from everygroup.audit.choice import proportions_of
 from everygroup.audit.chosen import Both
 from everygroup.audit.further import Changed
 from everygroup.audit.partition import RESERVED
 from everygroup.audit.result import Audit
 from everygroup.audit.words import LEVEL
 from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics.classification import Classification
 from everygroup.predictions import Predictions
 from everygroup.predictions.audit_options import Every
 from everygroup.statistics import holm, permutation_p
@@ -122,8 +122,7 @@ def changes(rows: Predictions, periods: Periods, attributes: Sequence[str], metr
     Probability Letters 2001 (its permutation null).
     """
     known = rows.y_true >= 0
-    family = Classification(rows.y_true[known], rows.y_pred[known], rows.classes, metrics=[metric])
-    found = family.proportions(np.asarray(family.take(np.arange(int(known.sum()))).todense()))
+    found = proportions_of(rows.where(known), [metric])
     if metric not in found:
         return []
     success, trial = found[metric]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from everygroup.audit.attribute import attribute_rows, overall_values
+from everygroup.audit.choice import proportions_of
 from everygroup.audit.chosen import Both
 from everygroup.audit.engine import Plan
 from everygroup.audit.further import Mixed
@@ -19,7 +20,6 @@ from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition, partitions
 from everygroup.audit.result import Audit
 from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics.classification import Classification
 from everygroup.metrics.families import Array, Index, SumFamily, Sums
 from everygroup.metrics.rates import ratio_of
 from everygroup.predictions import Predictions
@@ -148,7 +148,7 @@ def strata_rows(
     known = np.flatnonzero(rows.y_true >= 0)
     used, inside_levels = rows.where(known), Levels(levels.within, levels.names, levels.index[known])
     shown = [m for m in result.settings["shown"] if m not in ("auc", "auprc")]
-    rates = _rates(used, shown)
+    rates = proportions_of(used, shown)
     attributes = tuple(dict.fromkeys(result.table["attribute"]))
     for part in partitions(used, attributes, used.unit_index, min_n=plan.min_n)[0]:
         if len(part.comparable) < 2 or not rates:
@@ -160,18 +160,6 @@ def strata_rows(
         if result.headline in rates:
             mixed += _mixed(result, part, levels, result.headline, made, family.covered[result.headline])
     return found, mixed
-
-
-def _rates(rows: Predictions, metrics: Sequence[str]) -> dict[str, tuple[Array, Array]]:
-    """(n,) successes and trials of every row, of the metrics that are proportions."""
-    found: dict[str, tuple[Array, Array]] = {}
-    for metric in metrics:
-        try:
-            family = Classification(rows.y_true, rows.y_pred, rows.classes, metrics=[metric])
-        except SettingsError:  # a metric of scores
-            continue
-        found |= family.proportions(np.asarray(family.take(np.arange(len(rows))).todense()))
-    return found
 
 
 def _kept(records: Sequence[Mapping[Any, Any]], levels: Levels, name: str) -> list[dict[str, Any]]:
