@@ -124,7 +124,7 @@ def test_a_blank_label_is_unknown_where_that_is_allowed() -> None:
 
 def test_a_label_column_of_free_text_is_refused() -> None:
     n = MAX_CLASSES + 1
-    with pytest.raises(CohortError, match=f"{n} different values"):
+    with pytest.raises(CohortError, match=f"{n} different texts in {n} rows"):
         Cohort.from_arrays(np.zeros((n, 2), np.float32), [f"t{i}" for i in range(n)], sensitive_features=["a"] * n)
 
 
@@ -330,3 +330,14 @@ def test_a_cohort_is_split_and_described(tiny_cohort: Callable[..., Cohort]) -> 
     split = split_cohort(cohort, (0.5, 0.25, 0.25), seed=3)
     assert [len(part) for part in (split.train, split.validation, split.test)] == [30, 15, 15]
     assert "60" in str(fingerprint(cohort, split))
+
+
+def test_labels_of_other_spellings_are_named_with_the_option_that_maps_them() -> None:
+    table = pd.DataFrame({"y": ["Sick", "well", "Sick", "gesund"], "sex": ["f", "m"] * 2})
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    with pytest.raises(CohortError, match=r"unknown labels 'Sick' \(2 rows\), 'gesund' \(1 rows\)") as error:
+        Cohort.from_table(images, table, label="y", group="sex", classes=["sick", "well"])
+    assert error.value.fix == "--map y:Sick=sick"
+    with pytest.raises(CohortError) as error:
+        Cohort.from_table(images, table.iloc[[1, 3]], label="y", group="sex", classes=["sick", "well"], rows=[1, 3])
+    assert "--map 'y:gesund=CLASS'" in str(error.value.fix)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from everygroup.cohort import Cohort, refuse_forgotten_unit, split_cohort, split_from_parts
+from everygroup.cohort import Cohort, doubtful_units, refuse_forgotten_unit, split_cohort, split_from_parts
 from everygroup.cohort.fingerprint import Fingerprint, fingerprint
 from everygroup.errors import CohortError
 
@@ -151,6 +151,33 @@ def test_codes_for_unknown_are_told() -> None:
     assert any("'skin' is '-1' in 30 rows, which looks like a code for 'not known'" in w for w in found.warnings)
 
 
+@pytest.mark.parametrize(("column", "word"), [("sex", "unbekannt"), ("sex", "k.A."), ("y", "-")])
+def test_words_for_unknown_among_groups_and_labels_are_told(column: str, word: str) -> None:
+    values = {"sex": ["f", "m", "f", word] * 30, "y": ["a", "b", "b", "a"] * 30}
+    values["y"] = ["a", "b", word, "a"] * 30 if column == "y" else values["y"]
+    values["sex"] = ["f", "m", "f", "m"] * 30 if column == "y" else values["sex"]
+    found = fingerprint(cohort(**values)).warnings
+    name = "label" if column == "y" else "sex"
+    assert any(w.startswith(f"{name!r} is {word!r} in 30 rows") and "--missing" in w for w in found)
+
+
+def test_doubtful_patients_are_told() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (120, 2, 2, 3), dtype=np.uint8)
+    table = pd.DataFrame(
+        {
+            "id": [f"i{k}" for k in range(120)],
+            "patient": [f"{'pP'[k % 2]}{k // 2}" if k > 8 else None for k in range(120)],
+            "y": ["a", "b"] * 60,
+            "sex": ["f", "f", "m", "m"] * 30,
+        }
+    )
+    whole = Cohort.from_table(images, table, label="y", group="sex", id_column="id", split_by="patient")
+    lack, twin = doubtful_units(whole)
+    assert lack.startswith("9 of 120 rows have no 'patient': each counts as a patient of its own")
+    assert twin.startswith("110 values of 'patient' differ from another only in case")
+    assert {lack, twin} <= set(fingerprint(whole).warnings)
+
+
 def test_identical_images_are_found() -> None:
     images = np.random.default_rng(0).integers(0, 256, (120, 2, 2, 3), dtype=np.uint8)
     images[1] = images[0]  # one unit, other label
@@ -220,6 +247,7 @@ def test_render_and_dict_say_the_same(tmp_path: Path) -> None:
 def test_one_label_only() -> None:
     found = fingerprint(cohort(y=["a"] * 120, sex=["f", None] * 60))
     assert np.isnan(found.missing.iloc[0]["p_label"])
+    assert "All labels are 'a': there is nothing to diagnose." in found.warnings
 
 
 def test_samples_without_label_are_not_counted_as_one() -> None:

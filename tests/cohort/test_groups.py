@@ -279,3 +279,10 @@ def test_a_column_is_named_once_and_groups_have_names_of_their_own() -> None:
     table = pd.DataFrame({"a": ["x & y", "x"], "b": ["z", "y & z"]})
     with pytest.raises(CohortError, match="'x & y & z'"):
         GroupRule.make(["a", "b"]).assign(table)
+
+
+def test_dates_of_birth_are_to_be_cut() -> None:
+    table = pd.DataFrame({"dob": [f"19{40 + k}-03-12" for k in range(20)]})
+    with pytest.raises(CohortError, match="20 different values") as error:
+        GroupRule.make("dob").refuse_numbers(table)
+    assert "--bins dob=40,60" in str(error.value.fix)

@@ -356,3 +356,22 @@ def test_a_label_of_many_numbers_may_be_codes_of_classes(tmp_path: Path) -> None
         read_cohort(out, label="age")
     known = read_cohort(path, label="dx", group="sex", image_size=8, classes=cohort.classes)  # as predict does
     assert known.y.tolist() == cohort.y.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "xlsx", "parquet"])
+def test_the_table_of_a_folder_may_be_of_any_kind(tmp_path: Path, suffix: str) -> None:
+    source = folder(tmp_path / "data")
+    frame = pd.read_csv(source / "metadata.csv", dtype=str)
+    want = read(source)
+    (source / "metadata.csv").unlink()
+    path = source / f"metadata.{suffix}"
+    if suffix == "tsv":
+        frame.to_csv(path, sep="\t", index=False)
+    elif suffix == "xlsx":
+        frame.to_excel(path, index=False)
+    else:
+        frame.to_parquet(path)
+    got = read(source)
+    assert got.classes == want.classes and got.groups == want.groups
+    np.testing.assert_array_equal(got.y, want.y)
+    np.testing.assert_array_equal(got.group, want.group)

@@ -49,7 +49,7 @@ def test_levels_are_those_of_numpy() -> None:
 def test_a_nearly_black_site_is_named(bits: int, factor: int) -> None:
     (text,) = told(with_b(1 / factor))
     assert text.startswith("All 40 pictures of site B are nearly black, 0 of 60 others (brightest pixel")
-    assert f"probably {bits}-bit values in 16-bit files" in text and f"by {factor} and prepare" in text
+    assert f"are probably {bits}-bit values" in text and f"by {factor} and prepare" in text
 
 
 def test_the_column_that_tells_them_best_is_named() -> None:
@@ -66,7 +66,9 @@ def test_dark_pictures_of_no_group_are_counted() -> None:
     (text,) = told(with_b(1 / 16, spread))
     assert text.startswith("10 of 100 pictures are nearly black")
     (text,) = told((pictures() / 16).astype(np.uint8))
-    assert text.startswith("All 100 pictures are nearly black (brightest pixel 15 of 255): probably 12-bit")
+    assert (
+        text.startswith("All 100 pictures are nearly black (brightest pixel 15 of 255)") and "probably 12-bit" in text
+    )
 
 
 def test_fourteen_bits_are_told() -> None:

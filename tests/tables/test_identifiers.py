@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everygroup.tables.identifiers import changing, patient_column, stable_columns
+from everygroup.tables.identifiers import changing, patient_column, stable_columns, twins
 
 N, PATIENTS = 1200, 300
 RANDOM = np.random.default_rng(0)
@@ -84,3 +84,10 @@ def test_patients_whose_sex_changes_are_counted() -> None:
     (said,) = changing(table, units, ["sex", "dob"])
     assert said.startswith("1 of 3 patients have more than one value of 'sex'")
     assert "(the first: a with f, m)" in said
+
+
+def test_patients_spelled_in_two_ways_are_told_of() -> None:
+    (text,) = twins(["P07", "p7", "P8", "007", "7"], "patient_id")
+    assert text.startswith("4 values of 'patient_id' differ from another only in case or leading zeros")
+    assert "'P07' and 'p7'" in text
+    assert twins(["P1", "P10", "P100", "1.10", "1.1", "a-1", "a1"], "patient_id") == []

@@ -147,3 +147,10 @@ def test_quoted_cells_come_back_as_they_are(tmp_path: Path, rows: list[list[str]
     source = open_table(tmp_path / "t.csv")
     t = source.read(source.columns, texts=source.columns)
     assert t.to_numpy().tolist() == rows
+
+
+def test_a_thousands_point_that_looks_plain_follows_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id;dose\na;45,5\nb;1.045\nc;2.000,5\n")
+    for cut in ([], ["dose"]):
+        assert read_table(path, cut=cut)["dose"].tolist() == [45.5, 1045.0, 2000.5]

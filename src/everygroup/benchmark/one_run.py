@@ -15,7 +15,7 @@ from everygroup.audit import Audit, audit
 from everygroup.audit.called import called
 from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
-from everygroup.cohort import Cohort, Split, fingerprint, forgotten_unit
+from everygroup.cohort import Cohort, Split, doubtful_units, fingerprint, forgotten_unit, unknown_values
 from everygroup.console import recorded_warnings, say, warn
 from everygroup.errors import SettingsError
 from everygroup.files import safe_csv
@@ -145,7 +145,8 @@ def run(
     """
     device = resolve_device(settings.device)
     say(str(cohort))
-    first = [*forgotten_unit(cohort), *cohort.rule.remarks(cohort.table), *scale_of_cohort(cohort)]
+    first = [*forgotten_unit(cohort), *doubtful_units(cohort), *unknown_values(cohort)]
+    first += [*cohort.rule.remarks(cohort.table), *scale_of_cohort(cohort)]
     first += _taken_as_positive(split.train.classes, positive)
     for text in first:
         warn(text)

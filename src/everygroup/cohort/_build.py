@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 
 from everygroup.cohort.groups import as_category, natural_key
 from everygroup.errors import CohortError
-from everygroup.tables.kinds import looks_measured
+from everygroup.tables.codings import Coding, codings
+from everygroup.tables.kinds import looks_measured, no_classes
 
 MAX_CLASSES = 1000
 BY_IMAGE = "none"
@@ -42,19 +44,33 @@ def read_labels(
         )
     found = sorted({v for v in names if v is not None}, key=natural_key)
     classes = tuple(found) if classes is None else tuple(str(c) for c in classes)
-    if unknown := [v for v in found if v not in classes]:
-        row = names.index(unknown[0]) + 2
-        raise CohortError(
-            f"Row {row}: unknown label {unknown[0]!r} in column {label!r}.", fix=f"the classes are {', '.join(classes)}"
-        )
+    if unknown := Counter(v for v in names if v is not None and v not in classes):
+        raise _unknown_labels(label, unknown, names.index(next(iter(unknown))) + 2, classes)
     if len(classes) > MAX_CLASSES:
         raise CohortError(f"Column {label!r} has {len(classes)} different values.", fix="choose the label column")
     position = {name: i for i, name in enumerate(classes)}
     return classes, np.array([-1 if v is None else position[v] for v in names])
 
 
+def _unknown_labels(label: str, unknown: Mapping[str, int], row: int, classes: Sequence[str]) -> CohortError:
+    """Build the error for labels that are no class, with the options that map those that look like one."""
+    shown = ", ".join(f"{v!r} ({n} rows)" for v, n in list(unknown.items())[:6])
+    options = []
+    for coding in codings({**dict.fromkeys(classes, 0), **unknown}):
+        known = [v for v in coding.counts if v in classes]
+        others = [v for v in coding.counts if v in unknown]
+        if len(known) == 1 and others:
+            options.append(Coding(known[0], {v: unknown[v] for v in others}).map_option(label))
+    example = f"--map '{label}:{next(iter(unknown))}=CLASS'"
+    return CohortError(
+        f"Row {row}: unknown label{'s' if len(unknown) > 1 else ''} {shown}{', ...' if len(unknown) > 6 else ''} in "
+        f"column {label!r}; the classes are {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}.",
+        fix=" ".join(options) or f"call them as the classes are called, as in {example}, or remove these rows",
+    )
+
+
 def refuse_measured(values: pd.Series, label: str) -> None:
-    """Refuse a label that is a measured number: each of its values would become a class.
+    """Refuse a label that is a measured number, a date or a free text: each of its values would become a class.
 
     Raises
     ------
@@ -66,6 +82,10 @@ def refuse_measured(values: pd.Series, label: str) -> None:
             f"The label {label!r} holds {n:,} different numbers: a measured number, not classes.",
             fix="choose the column of the diagnosis with --label, or make one of the number; where its numbers are "
             "codes of classes, say so with --label-codes",
+        )
+    if what := no_classes(values):
+        raise CohortError(
+            f"The label {label!r} holds {what}: no classes.", fix="choose the column of the diagnosis with --label"
         )
 
 

@@ -160,7 +160,8 @@ class Binning:
             homes = [None if t is None else home.get(t) for t in texts]
             return np.array([*homes, None], dtype=object)[codes].tolist()
         amounts = read_column(attribute, texts)
-        self._refuse(attribute, amounts.unreadable, "are no numbers", codes, texts, "leave these cells empty")
+        words = "leave these cells empty, or name such words with --missing"
+        self._refuse(attribute, amounts.unreadable, "are no numbers", codes, texts, words)
         bins = amounts.bins(self.cuts)
         known = max((low for low in amounts.low[(bins == TORN) & amounts.open_ended]), default=math.nan)
         fix = "choose cuts that leave them whole" if math.isnan(known) else f"choose cuts of at most {known:g}"
@@ -299,15 +300,17 @@ class GroupRule:
         Raises
         ------
         CohortError
-            For an attribute without bins of more than 12 different numbers, or of more than 50 different values.
+            For an attribute without bins of more than 12 different numbers or dates, or more than 50 different values.
         """
         for attribute in [a for a in self.attributes if a not in self.bins]:
             texts = pd.Series([v for v in self.values(table, attribute) if v is not None], dtype=object)
             numbers = pd.to_numeric(texts, errors="coerce").dropna()
             n = texts.nunique()
-            if n <= _MOST_NUMBERS or (len(numbers) <= len(texts) / 2 and n <= _MOST_VALUES):
+            dates = n > _MOST_NUMBERS and holds_dates(texts_of(texts))
+            if n <= _MOST_NUMBERS or (len(numbers) <= len(texts) / 2 and n <= _MOST_VALUES and not dates):
                 continue
             cuts = [f"{c:.4g}" for c in numbers.quantile([1 / 3, 2 / 3])] if len(numbers) > len(texts) / 2 else []
+            cuts = ["40", "60"] if dates else cuts  # a date of birth is cut by age
             rule = f"{attribute}={','.join(dict.fromkeys(cuts))}" if cuts else f"'{attribute}=one:a,b|other:c,d'"
             raise CohortError(
                 f"{attribute} has {n:,} different values, each a group of its own.",

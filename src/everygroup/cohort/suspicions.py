@@ -12,7 +12,7 @@ from everygroup.cohort.groups import as_category
 from everygroup.cohort.missing import about_missing
 from everygroup.cohort.spellings import about_spellings
 from everygroup.errors import CohortError
-from everygroup.tables.identifiers import PatientColumn, changing, patient_column, stable_columns
+from everygroup.tables.identifiers import PatientColumn, changing, patient_column, stable_columns, twins
 
 
 def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: dict[str, int]) -> list[str]:
@@ -25,7 +25,7 @@ def suspicions(cohort: Cohort, missing: pd.DataFrame, values: list[str], twins: 
         )
     if twins["across_parts"]:
         found.append(f"{twins['across_parts']} sets of identical images lie in several parts of the split: a leak.")
-    return [*found, *forgotten_unit(cohort), *changing_patients(cohort)]
+    return [*found, *forgotten_unit(cohort), *doubtful_units(cohort), *changing_patients(cohort)]
 
 
 def forgotten_unit(cohort: Cohort) -> list[str]:
@@ -59,6 +59,23 @@ def _unused_patient(cohort: Cohort) -> PatientColumn | None:
     return patient_column(cohort.table, taken=[cohort.label, *cohort.sensitive])
 
 
+def doubtful_units(cohort: Cohort) -> list[str]:
+    """Return warnings about patients who may lie in training and in test although the split goes by patient.
+
+    Rows without a patient count as patients of their own, and so do two spellings of one.
+    """
+    if cohort.split_by in (None, BY_IMAGE) or cohort.split_by not in cohort.table:
+        return []
+    found = []
+    named = cohort.table[cohort.split_by].map(as_category)
+    if n := int(named.isna().sum()):
+        found.append(
+            f"{n} of {len(cohort)} rows have no {cohort.split_by!r}: each counts as a patient of its own, and may lie "
+            "in training while another image of the same patient lies in test."
+        )
+    return found + twins(named.dropna().unique(), cohort.split_by)
+
+
 def changing_patients(cohort: Cohort) -> list[str]:
     """Return a warning for each attribute that should not change in a patient's life and does, such as sex."""
     if np.array_equal(cohort.units, cohort.ids):
@@ -78,6 +95,8 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
         )
     if n_unknown := int((cohort.y < 0).sum()):
         found.append(f"{n_unknown} of {len(cohort)} samples have no label; they are not in the counts by label.")
+    if len(cohort.classes) == 1:
+        found.append(f"All labels are {cohort.classes[0]!r}: there is nothing to diagnose.")
     if len(cohort.groups) < 2:
         found.append("There are fewer than two groups: nothing to compare.")
     return [*found, *cohort.rule.remarks(cohort.table), *about_missing(cohort, missing)]

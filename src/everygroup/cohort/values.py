@@ -10,10 +10,8 @@ import pandas as pd
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.groups import as_category
 from everygroup.tables.ages import holds_ages, in_years
+from everygroup.tables.unknown import in_words, unknown_words
 
-_UNKNOWN_CODES = frozenset(
-    {"-1", "unk", "not known", "undetermined", "?", "9999", "999", "-9", "x", "unknown", "missing", "n/a", "null"}
-)
 _SEX_NAME = re.compile(r"(^|[^a-z])(sex|gender)([^a-z]|$)", re.IGNORECASE)
 MAX_AGE = 110
 # A spike: this many people at one value, this many times its neighbours, and this unlikely if it were like them.
@@ -34,16 +32,28 @@ def implausible(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
     warnings : list of str
     """
     rows: list[tuple] = []
-    found: list[str] = []
-    for attribute in cohort.sensitive:
+    found = unknown_values(cohort)
+    for attribute, codes in _unknown(cohort).items():
         texts = pd.Series([as_category(v) for v in cohort.table[attribute]], dtype=object)
-        codes = texts[[t is not None and t.lower() in _UNKNOWN_CODES for t in texts]]
-        for code, n in codes.value_counts().items():
-            rows.append((attribute, "code", str(code), int(n), _units(cohort, (texts == code).to_numpy()), np.nan))
-            found.append(f"{attribute!r} is {code!r} in {n} rows, which looks like a code for 'not known': empty it.")
+        for code, n in codes.items():
+            rows.append((attribute, "code", code, n, _units(cohort, (texts == code).to_numpy()), np.nan))
     for column in age_columns(cohort):
         _ages(cohort, column, rows, found)
     return pd.DataFrame(rows, columns=_COLUMNS), found
+
+
+def unknown_values(cohort: Cohort) -> list[str]:
+    """Return a warning for each value of the label and the sensitive attributes that looks like 'not known'."""
+    return [in_words(column, word, n) for column, words in _unknown(cohort).items() for word, n in words.items()]
+
+
+def _unknown(cohort: Cohort) -> dict[str, dict[str, int]]:
+    found = {}
+    for column in dict.fromkeys(c for c in (*cohort.sensitive, cohort.label) if c in cohort.table):
+        counts = pd.Series([as_category(v) for v in cohort.table[column]], dtype=object).value_counts()
+        binning = cohort.rule.bins.get(column)
+        found[column] = unknown_words({str(w): int(n) for w, n in counts.items()}, binning.members if binning else ())
+    return found
 
 
 def age_columns(cohort: Cohort) -> list[str]:

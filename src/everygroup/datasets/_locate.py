@@ -16,7 +16,7 @@ from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.sources import FolderImages
 
 DEFAULT_IMAGE_SIZE = 128
-TABLE_SUFFIXES = (".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
 
 
 def check_exists(source: Path) -> None:

@@ -146,6 +146,6 @@ def _probably(greatest: np.ndarray) -> str:
     top = int(greatest.max())
     bits = next(b for b in (8, 10, 12, 14) if top <= _OVERSHOOT * (2**b - 1) / 257)
     return (
-        f"brightest pixel {top} of 255): probably {bits}-bit values in 16-bit files, which count to 65535; if so, "
-        f"multiply all of these files by {2 ** (16 - bits)} and prepare them again."
+        f"brightest pixel {top} of 255). If their files have 16 bits, which count to 65535, these are probably "
+        f"{bits}-bit values: multiply all of these files by {2 ** (16 - bits)} and prepare them again."
     )

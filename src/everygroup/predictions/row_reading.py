@@ -35,6 +35,7 @@ from everygroup.tables import Problems, settle_labels
 from everygroup.tables.codings import tell_codings
 from everygroup.tables.dates import visit_columns
 from everygroup.tables.guard import unguard
+from everygroup.tables.unknown import tell_unknown
 
 
 def read_rows(
@@ -111,7 +112,10 @@ def read_rows(
         rule = _as_trained(rule, table, names)
     for remark in rule.remarks(table):
         warn(remark)
-    tell_codings(table[[c for c in names if c not in rule.bins]])
+    as_they_are = table[[c for c in names if c not in rule.bins]]
+    tell_codings(as_they_are)
+    if not own:
+        tell_unknown(as_they_are)
     if id is not None:
         id, unit = _settled(joined, table, id, unit, split, reading, own=own)
     told = {"id": id, "unit": unit, "split": split}

@@ -21,7 +21,7 @@ from everygroup.predictions.columns import (
 )
 from everygroup.predictions.metadata import Joined
 from everygroup.predictions.table_reading import TableReading
-from everygroup.tables.kinds import MOST_CLASSES, looks_measured
+from everygroup.tables.kinds import few, looks_measured, no_classes
 
 Task = Literal["classification", "multilabel", "regression", "segmentation", "anomaly"]
 PER_IMAGE = ("dice", "iou", "hd95", "boundary_f1", "pixel_tpr", "pixel_fpr")
@@ -70,32 +70,26 @@ def guess_task(source: Joined, reading: TableReading) -> tuple[Task, str]:
             fix="name the label with --y-true, or the prediction with --y-pred and --task regression; whole numbers "
             "that are codes of classes need --task classification",
         )
-    _refuse_no_classes(source.name, label, different, len(table))
+    _refuse_no_classes(source.name, label, different, table[label])
     return (
         "classification",
-        f"{label!r} holds {len(different)} different values ({_few(sorted(different, key=natural_key))})",
+        f"{label!r} holds {len(different)} different values ({few(sorted(different, key=natural_key))})",
     )
 
 
-def _refuse_no_classes(name: str, label: str, different: set[str], n: int) -> None:
-    """Refuse labels that are numbers with a unit, or a text of its own in most rows: no classes."""
+def _refuse_no_classes(name: str, label: str, different: set[str], values: pd.Series) -> None:
+    """Refuse labels that are numbers with a unit, dates, or a text of its own in most rows: no classes."""
     units = [found[1] for v in different if (found := _WITH_UNIT.fullmatch(v))]
     if len(different) > _FEW and len(units) > 0.9 * len(different):
         raise PredictionsError(
-            f"{name}: {label!r} holds numbers with a unit ({_few(sorted(different))}), which would be "
+            f"{name}: {label!r} holds numbers with a unit ({few(sorted(different))}), which would be "
             f"{len(different)} classes.",
             fix="write the numbers alone, and the unit into the column's name",
         )
-    if len(different) > max(MOST_CLASSES, n // 2):
+    if what := no_classes(values):
         raise PredictionsError(
-            f"{name}: {label!r} holds {len(different)} different texts in {n} rows ({_few(sorted(different))}): no "
-            "classes.",
-            fix="name the column of the label with --y-true",
+            f"{name}: {label!r} holds {what}: no classes.", fix="name the column of the label with --y-true"
         )
-
-
-def _few(values: list[str]) -> str:
-    return ", ".join(values[:3]) + (", ..." if len(values) > 3 else "")
 
 
 def _scored(source: Joined, reading: TableReading) -> bool:

@@ -15,7 +15,7 @@ OLDEST = 120.0
 
 _UNITS = (
     (1.0, r"years?(?:[ -]old)?|yrs?|y\.?/?o\.?|y|jahren?|jahre?|j|ans?|años?|anos?|anni|anno|jaar|år"),
-    (1 / 12, r"months?(?:[ -]old)?|mos?|mths?|m|monate?n?|mois|mes(?:es)?|mesi|maanden"),
+    (1 / 12, r"months?(?:[ -]old)?|mos?|mths?|m|mon|mt|monate?n?|mois|mes(?:es)?|mesi|maanden"),
     (7 / 365.25, r"weeks?(?:[ -]old)?|wks?|w|wochen?|semaines?|semanas?|settimane|weken"),
     (1 / 365.25, r"days?(?:[ -]old)?|d|tage?n?|jours?|d[ií]as?|giorni|dagen"),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ _NO_PATIENT = re.compile(
 _STABLE = re.compile(
     r"(?<![a-z])(?:sex|gender|geschlecht|race|ethnic\w*|ancestry|skin ?type|fitzpatrick|dob|birth\w*|geb\w*)(?![a-z])"
 )
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _LEAST_VALUES, _MOST_ROWS = 8, 200
 _ENOUGH = 3
 
@@ -111,6 +113,21 @@ def changing(table: pd.DataFrame, units: np.ndarray, columns: Collection[str]) -
             f"which should not change (the first: {name} with {values}): wrong entries, or two people under one number."
         )
     return found
+
+
+def twins(names: Iterable[str], column: str) -> list[str]:
+    """Return a warning where names of patients differ only in case or leading zeros: P07 and p7, 007 and 7."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(_ZEROS.sub("", unicodedata.normalize("NFKC", name).casefold()), []).append(name)
+    several = [spelled for spelled in alike.values() if len(spelled) > 1]
+    if not several:
+        return []
+    first = " and ".join(repr(name) for name in several[0][:3])
+    return [
+        f"{sum(map(len, several))} values of {column!r} differ from another only in case or leading zeros (the first: "
+        f"{first}); they count as different patients. If they are one, write them alike."
+    ]
 
 
 def _plain(name: str) -> str:

@@ -196,7 +196,8 @@ class Source(ABC):
         if mark is Mark.COMMA and any("," in t or "." in t for t in texts):
             say(f"{self.name}: the numbers in {name!r} have a decimal comma.")
         pairs = zip(texts, values(texts, mark), strict=True)
-        plain = {t: f"{v:.15g}" for t, v in pairs if not np.isnan(v) and not _PLAIN.fullmatch(t)}
+        # '1.045' looks plain and is 1045 where the column's decimal mark is a comma
+        plain = {t: f"{v:.15g}" for t, v in pairs if not np.isnan(v) and not (_PLAIN.fullmatch(t) and float(t) == v)}
         if not plain:
             return column
         written = column.astype(object).map(lambda text: plain.get(text, text))
