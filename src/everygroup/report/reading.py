@@ -114,8 +114,8 @@ class Reading:
         headlines = [str(s.get("headline", "")) for s in settings]
         wanted = (named_metric(str(question.get("metric", "")), names), *headlines, *PREFERRED)
         metric = next((m for m in wanted if m in metrics), (metrics or [""])[0])
-        found = [c for audit in audits if isinstance(c := getattr(audit, "cells", None), pd.DataFrame) and len(c)]
-        cells = named(_joined([_regular(c.assign(metric="recall"), "cells") for c in found]), names)
+        of_cells = [c for audit in audits if isinstance(c := getattr(audit, "cells", None), pd.DataFrame) and len(c)]
+        cells = named(_joined([_regular(c.assign(metric="recall"), "cells") for c in of_cells]), names)
         if len(cells):
             cells = _side_by_side(cells, ["attribute", "method"])
         further = {name: _further(audits, name, method) for name in FRAMES}
