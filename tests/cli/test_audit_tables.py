@@ -132,7 +132,7 @@ def test_skipped_attributes_are_listed(audit: Callable[..., tuple[int, str]]) ->
         (("--group", "sex"), lambda t: t.assign(label=""), ["class names"]),
         (("--group", "sex", "--id", "patient"), None, ["stands in several rows"]),
         (("--group", "age", "--bins", "age=old"), None, ["Cannot read the bins"]),
-        (("--group", "sex", "--task", "regression", "--metrics", "mae"), None, ["are for classes"]),
+        (("--group", "sex", "--task", "regression", "--metrics", "mae"), None, ["--metrics is for classes"]),
     ],
     ids=lambda v: None if callable(v) else str(v),
 )

@@ -47,17 +47,6 @@ def choose_for(predictions: Predictions, rule: Rule, *, own_file: str = "") -> T
     return chosen
 
 
-def shared_flags(rows: Predictions, chose: Predictions, threshold: Threshold) -> list[Flag]:
-    """What to heed where a threshold was chosen in another file: patients that stand in both."""
-    if threshold.rule.startswith("fixed"):
-        return []
-    both = len(set(rows.units.tolist()) & set(chose.units.tolist())) if rows.has_ids and chose.has_ids else 0
-    if not both:
-        return []
-    text = f"{both:,} patients or samples stand both in {threshold.split}, which chose the threshold, and here: a leak."
-    return [Flag("stop", text)]
-
-
 def calibration_flags(predictions: Predictions, column: str) -> list[Flag]:
     """What to heed where two classes' scores are far from what is seen, as percentages below 1 are.
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from everygroup.audit.beside import beside, numbered
 from everygroup.audit.choice import choose
 from everygroup.audit.chosen import (
     Both,
@@ -17,7 +18,6 @@ from everygroup.audit.chosen import (
     in_words,
     rows_of_split,
     rows_that_chose,
-    shared_flags,
     splits_in_words,
     usable,
 )
@@ -27,6 +27,7 @@ from everygroup.audit.further import Changed, Mixed
 from everygroup.audit.gates import meanings
 from everygroup.audit.how_read import in_full, in_lines
 from everygroup.audit.kinds import KINDS, Table
+from everygroup.audit.leaks import leak_flags
 from everygroup.audit.patients import patient_flags
 from everygroup.audit.reference import reference_rows, references
 from everygroup.audit.result import Audit, frame_of
@@ -89,6 +90,8 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
         rule = None if how.threshold is None else Rule.parse(how.threshold)
         _check_options(task, how, rule)
         table = KINDS[task](source, asked)
+        if isinstance(table.rows, Predictions) and how.embeddings is not None:
+            table = replace(table, rows=numbered(table.rows))
         chose = how.threshold_from
         elsewhere = None if chose is None else _chosen_elsewhere(table, asked, rule, Path(chose))
         sizes: dict[str, Both] = {source.name: table.rows}
@@ -107,6 +110,9 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
             heed += [replace(flag, text=f"{name}: {flag}") for flag in theirs]
             if their_cut is not None:
                 told["threshold of the baseline"] = in_words(their_cut)
+        files, leaks = beside(how, rows, table, source, asked)
+        heed += leaks
+        told |= {name: Path(str(getattr(how, name))).name for name in files}
     for line in in_lines(details, sizes):
         say(line)
     more: dict[str, Any] = {"n_boot": how.n_boot, "seed": how.seed, "min_n": how.min_n, "interval": how.interval}
@@ -116,7 +122,7 @@ def audit_table(file: Path | str, *, also: Sequence[str] = (), **options: Any) -
         more |= {"intersections": how.intersections, "critical": how.critical}
     else:
         heed += split_flags(rows.table["split"], rows.table["unit"])
-    result = table.audit(rows, others[-1] if others else None, more)
+    result = table.audit(rows, others[-1] if others else None, more | files)
     quick = more | {"n_boot": min(how.n_boot, QUICK)} | ({"intersections": 0} if "intersections" in more else {})
 
     def of(part: Both) -> Audit:
@@ -179,10 +185,10 @@ def _check_options(task: str, how: AuditOptions, rule: Rule | None) -> None:
         return
     if rule is not None:
         raise SettingsError("--threshold is for classes.", fix=f"leave it out for the task {task!r}")
-    if how.metrics or how.critical or how.intersections:
-        raise SettingsError(
-            "--metrics, --critical and --intersections are for classes.", fix=f"leave them out for the task {task!r}"
-        )
+    ours = ("metrics", "critical", "intersections", "embeddings", "calibration")
+    if given := [f"--{name}" for name in ours if getattr(how, name)]:
+        verb = "are" if len(given) > 1 else "is"
+        raise SettingsError(f"{' and '.join(given)} {verb} for classes.", fix=f"leave that out for the task {task!r}")
 
 
 def _chosen_elsewhere(
@@ -205,12 +211,13 @@ def _audited(
         if elsewhere is None:
             cut = choose_for(everything, rule)
         else:
-            cut, chose = elsewhere
-            heed += shared_flags(everything, chose, cut)
+            cut, _ = elsewhere
         everything = apply_threshold(everything, cut)
     inside = rule is not None and rule.name != "fixed" and elsewhere is None
     mask = rows_of_split(everything.table["split"].to_numpy(dtype=object), split, chosen_on_validation=inside)
     rows = everything if mask is None else everything.where(mask)
+    if elsewhere is not None and cut is not None and isinstance(rows, Predictions) and not cut.rule.startswith("fixed"):
+        heed += leak_flags(rows, elsewhere[1], f"{cut.split}, which chose the threshold,")
     if inside and isinstance(rows, Predictions) and (n := rows_that_chose(rows, cut)):
         text = f"The threshold was chosen on {n} of these {len(rows)} rows: the numbers say nothing about new patients."
         heed.append(Flag("stop", text))

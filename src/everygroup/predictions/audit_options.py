@@ -58,6 +58,18 @@ class AuditOptions(BaseModel):
     reference: Names = option(
         (), "group that the others are held against, too: White, or race=White", metavar="GROUP", panel=_RESULT
     )
+    embeddings: Text | None = option(
+        None,
+        "features of the samples by id (.npz with ids and features, .npy, or a table): can groups be told from them?",
+        metavar="FILE",
+        panel=_RESULT,
+    )
+    calibration: Text | None = option(
+        None,
+        "predictions of the same model for other samples, to set 90 % prediction sets on: their coverage by group",
+        metavar="FILE",
+        panel=_RESULT,
+    )
     metrics: Names = option((), "metrics: accuracy,recall[melanoma]; or standard, or all", metavar="NAMES")
     critical: Names = option((), "class whose recall matters most, among more than two", metavar="CLASS")
     unit: Names = option(

@@ -141,7 +141,7 @@ def _id_like(source: Source) -> list[str]:
     return found
 
 
-_SPELLINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
+SPELLINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("without leading zeros (007 is 7)", lambda k: k.lstrip("0") or "0" if k.isdigit() else k),
     ("in small letters and without blanks", lambda k: "".join(k.casefold().split())),
     (
@@ -180,7 +180,7 @@ def _key(first: Source, second: Source, ours: str, theirs: str) -> Key:
 
     partner, how, ambiguous = partners(str), "", ""
     assert partner is not None
-    for told, spelt in _SPELLINGS:
+    for told, spelt in SPELLINGS:
         if (partner >= 0).all():
             break
         other = partners(spelt)
@@ -195,7 +195,7 @@ def _key(first: Source, second: Source, ours: str, theirs: str) -> Key:
             f"{ambiguous}",
             fix="write ids in one way, or name the matching columns with --id-column and --metadata-id",
         )
-    numbers = _numbers_rows(first, ours) and _numbers_rows(second, theirs)
+    numbers = numbers_rows(first, ours) and numbers_rows(second, theirs)
     apart = numbers and (len(own_code) != len(code) or not (partner == np.arange(len(partner))).all())
     return Key(ours, theirs, partner, how, _differing(first, second, partner, {ours, theirs}), numbers, apart)
 
@@ -211,7 +211,7 @@ def _keys(source: Source, column: str) -> tuple[NDArray[np.int64], list[str]]:
     return np.array([*(position[t] for t in texts), -1], dtype=np.int64)[codes], names
 
 
-def _numbers_rows(source: Source, column: str) -> bool:
+def numbers_rows(source: Source, column: str) -> bool:
     """Whether a column only numbers the rows, from 0 or 1."""
     values = pd.to_numeric(source.read([column], texts=[column])[column].astype(str), errors="coerce").to_numpy(float)
     return bool(values.size > 1 and values[0] in (0, 1) and (np.diff(values) == 1).all())
@@ -220,7 +220,7 @@ def _numbers_rows(source: Source, column: str) -> bool:
 def _differing(first: Source, second: Source, partner: NDArray[np.int64], key: set[str]) -> dict[str, float]:
     """By shared column, the share of the joined rows that differ, relative to rows joined at random (1: no better)."""
     shared = [c for c in second.columns if c in first.columns and c not in key]
-    shared = [c for c in shared if not _numbers_rows(first, c) and not _numbers_rows(second, c)]
+    shared = [c for c in shared if not numbers_rows(first, c) and not numbers_rows(second, c)]
     found, differ = np.flatnonzero(partner >= 0), {}
     if not shared or not found.size:
         return {}

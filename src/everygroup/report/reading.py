@@ -95,7 +95,7 @@ class Reading:
             If the audits have no rows or lack a column.
         """
         settings = [getattr(audit, "settings", None) or {} for audit in audits]
-        names = next((found for s in settings if (found := called_in(s))), {})
+        names = next(filter(None, map(called_in, settings)), {})
         settings = [named_settings(s, names) for s in settings]
         table = named(_joined([_regular(audit.table, "table") for audit in audits]), names)
         if table.empty:

@@ -1,0 +1,186 @@
+"""Features of samples from a file (a network's embeddings), laid beside the rows of a table by id."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from everygroup.console import detail, warn
+from everygroup.errors import PredictionsError
+from everygroup.predictions.columns import ID_NAMES, columns_are, listed, named_like
+from everygroup.predictions.keys import SPELLINGS, numbers_rows
+from everygroup.predictions.predictions import Predictions
+from everygroup.tables import Source, Spelling, open_table
+from everygroup.tables.numbers import looks_numeric
+
+ARRAYS = (".npy", ".npz")
+_IDS, _FEATURES = "ids", "features"
+_HOW_TO = "np.savez(FILE, ids=np.array(ids, dtype=str), features=features)"
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of m samples.
+
+    Attributes
+    ----------
+    name : of the file.
+    values : (m, d) floats, all of them finite.
+    ids : (m,) texts, each once; None where the file has none.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    ids: NDArray[Any] | None = None
+
+    def of(self, rows: Predictions, position: NDArray[np.int64], n: int, table: str) -> NDArray[np.float64]:
+        """Return the features (len(rows), d) of some rows: by id, or by row where the file has no ids.
+
+        Parameters
+        ----------
+        rows : samples of a table of n rows; position : where in it they stand; table : its name.
+
+        Raises
+        ------
+        PredictionsError
+            If a sample has none, or there are no ids on one side and another number of rows.
+        """
+        if self.ids is None:
+            if len(self.values) != n:
+                raise PredictionsError(
+                    f"{self.name} has no ids and {len(self.values):,} rows, but {table} has {n:,}.",
+                    fix=f"give ids, as in {_HOW_TO}, or the features of every row of {table} in its order",
+                )
+            told = f"without ids: its {n:,} rows are taken in the order of {table}"
+            detail(self.name, f"{told}.", told)
+            return self.values[position]
+        if not rows.has_ids:
+            raise PredictionsError(
+                f"{self.name} has ids, and no column identifies the rows of {table}.",
+                fix="name that column with --id-column",
+            )
+        partner = self._partners(rows.ids)
+        lost = np.flatnonzero(partner < 0)
+        if lost.size:
+            raise PredictionsError(
+                f"{self.name}: {lost.size:,} of the {len(rows):,} audited samples have no features, the first is "
+                f"{rows.ids[lost[0]]!r} (ids there: {listed([str(v) for v in self.ids[:3]])}, ...).",
+                fix="add them, or write the ids as in the table of predictions",
+            )
+        return self.values[partner]
+
+    def _partners(self, ids: NDArray[Any]) -> NDArray[np.int64]:
+        """(n,) row of every id, -1 where there is none; spelt otherwise only where no two ids become one."""
+        assert self.ids is not None
+        found, how = pd.Index(self.ids.astype(str)).get_indexer(pd.Index(ids.astype(str))), ""
+        for told, spelt in SPELLINGS:
+            if (found >= 0).all():
+                break
+            theirs, ours = ([spelt(str(v)) for v in side] for side in (self.ids, ids))
+            if len(set(theirs)) == len(theirs) and len(set(ours)) == len(set(ids)):
+                other = pd.Index(theirs).get_indexer(pd.Index(ours))
+                if (other >= 0).sum() > (found >= 0).sum():
+                    found, how = other, told
+        if how:
+            warn(f"{self.name}: its ids and those of the predictions are equal only {how}; they are joined so.")
+        return found.astype(np.int64)
+
+
+def read_features(
+    path: Path | str, *, id_column: str | None = None, taken: Collection[str] = (), spelling: Spelling | None = None
+) -> Features:
+    """Read features of samples.
+
+    Parameters
+    ----------
+    path : .npy of (m, d) numbers; .npz with `features`, and `ids` beside them; or a table (CSV, parquet, xlsx) with a
+        column of ids and a column for every feature. Pickled arrays are refused: reading them could run code.
+    id_column : the column of ids in a table, if it has one of that name; else one that is named like ids.
+    taken : columns that are no features, such as the label and the attributes of the table of predictions.
+    spelling : of the table.
+
+    Raises
+    ------
+    PredictionsError, TableError
+        For a file that cannot be read, holds no matrix of finite numbers, or names an id twice.
+    """
+    path = Path(path)
+    ids, values = _arrays(path) if path.suffix.lower() in ARRAYS else _columns(path, id_column, taken, spelling)
+    if values.ndim != 2 or values.dtype.kind not in "fiub" or not values.size:
+        raise PredictionsError(
+            f"{path.name}: the features have shape {values.shape} and type {values.dtype}.",
+            fix="give one row a sample and one column a feature, such as a network's pooled last layer",
+        )
+    values = values.astype(np.float64)
+    if not (finite := np.isfinite(values).all(axis=1)).all():
+        raise PredictionsError(
+            f"{path.name}: {int((~finite).sum()):,} rows hold values that are missing or infinite, the first is row "
+            f"{int((~finite).argmax()) + 1} of the samples.",
+            fix="leave these samples out, or mend them",
+        )
+    if ids is not None:
+        if ids.shape != (len(values),):
+            raise PredictionsError(
+                f"{path.name}: {len(values)} rows of features, but ids of shape {ids.shape}.", fix="give one id a row"
+            )
+        ids = np.array([str(v).strip() for v in ids.tolist()], dtype=object)
+        if (double := pd.Index(ids).duplicated()).any():
+            raise PredictionsError(
+                f"{path.name}: the id {ids[double.argmax()]!r} stands in several rows.", fix="keep one row a sample"
+            )
+    return Features(path.name, values, ids)
+
+
+def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    try:
+        found = np.load(path, allow_pickle=False)
+        held = {_FEATURES: found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    except FileNotFoundError:
+        raise PredictionsError(f"No file {path}: there is no such file.", fix="check the path") from None
+    except ValueError as error:
+        pickled = "pickle" in str(error).lower()
+        raise PredictionsError(
+            f"{path.name}: {'holds pickled objects, which could run code when read' if pickled else error}.",
+            fix=f"save numbers and texts alone: {_HOW_TO}",
+        ) from None
+    except Exception as error:  # zipfile and numpy raise many kinds
+        raise PredictionsError(f"{path.name}: cannot be read ({error}).", fix=f"write it with {_HOW_TO}") from None
+    matrices = [name for name, array in held.items() if array.ndim == 2 and array.dtype.kind in "fiu"]
+    name = _FEATURES if _FEATURES in held else matrices[0] if len(matrices) == 1 else ""
+    if not name:
+        raise PredictionsError(
+            f"{path.name} holds {listed(list(held)) or 'nothing'}, and no array called {_FEATURES!r}.",
+            fix=f"write it with {_HOW_TO}",
+        )
+    return held.get(_IDS), held[name]
+
+
+def _columns(
+    path: Path, id_column: str | None, taken: Collection[str], spelling: Spelling | None
+) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    source: Source = open_table(path, spelling)
+    id = id_column if id_column in source.columns else named_like(source.columns, ID_NAMES, set())
+    numeric = [c for c in source.columns if c != id and _is_numeric(source, c)]
+    order = [c for c in numeric if numbers_rows(source, c)]
+    features = [c for c in numeric if c not in order and c not in taken]
+    if not features:
+        raise PredictionsError(
+            f"{source.name}: no column of numbers is left for the features.",
+            fix=f"give a column for every feature; {columns_are(source.columns)}",
+        )
+    left = [c for c in source.columns if c != id and c not in features]
+    told = f"{len(features)} features" + (f", none of them {listed(left)}" if left else "")
+    detail(source.name, f"{told}; ids: {repr(id) if id else 'none'}; features: {listed(features)}.", told)
+    table = source.read([*features, *([id] if id else [])], numbers=features, texts=[id] if id else [])
+    return (table[id].astype(str).to_numpy(dtype=object) if id else None), table[features].to_numpy(np.float64)
+
+
+def _is_numeric(source: Source, column: str) -> bool:
+    texts = [str(t) for t in source.sample[column].unique()]
+    return looks_numeric([t for t in texts if not source.spelling.reads_missing(t)])
