@@ -77,6 +77,27 @@ def test_old_overlays() -> None:
     np.testing.assert_array_equal(grey(ds), TWELVE)
 
 
+@pytest.mark.parametrize(("low", "high", "signed"), [(0, 65535, 0), (0, 8191, 0), (-4000, 4000, 1), (-2049, 3000, 1)])
+def test_pixels_of_more_bits_than_are_said_to_be_stored_are_refused(low: int, high: int, signed: int) -> None:
+    values = np.linspace(low, high, 64 * 64).round().astype(np.int64).reshape(64, 64)
+    words = (values & 0xFFFF).astype(np.uint16)
+    with pytest.raises(ImageError, match="its pixels need more than the 12 bits that BitsStored tells of"):
+        read_image(encoded(dicom(words, BitsStored=12, HighBit=11, PixelRepresentation=signed)))
+
+
+def test_an_overlay_or_a_sign_above_the_stored_bits_is_no_pixel() -> None:
+    values = np.linspace(0, 4095, 64 * 64).round().astype(np.uint16).reshape(64, 64)
+    want = np.round(values / 4095 * 255)
+    drawn = values.copy()
+    drawn[20:30, 20:30] |= 0x1000  # right above the twelve bits
+    drawn[5:60:3] |= 0x4000
+    np.testing.assert_array_equal(grey(dicom(drawn, BitsStored=12, HighBit=11)), want)
+    signed = (values.astype(np.int64) - 2048) & 0xFFFF
+    tags = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 1}
+    for words in (signed, signed & 0x0FFF, np.where(values > 4000, 0x0800, signed & 0x0FFF)):
+        grey(dicom(words.astype(np.uint16), **tags))
+
+
 def test_layouts_that_cannot_be_read_are_told_apart() -> None:
     packed = dicom(RAMP)
     packed.BitsAllocated, packed.BitsStored, packed.HighBit = 12, 12, 11

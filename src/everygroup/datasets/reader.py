@@ -28,7 +28,8 @@ from everygroup.errors import CohortError, SettingsError
 from everygroup.files import cache_folder, hash_array, hash_file, read_json, write_json
 from everygroup.imaging import PreparedImages, open_prepared, prepare_images, store_key
 from everygroup.imaging import units_with_duplicates as linked
-from everygroup.imaging.pixel_scale import greatest_levels, scale_by_group, with_groups
+from everygroup.imaging.by_group import with_groups
+from everygroup.imaging.pixel_scale import scale_of_images
 from everygroup.imaging.prepare import RECORD
 from everygroup.reading import Reading
 from everygroup.tables import open_table
@@ -163,7 +164,7 @@ def write_cohort(
     table, prepared = _decode(request, found, out, overwrite=overwrite)
     rule = GroupRule.make(request.group, request.bins) if request.group else None
     columns = with_groups(table, rule.name, *rule.assign(table)) if rule else {str(c): v for c, v in table.items()}
-    for text in scale_by_group(greatest_levels(prepared.images), columns):
+    for text in scale_of_images(prepared.images, columns):
         warn(text)
     write_table(table, out / TABLE)
     record = read_json(out / RECORD)

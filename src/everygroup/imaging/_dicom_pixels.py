@@ -148,7 +148,31 @@ def _frame(ds: Any, index: int, decoded: np.ndarray, bits: _Bits, label: str) ->
             raise ImageError(f"{label}: its compressed pixels exceed the {bits.stored} bits of BitsStored.", fix=FIX)
     else:
         values = bits.cut_out(words)
+        _refuse_cut_off(words, values, bits, label)
     return Frame(index, values, bits.low, bits.high, _padding(ds, values, words, bits))
+
+
+def _refuse_cut_off(words: np.ndarray, values: np.ndarray, bits: _Bits, label: str) -> None:
+    """Refuse pixels that need more bits than are said to be stored: without the upper ones they would be garbled.
+
+    Old overlays and rubbish lie in upper bits, too. Neighbours whose upper bits differ tell which: the upper bits are
+    part of the pixel if neighbours are nearer to each other with them than without.
+    """
+    beside = words >> (bits.shift + bits.stored)
+    if (beside == beside.flat[0]).all():
+        return
+    upper = words >> (bits.shift + bits.stored - bits.signed)  # with the sign, which such pixels run into
+    sign = 2 ** (bits.allocated - 1) if bits.signed else 0
+    whole = ((words.astype(np.int64) ^ sign) - sign) >> bits.shift
+    steps = [
+        np.abs(np.diff(v.astype(np.int64), axis=axis))[np.diff(upper.astype(np.int64), axis=axis) != 0].sum()
+        for v in (whole, values)
+        for axis in (0, 1)
+    ]
+    if sum(steps[:2]) < 0.5 * sum(steps[2:]):
+        raise ImageError(
+            f"{label}: its pixels need more than the {bits.stored} bits that BitsStored tells of.", fix=FIX
+        )
 
 
 def _is_jpeg(ds: Any) -> bool:

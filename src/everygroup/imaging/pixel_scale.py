@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom, rankdata
 
 from everygroup.cohort import Cohort
+from everygroup.imaging.by_group import Part, parts_of, with_groups
+from everygroup.imaging.negatives import centre_and_border, negatives_by_group
 
 DARK = 32
 """A picture without a pixel of this level, an eighth of full scale, is nearly black."""
@@ -20,7 +21,6 @@ SEPARATE = 0.95
 _ALPHA = 0.001
 _MANY = 0.05  # share of nearly black pictures that is told of without a group; fewer are odd images
 _LEAST = 10  # pictures of a group, and of the others, that are compared
-_MOST_VALUES = 50  # of a column that may be a group or a site
 _READ = 256
 _OVERSHOOT = 1.25  # of resampling, by which a level may exceed the file's own
 
@@ -32,20 +32,6 @@ def greatest_levels(images: np.ndarray, rows: np.ndarray | None = None) -> np.nd
     return np.concatenate([np.zeros(0, np.uint8), *blocks])
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The pictures that have one value of one column; the others are those of its other values."""
-
-    column: str
-    value: str
-    inside: np.ndarray
-    outside: np.ndarray
-
-    @property
-    def name(self) -> str:
-        return f"{self.column} {self.value}"
-
-
 def scale_of_cohort(cohort: Cohort) -> list[str]:
     """Return cautions about the pixel scale of a cohort's pictures, by group, label and any column that may be a site.
 
@@ -54,13 +40,14 @@ def scale_of_cohort(cohort: Cohort) -> list[str]:
     if cohort.images.dtype != np.uint8 or cohort.images.ndim != 4:
         return []
     columns = with_groups(cohort.table, cohort.rule.name, cohort.groups, cohort.group)
-    return scale_by_group(greatest_levels(cohort.images, cohort.rows), columns)
+    return scale_of_images(cohort.images, columns, cohort.rows)
 
 
-def with_groups(table: pd.DataFrame, name: str, groups: Sequence[str], group: np.ndarray) -> dict[str, pd.Series]:
-    """Return the columns of a table and, under its own name, the groups that a rule made (-1: missing)."""
-    made = pd.Series(np.array([*groups, None], dtype=object)[group])
-    return {name: made} | {str(c): v for c, v in table.reset_index(drop=True).items() if str(c) != name}
+def scale_of_images(images: np.ndarray, columns: Mapping[str, pd.Series], rows: np.ndarray | None = None) -> list[str]:
+    """Return cautions about pictures, uint8 (N, H, W, C), by the columns of their n rows."""
+    rows = np.arange(len(images)) if rows is None else rows
+    found = scale_by_group(greatest_levels(images, rows), columns)
+    return found + negatives_by_group(*centre_and_border(images, rows), columns)
 
 
 def scale_by_group(greatest: np.ndarray, columns: Mapping[str, pd.Series]) -> list[str]:
@@ -82,7 +69,7 @@ def scale_by_group(greatest: np.ndarray, columns: Mapping[str, pd.Series]) -> li
         return []
     if dark.all():
         return [f"All {n} pictures are nearly black ({_probably(greatest)}"]
-    parts = _parts(columns, n)
+    parts = parts_of(columns, n)
     dimmer = [part for part in parts if _is_dimmer(part, greatest)]
     rest = dark & ~np.any([part.inside for part in dimmer], axis=0) if dimmer else dark
     found = _dark_parts(rest, greatest, parts)
@@ -91,19 +78,7 @@ def scale_by_group(greatest: np.ndarray, columns: Mapping[str, pd.Series]) -> li
     return found + [_scale_told(part, greatest) for part in dimmer]
 
 
-def _parts(columns: Mapping[str, pd.Series], n: int) -> list[_Part]:
-    parts = []
-    for column, values in columns.items():
-        codes, names = pd.factorize(values, sort=False)
-        if not 2 <= len(names) <= min(_MOST_VALUES, n // 2):
-            continue
-        for k, name in enumerate(names):
-            inside, outside = codes == k, (codes >= 0) & (codes != k)
-            parts.append(_Part(str(column), str(name), inside, outside))
-    return parts
-
-
-def _dark_parts(dark: np.ndarray, greatest: np.ndarray, parts: list[_Part]) -> list[str]:
+def _dark_parts(dark: np.ndarray, greatest: np.ndarray, parts: list[Part]) -> list[str]:
     told: list[tuple[float, str, str]] = []
     for part in parts:
         n, others = int(part.inside.sum()), int(part.outside.sum())
@@ -117,7 +92,7 @@ def _dark_parts(dark: np.ndarray, greatest: np.ndarray, parts: list[_Part]) -> l
     return [] if best is None else [text for _, column, text in told if column == best[1]]
 
 
-def _is_dimmer(part: _Part, greatest: np.ndarray) -> bool:
+def _is_dimmer(part: Part, greatest: np.ndarray) -> bool:
     """Tell whether a part is on a darker scale; one that is nearly black is told of as such."""
     if min(part.inside.sum(), part.outside.sum()) < _LEAST:
         return False
@@ -125,7 +100,7 @@ def _is_dimmer(part: _Part, greatest: np.ndarray) -> bool:
     return bool(DARK <= low < DIMMER * high and _order(greatest, part.outside, part.inside) >= SEPARATE)
 
 
-def _scale_told(part: _Part, greatest: np.ndarray) -> str:
+def _scale_told(part: Part, greatest: np.ndarray) -> str:
     low, high = np.median(greatest[part.inside]), np.median(greatest[part.outside])
     return (
         f"Pictures of {part.name} are on a darker scale: their brightest pixel is {low:.0f} of 255 "
