@@ -24,7 +24,7 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if kind == "python":
             exec(compile(code, "page", "exec"), module.__dict__)
             continue
-        words = shlex.split(code)
+        words = shlex.split(code.replace("\\\n", " "))  # a line that goes on
         assert words[0] == "everygroup"
         answer = CliRunner().invoke(app, [*words[1:], "--no-report"])
         assert answer.exit_code == 0, answer.output
