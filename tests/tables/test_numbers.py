@@ -79,3 +79,24 @@ def test_what_may_be_either_is_refused_with_the_option_that_says_which(tmp_path:
 def test_two_marks_in_one_column_are_told_cell_by_cell(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"row 4, column 'v': '0\.75' is no number beside numbers with a decimal com"):
         read(tmp_path, "v;w\n0,5;x\n0,25;y\n0.75;z\n")
+
+
+def test_thousands_are_not_taken_for_decimals(tmp_path: Path) -> None:
+    """812 beside 1.457 is how thousands are written: a comma between columns, or points elsewhere, prove nothing."""
+    for text in (
+        "v,w\n812,x\n1.457,y\n990,z\n",
+        "v;w\n812;0.5\n1.457;0.25\n990;1.5\n",
+        'v,w\n812,x\n"1,457",y\n990,z\n',
+    ):
+        with pytest.raises(TableError, match=r"column 'v': 1[.,]457 may be 1457 or 1\.457"):
+            read(tmp_path, text)
+    assert read(tmp_path, "v;w\n812;0,5\n1.457;0,25\n") == [812, 1457]
+    assert read(tmp_path, "v,w\n812,x\n1.457,y\n", decimal=",") == [812, 1457]
+    assert read(tmp_path, "v,w\n812,x\n1.457,y\n2.5,z\n") == [812, 1.457, 2.5]
+    assert read(tmp_path, "v,w\n0,x\n1.457,y\n") == [0, 1.457]
+
+
+def test_units_are_named_where_they_make_numbers_texts(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="none of its 2 different texts is a number") as caught:
+        read(tmp_path, "v,w\n12 ml,x\n13.5 ml,y\n")
+    assert "the unit into the column's name" in caught.value.fix

@@ -35,6 +35,7 @@ from everygroup.predictions.rows import Rows
 from everygroup.predictions.scale import as_probabilities
 from everygroup.predictions.table_reading import TableReading
 from everygroup.predictions.task import ANOMALY_NAMES, PER_IMAGE, PRED_PREFIXES, TRUE_PREFIXES, Task
+from everygroup.tables.missing import quoted
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,15 @@ def _multilabel(source: Joined, reading: TableReading) -> Table:
 
     def run(rows: Rows, other: Rows | None, options: dict[str, Any]) -> Audit:
         theirs = None if other is None else scored(other) if of_scores else zeros_and_ones(other, of_answers)
+        truth = zeros_and_ones(rows, [labels[n] for n in names])
+        unknown = {n: int(k) for n, k in zip(names, np.isnan(truth).sum(axis=0), strict=True) if k}
+        if unknown:
+            told = ", ".join(f"{n!r} in {k:,}" for n, k in list(unknown.items())[:5]) + (
+                " ..." if len(unknown) > 5 else ""
+            )
+            say(f"{rows.name}: labels are not known: {told} of {len(truth):,} rows, which its figures leave out.")
         return audit_multilabel(
-            zeros_and_ones(rows, [labels[n] for n in names]),
+            truth,
             scored(rows),
             y_pred=zeros_and_ones(rows, of_answers),
             labels=names,
@@ -250,12 +258,13 @@ def zero_one(rows: Rows, column: str, positive: str | None) -> Any:
         wrong = strange or names
         told = ", ".join(f"{n!r} in {counts[names.index(n)]:,} rows" for n in wrong[:5])
         first = rows.place(int((codes == names.index(wrong[0])).argmax()))
-        uncertain = "-1" in wrong
+        third = quoted(wrong[0])
+        known = {"0", "1"} <= set(names) or {sign[n] for n in names if n not in wrong} == {0, 1}
         raise PredictionsError(
             f"{first}: the column {column!r} holds {told}, not 0 and 1.",
-            fix="--missing -1 leaves uncertain labels out (they are counted), "
-            f"--map {column}:-1=0 (or =1) takes them for one of both"
-            if uncertain
+            fix=f"--missing {third} leaves uncertain labels out (they are counted), "
+            f"--map {column}:{third}=0 (or =1) takes them for one of both"
+            if known
             else "code the positive class as 1 and the other as 0, or name it with --positive",
         )
     if set(names) - {"0", "1"}:

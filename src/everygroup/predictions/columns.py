@@ -14,6 +14,7 @@ import pandas as pd
 from everygroup.cohort.groups import as_category, missing_column
 from everygroup.errors import PredictionsError
 from everygroup.predictions._checks import LEADING, SCORE, TRAILING
+from everygroup.tables.numbers import marks, values
 
 TRUE_NAMES = (
     *("y_true", "true_label", "true_class", "truth", "ground_truth", "groundtruth", "gt", "label", "labels", "target"),
@@ -148,10 +149,16 @@ def find_answers(
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
-    """(n,) texts as numbers, with a point or a comma and with or without '%'; NaN where they are none."""
+    """(n,) texts as numbers, with a point or a comma, with or without '%'; NaN where they are none."""
     codes, distinct = pd.factorize(np.asarray(column, dtype=object))
-    plain = [str(v).strip().rstrip("%").strip().replace(",", ".") for v in distinct]
-    return np.append(pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce").to_numpy(float), np.nan)[codes]
+    plain = [str(v).strip().rstrip("%").strip() for v in distinct]
+    numbers = pd.to_numeric(pd.Series([t.replace(",", ".") for t in plain], dtype=object), errors="coerce")
+    found = numbers.to_numpy(float, copy=True)
+    proven = marks(plain)
+    if len(proven) == 1:  # 1.234,5 proves that 1.234 beside it is 1234
+        read = values(plain, proven.pop())
+        found = np.where(np.isnan(read), found, read)
+    return np.append(found, np.nan)[codes]
 
 
 def _is_score(sample: pd.DataFrame, label: str, answer: str) -> bool:

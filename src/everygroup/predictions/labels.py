@@ -173,6 +173,12 @@ def _check_shared(name: str, maps: Mapping[str, Mapping[str, str]], true: Counts
     """Refuse labels and answers that are two codings of one thing which nothing matches."""
     labels, answers = set(maps["true"].values()), set(maps["pred"].values())
     known = set(maps["score"].values())
+    if len(labels) == 2 and labels < answers and not known:
+        warn(
+            f"{name}: the answers {_few(answers - labels)} are never a label: with them the two classes are "
+            f"{len(answers)}, and such an answer is always wrong. Where it means no answer, leave the rows out "
+            "and count them apart."
+        )
     for here, what in ((answers, "answers"), (known, "score columns")):
         if not labels or not here or labels <= here or (what == "answers" and here <= labels):
             continue
@@ -183,6 +189,8 @@ def _check_shared(name: str, maps: Mapping[str, Mapping[str, str]], true: Counts
         only, other = sorted(labels - here), sorted(here - labels)
         if not labels & here or (len(labels) <= 2 and len(here) <= 2) or _shifted(labels, here):
             by_hand = " ".join(f"--map y_pred:{a}=CLASS" for a in other[:2])
+            if what == "score columns":
+                by_hand = f"name the score of {only[0]!r} score_{only[0]}, and so on"
             one = "name the class that is coded 1 with --positive, or " if len(labels) == 2 == len(here) else ""
             raise PredictionsError(
                 f"{name}: the labels are {_few(labels)} but the {what} {_few(here)}: two codings of one thing, which "

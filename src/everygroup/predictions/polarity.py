@@ -9,6 +9,9 @@ from collections.abc import Sequence
 _PAIRS = (
     *(("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("nein", "ja"), ("n", "j"), ("non", "oui")),
     *(("no", "si"), ("f", "t"), ("-1", "1"), ("-", "+"), ("neg", "pos"), ("absent", "present"), ("off", "on")),
+    *(("falsch", "wahr"), ("faux", "vrai"), ("falso", "verdadero"), ("falso", "vero"), ("onwaar", "waar")),
+    *(("nao", "sim"), ("nee", "ja"), ("nei", "ja"), ("nej", "ja"), ("nie", "tak"), ("нет", "да")),
+    *(("class 0", "class 1"), ("class0", "class1"), ("absence", "presence"), ("low risk", "high risk")),
 )
 """Codings of no and yes, the negative first; single letters mean something only as a pair."""
 
@@ -21,7 +24,7 @@ def words(text: str) -> frozenset[str]:
 _NO = words(
     "false no nein non negative negativ negatif negativo neg absent healthy gesund sain saine sano sana benign benigne "
     "benigno gutartig normal normals normale unremarkable unauffallig control controls kontrolle well nevus naevus nv "
-    "nevi bkl inlier good none"
+    "nevi bkl inlier good none negatief frisk gezond zdrowy saudavel stable"
 )
 _YES = words(
     "true yes ja oui si positive positiv positif positivo pos present disease diseased sick ill krank malade enfermo "
@@ -30,14 +33,18 @@ _YES = words(
     "carcinome tumor tumour melanoma melanom melanome mel bcc scc akiec pneumonia pneumonie pneumonitis pneumothorax "
     "edema oedema effusion fracture fraktur glaucoma retinopathy tuberculosis tb covid covid19 infected infection "
     "lesion defect finding findings befund dead died death deceased event case cases referable diabetic "
-    "metastasis metastatic consolidation atelectasis cardiomegaly nodule mass hernia fibrosis emphysema"
+    "metastasis metastatic consolidation atelectasis cardiomegaly nodule mass hernia fibrosis emphysema "
+    "progression progressive relapse recurrence positief syk sjuk syg ziek malato malata doente chory"
 )
 _NEGATION = words("no not non without kein keine keinen ohne nicht pas sans sin un free")
 
 
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+
+
 def plain(name: str) -> str:
     """A class name without case, accents, and repeated or outer blanks; '_' and '-' between letters are blanks."""
-    text = unicodedata.normalize("NFKD", str(name).strip().casefold())
+    text = unicodedata.normalize("NFKD", str(name).strip().casefold()).translate(_DASHES)
     text = "".join(c for c in text if not unicodedata.combining(c))
     return re.sub(r"(?<=\w)[\s_\-]+(?=\w)", " ", re.sub(r"\s+", " ", text))
 

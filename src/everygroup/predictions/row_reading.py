@@ -29,13 +29,13 @@ from everygroup.predictions.columns import (
 )
 from everygroup.predictions.metadata import Joined
 from everygroup.predictions.rows import Rows
-from everygroup.predictions.splits import MOST_SPLITS, speaks_of_splits
+from everygroup.predictions.splits import MOST_SPLITS, speaks_of_splits, tells_of_split
 from everygroup.predictions.table_reading import NO_CLUSTER, TableReading
 from everygroup.tables import Problems, settle_labels
 from everygroup.tables.codings import tell_codings
 from everygroup.tables.dates import visit_columns
 from everygroup.tables.guard import unguard
-from everygroup.tables.unknown import tell_unknown
+from everygroup.tables.unknown import tell_one_for_many, tell_unknown, tell_unknown_numbers
 
 
 def read_rows(
@@ -107,6 +107,8 @@ def read_rows(
     if percent:
         kind = "percentages; they are divided by 100" if shares else "percentages, and stay so"
         say(f"{joined.name}: {listed(percent)} are {kind}.")
+    if not own:
+        tell_unknown_numbers(joined.name, table[[*numbers]])
     if own:
         _unguard(table)
         rule = _as_trained(rule, table, names)
@@ -116,6 +118,8 @@ def read_rows(
     tell_codings(as_they_are)
     if not own:
         tell_unknown(as_they_are)
+        if unit is not None:
+            tell_one_for_many(joined.name, unit, table[unit], joined.first.spelling)
     if id is not None:
         id, unit = _settled(joined, table, id, unit, split, reading, own=own)
     told = {"id": id, "unit": unit, "split": split}
@@ -214,6 +218,8 @@ def find_split(joined: Joined, used: Collection[str]) -> str | None:
         words = {str(v).strip() for v in sample[column].unique()}
         if speaks_of_splits(words, all_of_them=False) and _speaks(joined, column, all_of_them=True):
             return column
+    member = (c for c in free if sample[c].nunique() <= 3 and tells_of_split(c, sample[c].unique()))
+    likely = next(member, likely)
     if likely is not None and likely.lower() not in ("set", "part", "fold"):
         counts = joined.read([likely], texts=[likely])[likely].astype(str).value_counts()
         if 2 <= len(counts) <= MOST_SPLITS:

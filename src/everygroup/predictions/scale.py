@@ -14,6 +14,8 @@ Scores = NDArray[np.float64]
 _CLOSE = 0.01
 _NOISE = 1e-6
 _MOST_NAMED = 5
+_JUMP, _JUMP_ROWS = 5, 10
+"""So many times more scores just below 1 than just above it, and so many of them, are no one scale."""
 _FIX = (
     "give probabilities in [0, 1] (softmax or sigmoid of the logits) in every row; for any other score of abnormality "
     "use the task 'anomaly'"
@@ -56,6 +58,7 @@ def as_probabilities(
                 f"{name}: no score in {small[0]!r} is above 1, but those of other columns are percentages.",
                 fix="write all scores in one unit",
             )
+        _one_scale(name, score, columns)
         score = score / 100.0
         return _summing_to_one(name, score, columns, place) if exclusive else score
     if exclusive and high <= _NOISE and np.abs(np.exp(score).sum(axis=1) - 1.0).max() <= _CLOSE:
@@ -74,6 +77,22 @@ def _percent(score: Scores, total: Scores, columns: Sequence[str], exclusive: bo
     return _named_percent(columns) or (
         float(score.max()) > 10 and np.unique(score).size > 10 and float((score > 1).mean()) > 0.1
     )
+
+
+def _one_scale(name: str, score: Scores, columns: Sequence[str]) -> None:
+    """Refuse a column of which some rows are percentages and others fractions: its numbers end at 1 and go on above.
+
+    Percentages thin out or stay as they are beyond 1; those of rare diseases may be few above 2, but not suddenly.
+    """
+    for column, values in zip(columns, score.T, strict=True):
+        below, above = int(((values > 0.5) & (values <= 1)).sum()), int(((values > 1) & (values <= 2)).sum())
+        if below >= _JUMP_ROWS and below > _JUMP * max(above, 1):
+            raise PredictionsError(
+                f"{name}: {int((values <= 1).sum()):,} scores in {column!r} are at most 1 and "
+                f"{int((values > 1).sum()):,} are above, up to {values.max():g}: they seem to be fractions and "
+                "percentages in one column.",
+                fix="write all cells of the column in one unit (two sites or exports may have been put together)",
+            )
 
 
 def _named_percent(columns: Sequence[str]) -> bool:

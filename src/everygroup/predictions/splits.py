@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from everygroup.predictions.polarity import is_yes_no
+
 Role = Literal["train", "validation", "test"]
 
 
@@ -57,6 +59,22 @@ def roles(words: Iterable[Any]) -> dict[str, Role | None]:
     if len(developing) < len(validation) and "train" not in found.values():
         found |= dict.fromkeys(developing, "train")
     return found
+
+
+def tells_of_split(column: str, words: Iterable[Any]) -> bool:
+    """Whether a column says of each row whether it is of one split: 'is_test' or 'in_train' with yes and no.
+
+    Examples
+    --------
+    >>> tells_of_split("is_test", ["0", "1"]), tells_of_split("in_train", ["False", "True"])
+    (True, True)
+    >>> tells_of_split("test", ["0", "1", "2"]), tells_of_split("test_result", ["0", "1"])
+    (False, False)
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
+    return role(re.sub(r"^(?:is|in|for|used)[_ .]+", "", name, flags=re.IGNORECASE)) is not None and (
+        is_yes_no([w for w in {str(v).strip() for v in words} if w])
+    )
 
 
 def has_role(splits: Any, wanted: Role) -> NDArray[np.bool_]:

@@ -60,6 +60,7 @@ def guess_task(source: Joined, reading: TableReading) -> tuple[Task, str]:
     both = [c for c in (label, answer) if c in columns]
     table = source.read(both, labels=both)
     different = {v for v in map(as_category, table[label].unique()) if v is not None}
+    _refuse_units(source.name, label, different)
     if not reading.y_score and answer in columns and answer is not None:
         measured = _measured(source.name, table, label, answer, scored=_scored(source, reading))
         if measured:
@@ -70,22 +71,26 @@ def guess_task(source: Joined, reading: TableReading) -> tuple[Task, str]:
             fix="name the label with --y-true, or the prediction with --y-pred and --task regression; whole numbers "
             "that are codes of classes need --task classification",
         )
-    _refuse_no_classes(source.name, label, different, table[label])
+    _refuse_no_classes(source.name, label, table[label])
     return (
         "classification",
         f"{label!r} holds {len(different)} different values ({few(sorted(different, key=natural_key))})",
     )
 
 
-def _refuse_no_classes(name: str, label: str, different: set[str], values: pd.Series) -> None:
-    """Refuse labels that are numbers with a unit, dates, or a text of its own in most rows: no classes."""
-    units = [found[1] for v in different if (found := _WITH_UNIT.fullmatch(v))]
+def _refuse_units(name: str, label: str, different: set[str]) -> None:
+    """Refuse labels that are numbers with a unit, which are neither numbers nor classes; per cent are read."""
+    units = [found[1] for v in different if (found := _WITH_UNIT.fullmatch(v)) and found[1] != "%"]
     if len(different) > _FEW and len(units) > 0.9 * len(different):
         raise PredictionsError(
-            f"{name}: {label!r} holds numbers with a unit ({few(sorted(different))}), which would be "
-            f"{len(different)} classes.",
+            f"{name}: {label!r} holds numbers with a unit ({few(sorted(different))}), which are read neither as "
+            f"numbers nor as {len(different)} classes.",
             fix="write the numbers alone, and the unit into the column's name",
         )
+
+
+def _refuse_no_classes(name: str, label: str, values: pd.Series) -> None:
+    """Refuse labels that are dates, or a text of its own in most rows: no classes."""
     if what := no_classes(values):
         raise PredictionsError(
             f"{name}: {label!r} holds {what}: no classes.", fix="name the column of the label with --y-true"

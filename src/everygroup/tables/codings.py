@@ -111,11 +111,25 @@ def tell_codings(table: pd.DataFrame) -> None:
         counts = table[column].astype(object).value_counts()
         if found := codings({str(value): int(n) for value, n in counts.items() if n and str(value).strip()}):
             warn(in_words(str(column), found))
+        if beside := digits_beside_sex({str(v): int(n) for v, n in counts.items() if n}):
+            warn(
+                f"{column}: {beside} stand beside words for sex and are groups of their own; where they are codes of "
+                f"the same, --map {column}:1=male (or what it means) makes one of both."
+            )
+
+
+def digits_beside_sex(counts: Mapping[str, int]) -> str:
+    """Name the digits, with their rows, that stand among words for sex: two codings, of which the key is not known."""
+    forms = {value: _form(value) for value in counts}
+    if not set(forms.values()) & set(_MEANING["sex"]):
+        return ""
+    digits = sorted(v for v, form in forms.items() if form in ("0", "1", "2"))
+    return " and ".join(f"{v!r} ({counts[v]})" for v in digits)
 
 
 def _form(value: str) -> str:
     """A value without what is only form: case, blanks, hyphens, composed letters, the zeros of a number."""
-    text = unicodedata.normalize("NFKC", value).casefold()
+    text = "".join(c for c in unicodedata.normalize("NFKC", value).casefold() if unicodedata.category(c) != "Cf")
     text = re.sub(r"[\s_\-]+", " ", text).strip() if re.search(r"[^\W\d_]", text) else text.strip()
     return f"{float(text):g}" if _NUMBER.fullmatch(text) and len(text) < 15 else text
 

@@ -26,7 +26,7 @@ from everygroup.tables.encoding import encoding_of, open_bytes
 from everygroup.tables.guard import unguard
 from everygroup.tables.lines import line_numbers, ragged, records
 from everygroup.tables.missing import Spelling
-from everygroup.tables.numbers import Mark, marks
+from everygroup.tables.numbers import Mark, mark_of, marks
 from everygroup.tables.problems import Problems
 from everygroup.tables.source import SAMPLE_ROWS, Source
 
@@ -78,7 +78,11 @@ class Delimited(Source):
     def _has_points(self, column: str) -> bool:
         if self.spelling.decimal:
             return self.spelling.decimal == "."
-        return self.separator == "," or marks(self.sample[column].unique()) == {Mark.POINT}
+        texts = [str(t) for t in self.sample[column].unique()]
+        proven = marks(texts)
+        return proven == {Mark.POINT} or (
+            not proven and self.separator == "," and mark_of(texts, set(), Mark.POINT) is Mark.POINT
+        )
 
     def _parse(self, columns: Sequence[str], types: dict[str, Any]) -> pd.DataFrame:
         return _parse(

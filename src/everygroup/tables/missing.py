@@ -117,7 +117,7 @@ class Spelling:
             return values
         codes, distinct = pd.factorize(values.astype(object))
         texts = ["" if v is None or v != v else str(v) for v in distinct]
-        plain = texts if identifier else [unicodedata.normalize("NFC", t).strip() for t in texts]
+        plain = texts if identifier else [stripped(unicodedata.normalize("NFC", t)) for t in texts]
         counts = np.bincount(codes[codes >= 0], minlength=len(texts))
         new: list[str] = []
         read: dict[str, int] = {}
@@ -137,6 +137,16 @@ class Spelling:
         if new == texts and not (codes < 0).any():
             return values
         return _recoded(values, codes, new)
+
+
+def stripped(text: str) -> str:
+    """Return a text without what cannot be seen at its ends: blanks, and marks such as a zero-width space."""
+    text = text.strip()
+    while text and unicodedata.category(text[0]) == "Cf":
+        text = text[1:].lstrip()
+    while text and unicodedata.category(text[-1]) == "Cf":
+        text = text[:-1].rstrip()
+    return text
 
 
 def _recoded(values: pd.Series, codes: np.ndarray, new: list[str]) -> pd.Series:
@@ -216,12 +226,13 @@ def settle_labels(
     """
     settled = {str(c) for c in classes}
     found = {c: {t: n for t, n in _counts(table[c]).items() if t and spelling.reads_missing(t)} for c in columns}
-    everywhere = set.intersection(*(set(words) for words in found.values())) if len(found) > 1 else set()
+    spelt = [{word.casefold() for word in words} for words in found.values()]
+    everywhere = set.intersection(*spelt) if len(spelt) > 1 else set()
     for column, words in found.items():
         for word, n in words.items():
             if word in settled:
                 continue
-            if word in everywhere:
+            if word.casefold() in everywhere:
                 say(f"{problems.file}: {word!r} stands among labels and answers and is taken as a class.")
                 settled.add(word)
                 continue

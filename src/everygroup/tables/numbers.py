@@ -95,13 +95,25 @@ def mark_of(texts: Sequence[str], others: set[Mark], default: Mark | None) -> Ma
     either = [t for t in texts if is_either(t)]
     if not either:
         return Mark.POINT  # whole numbers
+    ungrouped = any(re.fullmatch(r"[+-]?\d{4,}", cleaned(t)) for t in texts)  # 1234 beside 1.234
+    if (
+        _grouped(texts, either) and not ungrouped
+    ):  # 812 beside 1.457: thousands, unless the file has no other decimal mark than this
+        grouping = Mark.COMMA if "." in either[0] else Mark.POINT
+        return grouping if others == {grouping} else None
     if len(others) == 1:
         return next(iter(others))
-    if any(re.fullmatch(r"[+-]?\d{4,}", cleaned(t)) for t in texts):  # 1234 beside 1.234: thousands are not grouped
+    if ungrouped:
         return Mark.POINT if all("." in t for t in either) else Mark.COMMA if all("," in t for t in either) else None
     if default is Mark.POINT and all("." in t for t in either):
         return Mark.POINT
     return None
+
+
+def _grouped(texts: Sequence[str], either: Sequence[str]) -> bool:
+    """Whether whole numbers of three digits stand beside such as 1.457, which are written as thousands are."""
+    one_mark = len({"." in t for t in either}) == 1
+    return one_mark and any(re.fullmatch(r"[+-]?[1-9]\d\d", cleaned(t)) for t in texts)
 
 
 def values(texts: Sequence[str], mark: Mark) -> NDArray[np.float64]:

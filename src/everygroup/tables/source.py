@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from everygroup.console import say
 from everygroup.errors import TableError
+from everygroup.tables.kinds import without_unit
 from everygroup.tables.missing import Spelling, Told
 from everygroup.tables.numbers import Mark, is_either, is_infinite, looks_numeric, mark_of, marks, values
 from everygroup.tables.problems import Problems
@@ -131,9 +132,7 @@ class Source(ABC):
         if mark is None and problems is not None:
             example = next(t for t in texts if is_either(t))
             whole, decimal = example.replace(".", "").replace(",", ""), example.replace(",", ".")
-            problems.add(
-                f"{example} may be {whole} or {decimal}", column=column, fix="say which with --decimal , or --decimal ."
-            )
+            problems.add(f"{example} may be {whole} or {decimal}", column=column, fix=_WHICH_MARK)
         return mark
 
     @cached_property
@@ -173,7 +172,9 @@ class Source(ABC):
             problems.add(
                 f"none of its {len(given)} different texts is a number ({', '.join(map(repr, given[:3]))})",
                 column=name,
-                fix="name another column; its numbers are wanted here",
+                fix="write the numbers alone, and the unit into the column's name"
+                if looks_numeric(without_unit(given))
+                else "name another column; its numbers are wanted here",
             )
         else:
             self._tell(
@@ -211,6 +212,9 @@ class Source(ABC):
             )
         if len(rows) > _EACH:
             problems.add(f"{len(rows) - _EACH:,} more cells of this column are no numbers either", column=column)
+
+
+_WHICH_MARK = "say what stands before the decimals: --decimal , or --decimal ."
 
 
 def _other_mark(text: str, mark: Mark) -> str:
