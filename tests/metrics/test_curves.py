@@ -11,7 +11,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curv
 
 from everygroup.metrics import curves
 from everygroup.metrics.curves import (
-    EMPTY,
+    Curve,
     design_effect,
     macro_points,
     precision_recall_points,
@@ -113,7 +113,7 @@ def test_curves_that_do_not_exist_are_empty() -> None:
     assert precision_recall_points([0, 0], [0.1, 0.2]).x.size == 0
     assert risk_coverage_points([], []).x.size == 0
     assert reliability_points([], []).x.size == 0
-    assert macro_points([EMPTY, EMPTY]).x.size == 0
+    assert [curve.x.size for curve in macro_points([1, 1], [[0.9, 0.1], [0.2, 0.8]], points=5)] == [0, 5]
 
 
 def test_macro_takes_what_a_threshold_reaches() -> None:
@@ -121,6 +121,24 @@ def test_macro_takes_what_a_threshold_reaches() -> None:
     y, p = rng.integers(0, 3, 3000), rng.dirichlet(np.ones(3), 3000)
     p = 0.5 * p + 0.5 * rng.dirichlet(np.ones(3), 3000) * 0.5 + 0.25 * np.eye(3)[y]
     p /= p.sum(axis=1, keepdims=True)
-    macro = macro_points([roc_points(y == k, p[:, k], limit=10**6) for k in range(3)] + [EMPTY])
+    macro, _ = macro_points(y, p)
     assert auc(macro.x, macro.y) == pytest.approx(roc_auc_score(y, p, multi_class="ovr"), abs=0.01)
     assert macro.x.size == 101 and np.isnan(macro.low).all() and (np.diff(macro.y) >= 0).all()
+
+
+@pytest.mark.parametrize("digits", [1, 2, 9])
+def test_macro_is_the_mean_of_the_whole_curves(digits: int) -> None:
+    rng = np.random.default_rng(digits)
+    y, p = rng.choice(4, 500, p=[0.5, 0.3, 0.198, 0.002]), rng.random((500, 20)).round(digits)
+    rows = np.flatnonzero(rng.random(500) < 0.7)
+    grid = np.linspace(0.0, 1.0, 101)
+
+    def best(curve: Curve) -> np.ndarray:
+        levels = np.unique(curve.x)
+        return np.interp(grid, levels, [curve.y[curve.x == x].max() for x in levels])
+
+    for points, mean in zip((roc_points, precision_recall_points), macro_points(y, p, rows=rows), strict=True):
+        curves = [points(y[rows] == k, p[rows, k], limit=10**6) for k in range(20)]
+        expected = np.mean([best(c) for c in curves if c.x.size], axis=0)
+        np.testing.assert_allclose(mean.y, expected, atol=1e-12)
+        assert (mean.n == rows.size).all()

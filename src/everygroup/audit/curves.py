@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from everygroup.errors import SettingsError
 from everygroup.metrics.calibration import confidence
 from everygroup.metrics.curves import (
     LIMIT,
-    Curve,
     macro_points,
     precision_recall_points,
     reliability_points,
@@ -49,17 +48,34 @@ def curve_rows(
     SettingsError
         For an unknown label.
     """
-    if label is not None and label not in predictions.classes:
-        raise SettingsError(f"Unknown class {label!r}.", fix=f"the classes are: {', '.join(predictions.classes)}")
+    classes = predictions.classes
+    if label is not None and label not in classes:
+        raise SettingsError(f"Unknown class {label!r}.", fix=f"the classes are: {', '.join(classes)}")
     if not predictions.has_scores:
         return []
-    true, score = predictions.y_true, predictions.y_score
     cluster = predictions.unit_index if predictions.clustered else None
+    at = classes.index(label) if label is not None else (1 if len(classes) == 2 else None)
+    true, score = predictions.y_true, predictions.y_score
+    answers = _Answers(*confidence(true, score, at), score.argmax(axis=1) != true, score.max(axis=1))
     parts = [(partition.names[s], np.flatnonzero(partition.slot == s)) for s in partition.comparable]
     rows: list[dict[str, Any]] = []
     for name, inside in [("overall", np.arange(true.size)), *parts]:
         units = None if cluster is None else cluster[inside]
-        for kind, of, curve in _curves(true[inside], score[inside], predictions.classes, label, units, limit):
+        if at is None:
+            named, (roc, precision_recall) = MACRO, macro_points(true, score, rows=inside, points=min(limit, 101))
+        else:
+            named, positive, column = classes[at], true[inside] == at, score[inside, at]
+            roc = roc_points(positive, column, cluster=units, limit=limit)
+            precision_recall = precision_recall_points(positive, column, cluster=units, limit=limit)
+        judged = TOP_LABEL if at is None else named
+        calibration = reliability_points(answers.stated[inside], answers.outcome[inside], cluster=units)
+        risk = risk_coverage_points(answers.wrong[inside], answers.surest[inside], cluster=units, limit=limit)
+        for kind, of, curve in (
+            ("roc", named, roc),
+            ("precision_recall", named, precision_recall),
+            ("calibration", judged, calibration),
+            ("risk_coverage", ANSWER, risk),
+        ):
             rows += [
                 {
                     "attribute": partition.attribute,
@@ -73,34 +89,10 @@ def curve_rows(
     return rows
 
 
-def _curves(
-    true: NDArray[np.int64],
-    score: NDArray[np.float64],
-    classes: tuple[str, ...],
-    label: str | None,
-    units: NDArray[Any] | None,
-    limit: int,
-) -> list[tuple[str, str, Curve]]:
-    """Kind, label and points of every curve of some rows."""
-    at = classes.index(label) if label is not None else (1 if len(classes) == 2 else None)
-    chosen = range(len(classes)) if at is None else [at]
-    # a macro curve is averaged before it is thinned
-    kept = true.size + 2 if at is None else limit
-    found = {
-        "roc": (roc_points(true == k, score[:, k], cluster=units, limit=kept) for k in chosen),
-        "precision_recall": (
-            precision_recall_points(true == k, score[:, k], cluster=units, limit=kept) for k in chosen
-        ),
-    }
-    named = MACRO if at is None else classes[at]
-    out = [
-        (kind, named, macro_points(curves, points=min(limit, 101)) if at is None else next(curves))
-        for kind, curves in found.items()
-    ]
-    stated, outcome = confidence(true, score, at)
-    out.append(
-        ("calibration", TOP_LABEL if at is None else classes[at], reliability_points(stated, outcome, cluster=units))
-    )
-    wrong = score.argmax(axis=1) != true
-    out.append(("risk_coverage", ANSWER, risk_coverage_points(wrong, score.max(axis=1), cluster=units, limit=limit)))
-    return out
+class _Answers(NamedTuple):
+    """Of every row (n,): the probability judged by calibration and its outcome; errors, and how sure the answer is."""
+
+    stated: NDArray[np.float64]
+    outcome: NDArray[np.float64]
+    wrong: NDArray[np.bool_]
+    surest: NDArray[np.float64]

@@ -60,10 +60,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Values:
-    """Metrics of R replicates: `performance` (R, S + 1), slots then all rows (or (R, G), groups); `gaps` (R,)."""
+    """Metrics of R replicates: `performance` (R, S + 1), slots then all rows (or (R, G), groups); `gaps` (R,).
+
+    `limited` are those whose sums were drawn from their normal limit (`everygroup.statistics.limit`).
+    """
 
     performance: Sums
     gaps: Sums
+    limited: tuple[str, ...] = ()
 
     @staticmethod
     def join(parts: Iterable[Values]) -> Values:
@@ -74,6 +78,7 @@ class Values:
         return Values(
             {m: np.concatenate([b.performance[m] for b in blocks]) for m in blocks[0].performance},
             {m: np.concatenate([b.gaps[m] for b in blocks]) for m in blocks[0].gaps},
+            blocks[0].limited,
         )
 
     @staticmethod
@@ -81,10 +86,12 @@ class Values:
         """Put the metrics of several families together."""
         performance: Sums = {}
         gaps: Sums = {}
+        limited: list[str] = []
         for part in parts:
             performance |= part.performance
             gaps |= part.gaps
-        return Values(performance, gaps)
+            limited += part.limited
+        return Values(performance, gaps, tuple(limited))
 
     def gap(self, metric: str, slots: Sequence[int]) -> Array:
         """Gap (R,) of any metric: max - min over the given slots for a performance metric."""

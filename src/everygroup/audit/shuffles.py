@@ -12,6 +12,7 @@ from everygroup.audit.engine import Plan, Values, dense, joint_codes
 from everygroup.audit.partition import Partition
 from everygroup.metrics.families import Family, Index, RankFamily, SumFamily
 from everygroup.statistics import majority, permutation_units, permuted_blocks
+from everygroup.statistics.limit import has_limit, shuffled_sums
 from everygroup.statistics.tables import cluster_types, shuffled_weights
 
 
@@ -82,6 +83,7 @@ def _only(values: Values, names: frozenset[str]) -> Values:
     return Values(
         {m: v for m, v in values.performance.items() if m in names},
         {m: v for m, v in values.gaps.items() if m in names},
+        tuple(m for m in values.limited if m in names),
     )
 
 
@@ -99,6 +101,16 @@ def _counted(
     code, shown = joint_codes(families, rows)
     types = cluster_types(unit, code, strata, shown.size)
     of_type = {f: sparse.csr_matrix(types.counts @ f.take(shown)) for f in families}
+    if has_limit(types, n_groups):
+        together, ends = (
+            sparse.hstack(list(of_type.values()), format="csr"),
+            np.cumsum([m.shape[1] for m in of_type.values()]),
+        )
+        blocks = shuffled_sums(types, together, labels, n_groups, plan.n_boot, seed=plan.seed + 1)
+        for block in plan.counted("shuffling groups", blocks, len):
+            for f, sums in zip(of_type, np.split(block, ends[:-1], axis=-1), strict=True):
+                parts[f].append(Values(f.values(sums), f.gap_values(sums), limited=(*f.metrics, *f.gaps)))
+        return
     columns = max(m.shape[1] for m in of_type.values())
     shuffles = shuffled_weights(types, labels, n_groups, plan.n_boot, seed=plan.seed + 1, columns=columns)
     for block in plan.counted("shuffling groups", shuffles, len):

@@ -6,7 +6,6 @@ such a band less often than a point does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.calibration import mass_bins, width_bins
+from everygroup.metrics.ordered import Ordered, columns_of
 from everygroup.metrics.rates import mean_defined
 from everygroup.metrics.uncertainty import selective_risk
 from everygroup.statistics import wilson_interval
@@ -184,31 +184,37 @@ def risk_coverage_points(
     return thin(Curve(k / errors.size, risk, low, high, k), limit)
 
 
-def macro_points(curves: Iterable[Curve], *, points: int = 101) -> Curve:
-    """Mean curve of several classes: y averaged at equally spaced x in [0, 1], over the classes that have a curve.
+def macro_points(
+    y_true: ArrayLike, y_score: ArrayLike, *, rows: IntArray | None = None, points: int = 101
+) -> tuple[Curve, Curve]:
+    """Mean ROC and precision-recall curve of several classes, each against the rest.
 
-    No interval: NaN. Curves are looked at one after the other, so that those of many classes need no memory.
+    y is averaged at equally spaced x in [0, 1], over the classes that have a curve; of several points at one x the
+    best counts. No interval: NaN. Empty where no class has a curve. Classes are looked at one after the other.
+
+    Parameters
+    ----------
+    y_true, y_score : (n,) class index, and (n, K) scores.
+    rows : index of the rows that count; all by default.
 
     Examples
     --------
-    >>> a, b = roc_points([0, 1], [0.1, 0.9]), roc_points([0, 1], [0.5, 0.5])
-    >>> macro_points([a, b], points=3).y.tolist()
-    [0.5, 0.75, 1.0]
+    >>> roc, _ = macro_points([0, 1], [[0.9, 0.1], [0.5, 0.5]], points=3)
+    >>> roc.x.tolist(), roc.y.tolist()
+    ([0.0, 0.5, 1.0], [1.0, 1.0, 1.0])
     """
-    grid, found, n = np.linspace(0.0, 1.0, points), [], 0
-    for curve in curves:
-        if curve.x.size:
-            found.append(np.interp(grid, *_best_of_equal(curve.x, curve.y)))
-            n = n or int(curve.n.max())
-    if not found:
-        return EMPTY
-    nan = np.full(points, np.nan)
-    return Curve(grid, mean_defined(np.stack(found), axis=0), nan, nan.copy(), np.full(points, n, dtype=np.int64))
-
-
-def _best_of_equal(x: Column, y: Column) -> tuple[Column, Column]:
-    """Of several points at one x the highest y, which a threshold reaches there."""
-    levels, at = np.unique(x, return_inverse=True)
-    best = np.full(levels.size, -np.inf)
-    np.maximum.at(best, at.reshape(-1), y)
-    return levels, best
+    true, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
+    inside = slice(None) if rows is None else rows
+    true, classes = true[inside], range(score.shape[1])
+    grid = np.linspace(0.0, 1.0, points)
+    found: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+    for k, column in zip(classes, columns_of(score, inside, classes), strict=True):
+        ordered = Ordered.of(column, true == k)
+        for curves, y in zip(found, (ordered.roc(grid), ordered.precision_recall(grid)), strict=True):
+            if y is not None:
+                curves.append(y)
+    nan, n = np.full(points, np.nan), np.full(points, true.size, dtype=np.int64)
+    roc, precision_recall = (
+        Curve(grid, mean_defined(np.stack(curves), axis=0), nan, nan.copy(), n) if curves else EMPTY for curves in found
+    )
+    return roc, precision_recall

@@ -114,7 +114,8 @@ def _by_contents(cluster: IntArray, code: IntArray, stratum: IntArray, width: in
     return first[sort].astype(np.int64), rank[inverse].astype(np.int64)
 
 
-def _stratum_slices(types: Types) -> list[slice]:
+def stratum_slices(types: Types) -> list[slice]:
+    """The types of every stratum."""
     bounds = np.flatnonzero(np.r_[True, np.diff(types.stratum) != 0, True])
     return [slice(int(a), int(b)) for a, b in pairwise(bounds)]
 
@@ -129,7 +130,7 @@ def multinomial_weights(types: Types, n_boot: int, *, seed: int, width: int | No
     ----------
     Field and Welsh, Bootstrapping clustered data, Journal of the Royal Statistical Society B 2007.
     """
-    slices = _stratum_slices(types)
+    slices = stratum_slices(types)
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(len(slices))]
     per_block = width or max(1, min(n_boot, _BLOCK // max(len(types), 1)))
     for begin in range(0, n_boot, per_block):
@@ -192,11 +193,7 @@ def shuffled_weights(
         number of units of every type.
     columns : numbers per group that the caller will make of every shuffle; narrows the blocks.
     """
-    slices = _stratum_slices(types)
-    of_group = np.zeros((len(slices), n_groups), dtype=np.int64)
-    position = np.zeros(int(types.stratum.max(initial=0)) + 1, dtype=np.int64)
-    position[types.stratum[[part.start for part in slices]]] = np.arange(len(slices))
-    np.add.at(of_group, (position[types.stratum[types.of_cluster]], group), 1)
+    slices, of_group = stratum_slices(types), stratum_sizes(types, group, n_groups)
     width = max(8, min(1024, _BLOCK // (4 * n_groups * max(len(types), columns, 1))))
     # a stream for every block, as the order of the draws depends on the block's width
     starts = range(0, n_perm, width)
@@ -208,12 +205,27 @@ def shuffled_weights(
         yield block
 
 
+def stratum_sizes(types: Types, group: IntArray, n_groups: int) -> IntArray:
+    """(S, G) units of every group in every stratum, from the group of every unit; strata as of `stratum_slices`."""
+    first = [part.start for part in stratum_slices(types)]
+    sizes = np.zeros((len(first), n_groups), dtype=np.int64)
+    position = np.zeros(int(types.stratum.max(initial=0)) + 1, dtype=np.int64)
+    position[types.stratum[first]] = np.arange(len(first))
+    np.add.at(sizes, (position[types.stratum[types.of_cluster]], group), 1)
+    return sizes
+
+
+def dealt_one_by_one(n_types: int, n_groups: int, n_units: int) -> bool:
+    """Whether dealing units costs less than dealing types."""
+    return n_types * n_groups * _DRAW_ONE_BY_ONE > n_units
+
+
 def _deal(multiplicity: IntArray, sizes: IntArray, r: int, rng: np.random.Generator) -> Array:
     """(r, G, T) tables with the margins `sizes` (G,) and `multiplicity` (T,), distributed as a random shuffle."""
     n_groups, n_types = sizes.size, multiplicity.size
     out = np.zeros((r, n_groups, n_types))
     present = np.flatnonzero(sizes)
-    if n_types * present.size * _DRAW_ONE_BY_ONE > multiplicity.sum():
+    if dealt_one_by_one(n_types, present.size, int(multiplicity.sum())):
         kind, labels = np.repeat(np.arange(n_types), multiplicity), np.repeat(np.arange(n_groups), sizes)
         step = max(1, _BLOCK // (8 * labels.size))
         for begin in range(0, r, step):
@@ -223,18 +235,25 @@ def _deal(multiplicity: IntArray, sizes: IntArray, r: int, rng: np.random.Genera
             counted = np.bincount(dealt.reshape(-1), minlength=rows * n_groups * n_types)
             out[begin : begin + rows] = counted.reshape(rows, n_groups, n_types)
         return out
-    room = np.tile(sizes[present], (r, 1))
+    out[:, present] = deal_types(multiplicity, np.tile(sizes[present], (r, 1)), rng)
+    return out
+
+
+def deal_types(multiplicity: IntArray, room: IntArray, rng: np.random.Generator) -> Array:
+    """(r, G, T) units of every type that each group gets, dealt type by type into (r, G) rooms, which shrink."""
+    r, n_groups = room.shape
+    out = np.zeros((r, n_groups, multiplicity.size))
     for t, m in enumerate(multiplicity):
         left = np.full(r, m)
         beyond = room.sum(axis=1)
-        for j, g in enumerate(present[:-1]):
-            beyond -= room[:, j]
-            taken = rng.hypergeometric(room[:, j], beyond, left)
-            room[:, j] -= taken
+        for g in range(n_groups - 1):
+            beyond -= room[:, g]
+            taken = rng.hypergeometric(room[:, g], beyond, left)
+            room[:, g] -= taken
             left -= taken
             out[:, g, t] = taken
         room[:, -1] -= left
-        out[:, present[-1], t] = left
+        out[:, -1, t] = left
     return out
 
 
