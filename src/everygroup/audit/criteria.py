@@ -8,7 +8,6 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from everygroup.audit.engine import Plan
 from everygroup.audit.flags import Flag
@@ -48,16 +47,22 @@ class Expectation(SumFamily):
 
     def __init__(self, y_true: Index, y_score: Array, classes: Sequence[str], wanted: Sequence[int]) -> None:
         self.metrics = tuple(f"expected_minus_observed[{classes[k]}]" for k in wanted)
-        error = np.stack([y_score[:, k] - (y_true == k) for k in wanted], axis=1)
-        self.features = np.column_stack([np.ones(len(error)), error])
+        self._true, self._score, self._wanted = y_true, y_score, np.asarray(wanted)
 
     def values(self, sums: Array) -> Sums:
         """Mean errors (...) from sums (..., 1 + K)."""
         return {m: ratio_of(sums[..., j], sums[..., 0]) for j, m in enumerate(self.metrics, start=1)}
 
-    def take(self, rows: Index) -> sparse.csr_matrix:
+    def take(self, rows: Index) -> Array:
         """Features (m, 1 + K) of some rows."""
-        return sparse.csr_matrix(np.asarray(self.features)[rows])
+        out = np.ones((rows.size, 1 + self._wanted.size))
+        out[:, 1:] = self._score[rows] if self._everything else self._score[np.ix_(rows, self._wanted)]
+        out[:, 1:] -= self._true[rows][:, None] == self._wanted
+        return out
+
+    @property
+    def _everything(self) -> bool:
+        return self._wanted.size == self._score.shape[1]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from functools import cached_property
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy import sparse
 
+from everygroup.audit.cluster_sums import ClusterSums, dense, slot_sums
 from everygroup.audit.partition import Partition
 from everygroup.errors import SettingsError
 from everygroup.metrics import difference
@@ -131,11 +133,6 @@ def _onehot(index: Index, n_columns: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(index.size), index, np.arange(index.size + 1)), shape=(index.size, n_columns))
 
 
-def dense(product: Any) -> Array:
-    """Return a product of matrices as an array, sparse or not."""
-    return np.asarray(product.toarray() if sparse.issparse(product) else product, dtype=np.float64)
-
-
 def _repeat_by_slot(features: sparse.csr_matrix, n_slots: int) -> sparse.csr_matrix:
     """(slots * codes, slots * J) block diagonal of (codes, J) features."""
     return sparse.csr_matrix(sparse.kron(sparse.identity(n_slots, format="csr"), features, format="csr"))
@@ -164,6 +161,7 @@ class Resampler:
         self._counted = [f for f in families if isinstance(f, SumFamily) and f.counts]
         self._meant = [f for f in families if isinstance(f, SumFamily) and not f.counts]
         self._ranked = [f for f in families if isinstance(f, RankFamily)]
+        self._sums: dict[Family, Array] = {}
         everything = np.arange(cluster.size)
         if self._counted:
             code, shown = joint_codes(self._counted, everything)
@@ -174,17 +172,14 @@ class Resampler:
                 f: sparse.csr_matrix(self._types.counts @ _repeat_by_slot(f.take(shown), self.n_slots))
                 for f in self._counted
             }
-        self._of_cluster = {f: self._cluster_sums(f) for f in self._meant}
         parts = [np.flatnonzero(partition.slot == s) for s in range(self.n_slots)] + [everything]
         self._bound = {f: [f.bind(p, cluster[p], self.n_clusters) for p in parts] for f in self._ranked}
 
-    def _cluster_sums(self, family: SumFamily) -> sparse.csr_matrix:
-        """(C, S * J) sums over the rows of every cluster, by slot."""
-        features = family.take(np.arange(self.cluster.size)).tocoo()
-        j = features.shape[1]
-        column = self.partition.slot[features.row] * j + features.col
-        shape = (self.n_clusters, self.n_slots * j)
-        return sparse.csr_matrix((features.data, (self.cluster[features.row], column)), shape=shape)
+    @cached_property
+    def _of_cluster(self) -> dict[Family, ClusterSums]:
+        """Sums over the rows of every cluster, by slot; only resamples need them."""
+        where = (self.cluster, self.partition.slot, self.n_clusters, self.n_slots)
+        return {f: ClusterSums(f, *where) for f in self._meant}
 
     # ---- values from sums and weights ------------------------------------------------------------------------------
 
@@ -206,9 +201,10 @@ class Resampler:
         """(S, J) sums of the sample itself."""
         if family.counts:
             flat = self._of_type[family].T @ self._types.multiplicity.astype(np.float64)
-        else:
-            flat = np.asarray(self._of_cluster[family].sum(axis=0)).reshape(-1)
-        return np.asarray(flat).reshape(self.n_slots, -1)
+            return np.asarray(flat).reshape(self.n_slots, -1)
+        if family not in self._sums:
+            self._sums[family] = slot_sums(family, self.partition.slot, self.n_slots)
+        return self._sums[family]
 
     def point(self) -> list[Values]:
         """Every metric of the sample itself, as one replicate."""
@@ -233,7 +229,7 @@ class Resampler:
             blocks = replicate_blocks(self.strata, self.plan.n_boot, seed=self.plan.seed, n_rows=self.cluster.size)
             for block in self.plan.counted("resampling", blocks, lambda block: block.shape[1]):
                 for f in self._meant:
-                    found[f].append(self._values(f, dense(self._of_cluster[f].T @ block).T))
+                    found[f].append(self._values(f, self._of_cluster[f].under(block)))
                 for r in self._ranked:
                     found[r].append(self._ranks(r, block))
         return self._assemble({f: Values.join(parts) for f, parts in found.items()})
@@ -249,15 +245,16 @@ class Resampler:
         self.plan.told("leaving patients out")
         found: dict[Family, Jackknife] = {}
         if self._counted:
-            weights, multiplicity = leave_one_out(self._types, max_rows=JACKKNIFE_ROWS, seed=self.plan.seed)
+            left_out, multiplicity = leave_one_out(self._types, max_rows=JACKKNIFE_ROWS, seed=self.plan.seed)
             rows = self._types.counts @ np.kron(np.eye(self.n_slots), np.ones((self._codes_per_slot, 1)))
-            touched = (self._types.multiplicity - weights) @ rows > 0
+            touched = left_out @ rows > 0
             weight = multiplicity[:, None] * np.column_stack([touched, np.ones(len(touched))])
             step = self._width(len(self._types))
             for f in self._counted:
+                flat = self.sums(f).reshape(1, -1)
                 parts = [
-                    self._values(f, dense(self._of_type[f].T @ weights[i : i + step].T).T)
-                    for i in range(0, len(weights), step)
+                    self._values(f, flat - dense(left_out[i : i + step] @ self._of_type[f]))
+                    for i in range(0, left_out.shape[0], step)
                 ]
                 found[f] = Jackknife(Values.join(parts).performance, weight)
         if self._meant:
@@ -265,7 +262,7 @@ class Resampler:
             left_out = _onehot(block, int(block.max()) + 1).T
             weight = self._touching(left_out)
             for f in self._meant:
-                flat = self.sums(f).reshape(1, -1) - dense(left_out @ self._of_cluster[f])
+                flat = self.sums(f).reshape(1, -1) - self._of_cluster[f].of(left_out)
                 found[f] = Jackknife(self._values(f, flat).performance, weight)
         if self._ranked:
             block = self._blocks(RANK_JACKKNIFE_ROWS)

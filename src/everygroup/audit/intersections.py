@@ -36,7 +36,7 @@ class Versus(SumFamily):
     def __init__(self, family: SumFamily) -> None:
         self.family, self.metrics, self.counts = family, family.metrics, family.counts
 
-    def take(self, rows: Index) -> sparse.csr_matrix:
+    def take(self, rows: Index) -> sparse.csr_matrix | Array:
         """Features of the family."""
         return self.family.take(rows)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from everygroup.audit.engine import Plan, Values, dense, joint_codes
+from everygroup.audit.cluster_sums import dense
+from everygroup.audit.engine import Plan, Values, joint_codes
 from everygroup.audit.partition import Partition
-from everygroup.metrics.families import Family, Index, RankFamily, SumFamily
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily
 from everygroup.statistics import majority, permutation_units, permuted_blocks
-from everygroup.statistics.limit import has_limit, shuffled_sums
+from everygroup.statistics.limit import has_limit, limiting_sums, shuffled_sums
 from everygroup.statistics.tables import cluster_types, shuffled_weights
 
 
@@ -24,6 +25,7 @@ def shuffled_values(
     label: Index | None = None,
     *,
     metrics: Collection[str] | None = None,
+    limit: bool = False,
 ) -> Values:
     """Every metric (R, G) and gap (R,) under groups shuffled between clusters, within what its null keeps fixed.
 
@@ -33,6 +35,7 @@ def shuffled_values(
     label : (n,) true class, for the null 'label' of families without a label of their own. Where neither has what a
         null keeps fixed, the shuffle is free.
     metrics : which; all by default.
+    limit : whether to draw sums of measured values from their limit, since there are very many units.
     """
     comparable = partition.comparable
     if len(comparable) < 2:
@@ -54,6 +57,8 @@ def shuffled_values(
         parts: dict[Family, list[Values]] = {f: [] for f in used}
         if counted:
             _counted(parts, counted, rows, unit, labels, strata, plan)
+        if weighted and limit:
+            weighted = _limited(parts, weighted, rows, unit, labels, strata, plan)
         if weighted:
             _weighted(parts, weighted, rows, unit, labels, strata, plan)
         found += [_only(Values.join(parts[f]), some) for f, some in used.items()]
@@ -120,6 +125,34 @@ def _counted(
             parts[f].append(Values(f.values(sums), f.gap_values(sums)))
 
 
+def _limited(
+    parts: dict[Family, list[Values]],
+    families: Mapping[Family, frozenset[str]],
+    rows: Index,
+    unit: Index,
+    labels: Index,
+    strata: Index,
+    plan: Plan,
+) -> dict[Family, frozenset[str]]:
+    """Draw what is a sum over units from its limit, and return the families that are none."""
+    n_groups, n_units = int(labels.max()) + 1, labels.size
+    left = {}
+    for f, some in families.items():
+        features: Array | sparse.csr_matrix
+        if isinstance(f, SumFamily):
+            features = _unit_sums(f, rows, unit, n_units)
+        elif isinstance(f, RankFamily) and (found := f.linear(rows, unit, n_units)) is not None:
+            features = found.features
+        else:
+            left[f] = some
+            continue
+        plan.told("shuffling groups")
+        sums = limiting_sums(features, strata, labels, n_groups, plan.n_boot, seed=plan.seed + 1)
+        made = (f.values(sums), f.gap_values(sums)) if isinstance(f, SumFamily) else (found.values(sums), {})
+        parts[f].append(Values(*made, limited=(*f.metrics, *f.gaps)))
+    return left
+
+
 def _weighted(
     parts: dict[Family, list[Values]],
     families: Collection[Family],
@@ -149,7 +182,8 @@ def _inside(block: NDArray[np.int16], n_groups: int) -> Iterator[NDArray[np.floa
         yield (block == g).astype(np.float32)
 
 
-def _unit_sums(family: SumFamily, rows: Index, unit: Index, n_units: int) -> sparse.csr_matrix:
+def _unit_sums(family: SumFamily, rows: Index, unit: Index, n_units: int) -> sparse.csr_matrix | Array:
     """(U, J) sums over the rows of every unit."""
     of_row = sparse.csr_matrix((np.ones(unit.size), (unit, np.arange(unit.size))), shape=(n_units, unit.size))
-    return sparse.csr_matrix(of_row @ family.take(rows))
+    sums = of_row @ family.take(rows)
+    return sparse.csr_matrix(sums) if sparse.issparse(sums) else np.asarray(sums)

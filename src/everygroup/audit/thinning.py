@@ -22,7 +22,7 @@ from scipy import sparse
 from everygroup.audit.engine import Jackknife, Plan, Resampler, Values, strata_of
 from everygroup.audit.partition import Partition
 from everygroup.audit.shuffles import shuffled_values
-from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
+from everygroup.metrics.families import Array, Family, Index, Linear, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.linear_ranks import LinearRanks
 from everygroup.metrics.scores import Ranks
 from everygroup.statistics import cluster_index
@@ -56,7 +56,7 @@ class _SumRows(SumFamily):
     def codes(self) -> Index:
         return self.family.codes()[self.rows]
 
-    def take(self, rows: Index) -> sparse.csr_matrix:
+    def take(self, rows: Index) -> sparse.csr_matrix | Array:
         return self.family.take(self.rows[rows])
 
     def values(self, sums: Array) -> Sums:
@@ -84,6 +84,9 @@ class _RankRows(RankFamily):
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         return self.family.bind(self.rows[rows], unit, n_units)
+
+    def linear(self, rows: Index, unit: Index, n_units: int) -> Linear | None:
+        return self.family.linear(self.rows[rows], unit, n_units)
 
     def null(self, metric: str) -> str:
         return self.family.null(metric)
@@ -189,7 +192,7 @@ class Thinned:
         at = list(self.full.comparable if slots is None else slots)
         part = replace(self.part, comparable=tuple(at))
         own = None if label is None else label[self.rows]
-        null = shuffled_values(self._on(self.rows), part, self.cluster, self.plan, own, metrics=metrics)
+        null = shuffled_values(self._on(self.rows), part, self.cluster, self.plan, own, metrics=metrics, limit=True)
         if not null.performance and not null.gaps:
             return null
         n, m = self.full.clusters[at].astype(np.float64), self.part.clusters[at].astype(np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.calibration import mass_bins, width_bins
-from everygroup.metrics.ordered import Ordered, columns_of
+from everygroup.metrics.ordered import Ordered
 from everygroup.metrics.rates import mean_defined
 from everygroup.metrics.uncertainty import selective_risk
 from everygroup.statistics import wilson_interval
@@ -205,11 +205,11 @@ def macro_points(
     """
     true, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
     inside = slice(None) if rows is None else rows
-    true, classes = true[inside], range(score.shape[1])
+    true = true[inside]
     grid = np.linspace(0.0, 1.0, points)
     found: tuple[list[FloatArray], list[FloatArray]] = ([], [])
-    for k, column in zip(classes, columns_of(score, inside, classes), strict=True):
-        ordered = Ordered.of(column, true == k)
+    for k in range(score.shape[1]):
+        ordered = Ordered.of(score[inside, k], true == k)
         for curves, y in zip(found, (ordered.roc(grid), ordered.precision_recall(grid)), strict=True):
             if y is not None:
                 curves.append(y)

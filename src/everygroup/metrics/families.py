@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +83,8 @@ class SumFamily(Family):
         """Successes and trials (...) of the metrics that are plain proportions; they get a Wilson interval."""
         return {}
 
-    def take(self, rows: Index) -> sparse.csr_matrix:
-        """Features (m, J) of some rows."""
+    def take(self, rows: Index) -> sparse.csr_matrix | Array:
+        """Features (m, J) of some rows; a full table where most are not 0."""
         return sparse.csr_matrix(self.features[rows])
 
     def codes(self) -> Index:
@@ -109,3 +110,17 @@ class RankFamily(Family):
         -------
         A function of weights (n_units, r) that gives every metric as (r,), NaN where undefined.
         """
+
+    def linear(self, rows: Index, unit: Index, n_units: int) -> Linear | None:
+        """The metrics as functions of sums, where they are so to first order; None where only the order tells them.
+
+        Parameters as of `bind`.
+        """
+        return None
+
+
+class Linear(NamedTuple):
+    """Metrics of ranks to first order: what every unit adds (U, J), and the metrics (...) of sums (..., J)."""
+
+    features: Array
+    values: Callable[[Array], Sums]

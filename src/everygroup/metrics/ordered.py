@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,19 +11,6 @@ from numpy.typing import NDArray
 from everygroup.metrics.rates import ratio_of
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-
-COLUMNS = 16
-"""Columns of scores that are copied together: a row's scores lie side by side."""
-
-
-def columns_of(score: Array, rows: Index | slice, classes: Sequence[int]) -> Iterator[Array]:
-    """Scores (m,) of some rows for one class after the other, from (n, K) scores."""
-    for begin in range(0, len(classes), COLUMNS):
-        chosen = classes[begin : begin + COLUMNS]
-        first, last = min(chosen), max(chosen) + 1
-        block = np.ascontiguousarray(score[rows, first:last].T)
-        yield from (block[k - first] for k in chosen)
 
 
 @dataclass(frozen=True)

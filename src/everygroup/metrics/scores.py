@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import SettingsError
 from everygroup.metrics._grouped import groups_of, measure_family, probability_codes, record
@@ -60,6 +60,7 @@ class Ranks(RankFamily):
         self.metrics = _known(metrics, (*RANKED, *of_class))
         self.y_true, self.y_score, self.classes, self.coverage = y_true, y_score, tuple(classes), coverage
         self._of_class = {m: of_class[m] for m in self.metrics if m in of_class}
+        self._answers = _Answers(y_true, y_score)
 
     def unranked(self, rows: Index) -> int:
         """Number of classes that cannot be ranked among some rows: absent, or for the AUC alone there."""
@@ -71,23 +72,23 @@ class Ranks(RankFamily):
         """Some of the metrics, in the same order."""
         wanted = set(metrics)
         kept = [m for m in self.metrics if m in wanted]
-        return Ranks(self.y_true, self.y_score, self.classes, metrics=kept, coverage=self.coverage)
+        part = Ranks(self.y_true, self.y_score, self.classes, metrics=kept, coverage=self.coverage)
+        part._answers = self._answers
+        return part
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         """Rank some rows once for all weights."""
-        true, score = self.y_true[rows], self.y_score[rows]
+        true, score = self.y_true[rows], self.y_score
         wanted = [m for m in self.metrics if m in RANKED[:2]]
         # of two classes only the second is ranked, unless the first is asked for
         averaged = ([1] if score.shape[1] == 2 else list(range(score.shape[1]))) if wanted else []
         needed = sorted({*averaged, *(k for _, k in self._of_class.values())})
-        by = {k: Ranking.of(score[:, k], true == k, unit, n_units) for k in needed}
-        wrong = score.argmax(axis=1) != true
+        by = {k: Ranking.of(score[rows, k], true == k, unit, n_units) for k in needed}
         error = selective = None
         if "entropy_error_auc" in self.metrics:
-            # entropies of mirrored probabilities (p, 1 - p) are equal but for rounding
-            error = Ranking.of(predictive_entropy(score).round(12), wrong, unit, n_units)
+            error = Ranking.of(self._answers.entropy[rows], self._answers.wrong[rows], unit, n_units)
         if {"aurc", "accuracy_at_80"} & set(self.metrics):
-            selective = Selective.of(wrong, score.max(axis=1), unit, n_units)
+            selective = Selective.of(self._answers.wrong[rows], self._answers.surest[rows], unit, n_units)
 
         precise = any(m.startswith("auprc") for m in self.metrics)
 
@@ -103,6 +104,28 @@ class Ranks(RankFamily):
             return {m: out[m] for m in self.metrics}
 
         return evaluate
+
+
+class _Answers:
+    """What is known of every row's answer (n,), worked out once when it is needed."""
+
+    def __init__(self, y_true: Index, y_score: Array) -> None:
+        self._true, self._score = y_true, y_score
+
+    @cached_property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Whether it is wrong."""
+        return np.asarray(self._score.argmax(axis=1) != self._true)
+
+    @cached_property
+    def surest(self) -> Array:
+        """Its probability."""
+        return np.asarray(self._score.max(axis=1))
+
+    @cached_property
+    def entropy(self) -> Array:
+        """Entropy; that of mirrored probabilities (p, 1 - p) is equal but for rounding."""
+        return predictive_entropy(self._score).round(12)
 
 
 def _ranked(

@@ -9,6 +9,8 @@ from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.define import of_rows
 from everygroup.metrics.info import MetricInfo
 
+_ROWS = 10_000
+
 
 def predictive_entropy(y_score: ArrayLike, *, normalised: bool = False) -> FloatArray:
     """Entropy (n,) of every row's probabilities: ``-sum_k p_k log p_k`` in nats, from 0 to log K.
@@ -27,9 +29,11 @@ def predictive_entropy(y_score: ArrayLike, *, normalised: bool = False) -> Float
     score = np.asarray(y_score, dtype=np.float64)
     if score.ndim == 1:
         score = np.stack([1.0 - score, score], axis=1)
-    logs = np.log(np.where(score > 0, score, 1.0))
-    # + 0.0: a sure answer is 0, not -0
-    entropy = -(score * logs).sum(axis=1) + 0.0
+    entropy = np.empty(len(score))
+    for begin in range(0, len(score), _ROWS):  # no second table of scores
+        block = score[begin : begin + _ROWS]
+        # + 0.0: a sure answer is 0, not -0
+        entropy[begin : begin + _ROWS] = -(block * np.log(np.where(block > 0, block, 1.0))).sum(axis=1) + 0.0
     return np.asarray(entropy / np.log(score.shape[1]) if normalised else entropy)
 
 

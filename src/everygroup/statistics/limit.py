@@ -14,20 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from everygroup.statistics.tables import IntArray, Types, deal_types, dealt_one_by_one, stratum_sizes, stratum_slices
+from everygroup.statistics.tables import (
+    MANY_OF_A_KIND,
+    MANY_UNITS,
+    IntArray,
+    Types,
+    deal_types,
+    dealt_one_by_one,
+    stratum_sizes,
+    stratum_slices,
+)
 
 Array = NDArray[np.float64]
+Features = Array | sparse.csr_matrix
 
-MANY_UNITS = 20_000
-"""From how many units on the limit is taken for small kinds, where types would be dealt one by one."""
-MANY_OF_A_KIND = 256
-"""Units from which on a kind is dealt at once."""
 LARGE_SUM = 30.0
 """What small kinds together must add to a sum in the smallest group so that it has its limit."""
 MOST_SUMS = 3000
@@ -56,8 +62,10 @@ def shuffled_sums(
     """
     slices, sizes = stratum_slices(types), stratum_sizes(types, group, n_groups)
     at_once = types.multiplicity >= MANY_OF_A_KIND
-    bulk = _bulk(types, features, ~at_once, float(sizes.sum(axis=0).min() / sizes.sum()))
-    limit = _Limit.of(types, features, bulk, slices, sizes)
+    bulk = _bulk(types, features, ~at_once, smallest_share(sizes))
+    at = np.repeat(np.arange(len(slices)), [part.stop - part.start for part in slices])
+    units = sizes.sum(axis=1)
+    limit = _Limit.of(features, np.where(bulk, types.multiplicity, 0).astype(np.float64), at, sizes, units)
     if limit.deviation is None:
         bulk = np.zeros_like(bulk)
     dealt = np.flatnonzero(~bulk)
@@ -78,6 +86,34 @@ def shuffled_sums(
             left[:, :, s] = room
         sums = np.asarray((of_dealt.T @ counts.reshape(-1, dealt.size).T).T).reshape(r, n_groups, -1)
         yield sums + left @ limit.mean + limit.drawn(r, rng) if limit.deviation is not None else sums
+
+
+def limiting_sums(
+    features: Features, strata: IntArray, group: IntArray, n_groups: int, n_perm: int, *, seed: int
+) -> Array:
+    """Sums (R, G, J) of every group when the groups of very many units are shuffled within strata, by their limit.
+
+    Parameters
+    ----------
+    features : (U, J) what every unit adds.
+    strata, group : (U,) of every unit.
+    """
+    at = np.unique(strata, return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(at * n_groups + group, minlength=(int(at.max(initial=0)) + 1) * n_groups).reshape(-1, n_groups)
+    limit = _Limit.of(features, np.ones(at.size), at, sizes, sizes.sum(axis=1))
+    centre = sizes.T @ limit.mean
+    if limit.deviation is None:
+        return np.tile(centre, (n_perm, 1, 1))
+    return centre + limit.drawn(n_perm, np.random.default_rng(seed))
+
+
+def smallest_share(sizes: IntArray) -> float:
+    """Share of all units that the smallest group has, from units (S, G) by stratum and group."""
+    return float(sizes.sum(axis=0).min() / sizes.sum())
+
+
+def _full(product: Any) -> Array:
+    return np.asarray(product.todense() if sparse.issparse(product) else product)
 
 
 def _bulk(types: Types, features: sparse.csr_matrix, small: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
@@ -128,42 +164,39 @@ class _Limit:
     deviation: Array | None
 
     @classmethod
-    def of(
-        cls,
-        types: Types,
-        features: sparse.csr_matrix,
-        chosen: NDArray[np.bool_],
-        slices: list[slice],
-        sizes: IntArray,
-    ) -> Self:
-        """Work out mean and covariance of sampling without replacement in every stratum."""
+    def of(cls, features: Features, weight: Array, stratum: IntArray, sizes: IntArray, units: IntArray) -> Self:
+        """Work out mean and covariance of sampling without replacement in every stratum.
+
+        Parameters
+        ----------
+        features : (T, J) of a unit of every type.
+        weight, stratum : (T,) units of every type, and its stratum.
+        sizes : (S, G) units of every group, of these types and others; units : (S,) of all types.
+        """
         n_groups, free = sizes.shape[1], sizes.shape[1] - 1
-        at = np.repeat(np.arange(len(slices)), [part.stop - part.start for part in slices])
-        weight = np.where(chosen, types.multiplicity, 0).astype(np.float64)
-        n = np.bincount(at, weights=weight, minlength=len(slices))
-        onto = sparse.csr_matrix((weight, (at, np.arange(len(types)))), shape=(len(slices), len(types)))
-        total = np.asarray((onto @ features).todense())
-        mean = total / np.maximum(n, 1.0)[:, None]
-        varies = np.flatnonzero(total.sum(axis=0) > 0)
+        n = np.bincount(stratum, weights=weight, minlength=len(sizes))
+        onto = sparse.csr_matrix((weight, (stratum, np.arange(weight.size))), shape=(len(sizes), weight.size))
+        mean = _full(onto @ features) / np.maximum(n, 1.0)[:, None]
+        scale = np.asarray(weight @ (features.power(2) if sparse.issparse(features) else features**2)).reshape(-1)
+        varies = np.flatnonzero(scale > 0)
         shape = (n_groups, features.shape[1])
         if free * varies.size > MOST_SUMS or not varies.size:
             return cls(mean, shape, varies, None)
         # units of these types that every group has on average, and how the numbers that two groups get vary together
-        expected = sizes * (n / sizes.sum(axis=1))[:, None]
-        own, centre = sparse.csr_matrix(features[:, varies]), mean[:, varies]
+        expected = sizes * (n / np.maximum(units, 1))[:, None]
+        own, centre = features[:, varies], mean[:, varies]
         covariance = np.zeros((free, varies.size, free, varies.size))
         for g in range(free):
             for h in range(g + 1):
-                scale = ((g == h) * expected[:, g] - expected[:, g] * expected[:, h] / np.maximum(n, 1.0)) / np.maximum(
-                    n - 1.0, 1.0
-                )
-                moment = np.asarray((own.multiply((weight * scale[at])[:, None]).T @ own).todense())
-                moment -= centre.T @ (centre * (n * scale)[:, None])
+                shared = (g == h) * expected[:, g] - expected[:, g] * expected[:, h] / np.maximum(n, 1.0)
+                shared /= np.maximum(n - 1.0, 1.0)
+                moment = _full(own.T @ (sparse.diags(weight * shared[stratum]) @ own))
+                moment -= centre.T @ (centre * (n * shared)[:, None])
                 covariance[g, :, h], covariance[h, :, g] = moment, moment
         flat = covariance.reshape(free * varies.size, -1)
         variance = np.diag(flat)
         # what is the same for all of a stratum, such as its label, varies by rounding only
-        still = variance <= _ROUNDING * np.tile(total.sum(axis=0)[varies], free)
+        still = variance <= _ROUNDING * np.tile(scale[varies], free)
         sd = np.where(still, 0.0, np.sqrt(np.maximum(variance, 0.0)))
         unit = np.where(still, np.inf, sd)
         correlation = flat / unit[:, None] / unit

@@ -20,6 +20,10 @@ IntArray = NDArray[np.int64]
 Array = NDArray[np.float64]
 
 _BLOCK = 40_000_000
+MANY_UNITS = 20_000
+"""From how many units on kinds of many are drawn and dealt at once, where each unit would have its turn."""
+MANY_OF_A_KIND = 256
+"""Units from which on a kind is drawn or dealt at once."""
 _DRAW_ONE_BY_ONE = 8
 """With fewer than this many clusters per type, drawing clusters is cheaper than drawing from types."""
 
@@ -146,14 +150,23 @@ def _draw(multiplicity: IntArray, r: int, rng: np.random.Generator) -> IntArray:
     size, n_types = int(multiplicity.sum()), multiplicity.size
     if n_types * _DRAW_ONE_BY_ONE <= size or n_types == 1:
         return np.asarray(rng.multinomial(size, multiplicity / size, size=r))
-    kind = np.repeat(np.arange(n_types), multiplicity)
+    # of very many clusters those of the large types are drawn by type, together with how many are left to draw
+    large = np.flatnonzero((multiplicity >= MANY_OF_A_KIND) & (size >= MANY_UNITS))
+    small = np.where(np.isin(np.arange(n_types), large), 0, multiplicity)
+    kind = np.repeat(np.arange(n_types), small)
+    by_type = np.zeros((r, large.size + 1), dtype=np.int64)
+    by_type[:, -1] = size
+    if large.size:
+        by_type = rng.multinomial(size, np.append(multiplicity[large], kind.size) / size, size=r)
     out = np.empty((r, n_types), dtype=np.int64)
     step = max(1, _BLOCK // (4 * size))
     for begin in range(0, r, step):
-        rows = min(step, r - begin)
-        drawn = kind[rng.integers(0, size, size=(rows, size))] + n_types * np.arange(rows)[:, None]
-        counted = np.bincount(drawn.reshape(-1), minlength=rows * n_types)
-        out[begin : begin + rows] = counted.reshape(rows, n_types)
+        left = by_type[begin : begin + step, -1]
+        drawn = kind[rng.integers(0, kind.size, size=int(left.sum()))] if kind.size else kind
+        drawn = drawn + np.repeat(n_types * np.arange(left.size), left)
+        counted = np.bincount(drawn, minlength=left.size * n_types)
+        out[begin : begin + step] = counted.reshape(left.size, n_types)
+    out[:, large] = by_type[:, :-1]
     return out
 
 
@@ -162,22 +175,20 @@ def multinomial_tables(types: Types, n_boot: int, *, seed: int) -> Array:
     return np.concatenate([(types.counts.T @ w.T).T for w in multinomial_weights(types, n_boot, seed=seed)])
 
 
-def leave_one_out(types: Types, *, max_rows: int = 2000, seed: int = 0) -> tuple[Array, Array]:
-    """Type weights without one cluster, for the jackknife.
+def leave_one_out(types: Types, *, max_rows: int = 2000, seed: int = 0) -> tuple[sparse.csr_matrix, Array]:
+    """What is left out of the jackknife: one cluster of a type, or one of `max_rows` random blocks of clusters.
 
     Returns
     -------
-    weights : (B, T) how often every type occurs when one cluster of a type (or, with more than `max_rows` types, one
-        of `max_rows` random blocks of clusters) is left out.
+    left_out : (B, T) clusters of every type that are left out; blocks where there are more than `max_rows` types.
     multiplicity : (B,) how many clusters (blocks) give that row.
     """
     t = len(types)
     if t <= max_rows:
-        return types.multiplicity - np.eye(t), types.multiplicity.astype(np.float64)
-    block = np.random.default_rng(seed).permutation(types.of_cluster.size) % max_rows
-    out = np.zeros((max_rows, t))
-    np.add.at(out, (block, types.of_cluster), 1.0)
-    return types.multiplicity - out, np.ones(max_rows)
+        return sparse.identity(t, format="csr"), types.multiplicity.astype(np.float64)
+    n = types.of_cluster.size
+    block = np.random.default_rng(seed).permutation(n) % max_rows
+    return sparse.csr_matrix((np.ones(n), (block, types.of_cluster)), shape=(max_rows, t)), np.ones(max_rows)
 
 
 def shuffled_weights(
@@ -208,11 +219,10 @@ def shuffled_weights(
 def stratum_sizes(types: Types, group: IntArray, n_groups: int) -> IntArray:
     """(S, G) units of every group in every stratum, from the group of every unit; strata as of `stratum_slices`."""
     first = [part.start for part in stratum_slices(types)]
-    sizes = np.zeros((len(first), n_groups), dtype=np.int64)
     position = np.zeros(int(types.stratum.max(initial=0)) + 1, dtype=np.int64)
     position[types.stratum[first]] = np.arange(len(first))
-    np.add.at(sizes, (position[types.stratum[types.of_cluster]], group), 1)
-    return sizes
+    at = position[types.stratum[types.of_cluster]] * n_groups + group
+    return np.bincount(at, minlength=len(first) * n_groups).reshape(-1, n_groups)
 
 
 def dealt_one_by_one(n_types: int, n_groups: int, n_units: int) -> bool:
