@@ -25,7 +25,7 @@ from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
 
-N_BINS = 15
+N_BINS, _ROWS = 15, 10_000
 _SOURCE = "Naeini et al., AAAI 2015; top label: Guo et al., ICML 2017"
 EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 in the log loss, as in scikit-learn."""
@@ -157,9 +157,12 @@ def brier(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     """
     if y_score.shape[1] == 2:
         return np.asarray((y_score[:, 1] - (y_true == 1)) ** 2)
-    errors = y_score.copy()
-    errors[np.arange(y_true.size), y_true] -= 1.0
-    return np.asarray((errors**2).sum(axis=1))
+    lost = np.empty(y_true.size)
+    for begin in range(0, y_true.size, _ROWS):  # no second table of scores
+        errors = np.array(y_score[begin : begin + _ROWS], dtype=np.float64)
+        errors[np.arange(len(errors)), y_true[begin : begin + _ROWS]] -= 1.0
+        lost[begin : begin + _ROWS] = (errors**2).sum(axis=1)
+    return lost
 
 
 @of_rows("Log loss", source="Good 1952")

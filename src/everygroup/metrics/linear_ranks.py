@@ -85,7 +85,12 @@ class LinearRanks(RankFamily):
 
     def bind(self, rows: Index, unit: Index, n_units: int) -> Callable[[Weights], Sums]:
         """Expand about some rows, when weights other than 1 are first asked for."""
-        return _Expansion(self.exact, rows, unit, n_units).evaluate
+        inside, at = np.unique(unit, return_inverse=True)
+        if inside.size == n_units:
+            return _Expansion(self.exact, rows, unit, n_units).evaluate
+        # units without a row here, such as those of other groups, need no numbers
+        found = _Expansion(self.exact, rows, at.reshape(-1), inside.size)
+        return lambda weights: found.evaluate(weights[inside])
 
     def linear(self, rows: Index, unit: Index, n_units: int) -> Linear | None:
         """Areas as functions of sums, where there are enough rows for the expansion."""

@@ -38,7 +38,7 @@ LARGE_SUM = 30.0
 """What small kinds together must add to a sum in the smallest group so that it has its limit."""
 MOST_SUMS = 3000
 """With more free sums over groups the covariance would be too large, and all is dealt."""
-_NUMBERS = 4_000_000
+_NUMBERS, _ROWS = 4_000_000, 8192
 _RIDGE, _ROUNDING = 1e-9, 1e-9
 
 
@@ -112,6 +112,13 @@ def smallest_share(sizes: IntArray) -> float:
     return float(sizes.sum(axis=0).min() / sizes.sum())
 
 
+def _blocks(features: Features, columns: IntArray | None = None) -> Iterator[tuple[slice, Array]]:
+    """Rows of a table, dense or sparse, as full blocks of some columns."""
+    for begin in range(0, features.shape[0], _ROWS):
+        rows = slice(begin, begin + _ROWS)
+        yield rows, _full(features[rows] if columns is None else features[rows][:, columns])
+
+
 def _full(product: Any) -> Array:
     return np.asarray(product.todense() if sparse.issparse(product) else product)
 
@@ -177,28 +184,31 @@ class _Limit:
         n = np.bincount(stratum, weights=weight, minlength=len(sizes))
         onto = sparse.csr_matrix((weight, (stratum, np.arange(weight.size))), shape=(len(sizes), weight.size))
         mean = _full(onto @ features) / np.maximum(n, 1.0)[:, None]
-        scale = np.asarray(weight @ (features.power(2) if sparse.issparse(features) else features**2)).reshape(-1)
-        varies = np.flatnonzero(scale > 0)
+        # what is the same for all of a stratum, such as its label, varies by rounding only
+        spread, size = np.zeros(features.shape[1]), np.zeros(features.shape[1])
+        for rows, block in _blocks(features):
+            size += weight[rows] @ block**2
+            spread += weight[rows] @ (block - mean[stratum[rows]]) ** 2
+        varies = np.flatnonzero(spread > _ROUNDING * size)
         shape = (n_groups, features.shape[1])
         if free * varies.size > MOST_SUMS or not varies.size:
             return cls(mean, shape, varies, None)
         # units of these types that every group has on average, and how the numbers that two groups get vary together
         expected = sizes * (n / np.maximum(units, 1))[:, None]
-        own, centre = features[:, varies], mean[:, varies]
         covariance = np.zeros((free, varies.size, free, varies.size))
+        for rows, block in _blocks(features, varies):
+            own, at = block - mean[np.ix_(stratum[rows], varies)], stratum[rows]
+            for g in range(free):
+                for h in range(g + 1):
+                    shared = (g == h) * expected[:, g] - expected[:, g] * expected[:, h] / np.maximum(n, 1.0)
+                    shared /= np.maximum(n - 1.0, 1.0)
+                    covariance[g, :, h] += own.T @ (own * (weight[rows] * shared[at])[:, None])
         for g in range(free):
-            for h in range(g + 1):
-                shared = (g == h) * expected[:, g] - expected[:, g] * expected[:, h] / np.maximum(n, 1.0)
-                shared /= np.maximum(n - 1.0, 1.0)
-                moment = _full(own.T @ (sparse.diags(weight * shared[stratum]) @ own))
-                moment -= centre.T @ (centre * (n * shared)[:, None])
-                covariance[g, :, h], covariance[h, :, g] = moment, moment
+            for h in range(g):
+                covariance[h, :, g] = covariance[g, :, h]
         flat = covariance.reshape(free * varies.size, -1)
-        variance = np.diag(flat)
-        # what is the same for all of a stratum, such as its label, varies by rounding only
-        still = variance <= _ROUNDING * np.tile(scale[varies], free)
-        sd = np.where(still, 0.0, np.sqrt(np.maximum(variance, 0.0)))
-        unit = np.where(still, np.inf, sd)
+        sd = np.sqrt(np.maximum(np.diag(flat), 0.0))
+        unit = np.where(sd > 0, sd, np.inf)
         correlation = flat / unit[:, None] / unit
         correlation[np.diag_indices_from(correlation)] = 1.0 + _RIDGE  # sums that add up to a fixed number
         return cls(mean, shape, varies, np.linalg.cholesky(correlation) * sd[:, None])

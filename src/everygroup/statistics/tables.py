@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 _BLOCK = 40_000_000
 MANY_UNITS = 20_000
 """From how many units on kinds of many are drawn and dealt at once, where each unit would have its turn."""
-MANY_OF_A_KIND = 256
+MANY_OF_A_KIND = 64
 """Units from which on a kind is drawn or dealt at once."""
 _DRAW_ONE_BY_ONE = 8
 """With fewer than this many clusters per type, drawing clusters is cheaper than drawing from types."""
