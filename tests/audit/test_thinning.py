@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from everygroup.audit import measurement, thinning
+from everygroup.audit import audit_arrays, measurement, thinning
 from everygroup.audit.engine import Plan
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition
@@ -36,3 +36,18 @@ def test_thinned_replicates_have_the_spread_of_all_rows(per_cluster: int, monkey
         low, high = part_only.limits[m]
         assert (high - low) == pytest.approx(full.limits[m][1] - full.limits[m][0], rel=0.25)
     assert thinning.is_large(part, cluster, plan, most=most) and not thinning.is_large(part, cluster, plan)
+
+
+def test_an_audit_of_many_rows_and_classes_says_that_shuffles_are_drawn_from_their_limit() -> None:
+    rng = np.random.default_rng(0)
+    n, k = 30_000, 60
+    y = rng.integers(0, k, n)
+    pred = np.where(rng.random(n) < 0.5, y, rng.integers(0, k, n))
+    group = rng.integers(0, 2, n)
+    found = audit_arrays(y, y_pred=pred, sensitive_features={"site": group}, n_boot=200)
+    told = [flag for flag in found.flags if "too many to shuffle one by one" in flag.text]
+    assert [flag.severity for flag in told] == ["note"] and "30,000" in told[0].text
+    gaps = found.table[found.table["group"] == "gap"].set_index("metric")
+    assert (gaps.loc[["balanced_accuracy", "macro_f1", "accuracy"], "p"] > 0.01).all()
+    few = audit_arrays(y[:5000], y_pred=pred[:5000], sensitive_features={"site": group[:5000]}, n_boot=50)
+    assert not any("one by one" in flag.text for flag in few.flags)

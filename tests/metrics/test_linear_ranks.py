@@ -71,3 +71,23 @@ def test_few_rows_are_ranked_exactly_and_absent_classes_are_left_out() -> None:
     found = LinearRanks(exact).bind(present, np.arange(present.size), present.size)
     value = found(np.full((present.size, 2), 2, dtype=np.float32))
     assert np.isnan(value["auc[c1]"]).all() and not np.isnan(value["auc"]).any()
+
+
+@pytest.mark.parametrize("metrics", [["auc"], ["auprc", "auprc[c1]"], ["auc", "auprc", "auc[c0]"]])
+def test_areas_are_functions_of_sums_over_units(metrics: list[str]) -> None:
+    exact, rows, unit = _families(5)
+    family, n_units = LinearRanks(_named(exact, metrics)), 1500
+    found = family.linear(rows, unit, n_units)
+    assert found is not None and found.features.shape[0] == n_units
+    weights = (np.random.default_rng(0).random((n_units, 50)) < 0.5).astype(np.float32)
+    expected = family.bind(rows, unit, n_units)(weights)
+    ours = found.values(np.asarray(weights.T @ found.features)[:, None])
+    assert list(ours) == list(expected)
+    for metric, values in expected.items():
+        assert ours[metric][:, 0] == pytest.approx(values, abs=1e-5)
+    assert LinearRanks(exact).linear(rows, unit, n_units) is None  # the order tells accuracy_at_80
+    assert family.linear(rows[:60], unit[:60], 30) is None
+
+
+def _named(exact: Ranks, metrics: list[str]) -> Ranks:
+    return Ranks(exact.y_true, exact.y_score, exact.classes, metrics=metrics)

@@ -99,15 +99,22 @@ def split_flags(of_row: pd.Series, units: pd.Series) -> list[Flag]:
 
 
 def part_flags(m: Measurement, shown: Sequence[str]) -> list[Flag]:
-    """A plain sentence where only a part of very many patients was resampled."""
-    if not set(shown) & set(m.of_part):
-        return []
+    """Plain sentences where only a part of very many patients was resampled, or shuffles were not dealt one by one."""
     attribute = m.partition.attribute
+    flags = []
+    if set(shown) & set(m.null.limited):
+        text = (
+            f"{attribute}: {int(m.partition.clusters[-1]):,} patients or samples are too many to shuffle one by one; "
+            "sums of many small terms are drawn from the normal distribution that shuffling gives them."
+        )
+        flags.append(Flag("note", text, attribute))
+    if not set(shown) & set(m.of_part):
+        return flags
     text = (
         f"{attribute}: values rest on all {int(m.partition.clusters[-1]):,} patients or samples; the "
         f"intervals and p of metrics of scores or measured values on a random part of {m.part:,}, scaled to all."
     )
-    return [Flag("note", text, attribute)]
+    return [*flags, Flag("note", text, attribute)]
 
 
 def size_flags(m: Measurement) -> list[Flag]:

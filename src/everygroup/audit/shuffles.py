@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from scipy import sparse
 from everygroup.audit.cluster_sums import dense
 from everygroup.audit.engine import Plan, Values, joint_codes
 from everygroup.audit.partition import Partition
-from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily
+from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums
 from everygroup.statistics import majority, permutation_units, permuted_blocks
 from everygroup.statistics.limit import has_limit, limiting_sums, shuffled_sums
 from everygroup.statistics.tables import cluster_types, shuffled_weights
@@ -139,18 +139,23 @@ def _limited(
     left = {}
     for f, some in families.items():
         features: Array | sparse.csr_matrix
+        values: Callable[[Array], Sums]
+        gaps: Callable[[Array], Sums]
         if isinstance(f, SumFamily):
-            features = _unit_sums(f, rows, unit, n_units)
+            features, values, gaps = _unit_sums(f, rows, unit, n_units), f.values, f.gap_values
         elif isinstance(f, RankFamily) and (found := f.linear(rows, unit, n_units)) is not None:
-            features = found.features
+            features, values, gaps = found.features, found.values, _no_gaps
         else:
             left[f] = some
             continue
         plan.told("shuffling groups")
         sums = limiting_sums(features, strata, labels, n_groups, plan.n_boot, seed=plan.seed + 1)
-        made = (f.values(sums), f.gap_values(sums)) if isinstance(f, SumFamily) else (found.values(sums), {})
-        parts[f].append(Values(*made, limited=(*f.metrics, *f.gaps)))
+        parts[f].append(Values(values(sums), gaps(sums), limited=(*f.metrics, *f.gaps)))
     return left
+
+
+def _no_gaps(sums: Array) -> Sums:
+    return {}
 
 
 def _weighted(

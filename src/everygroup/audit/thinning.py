@@ -3,7 +3,8 @@
 Counts are resampled as tables, at a cost that does not depend on n. Metrics of ranks and of measured values need a
 weight per cluster and replicate. Where a stratum has more than `MOST_CLUSTERS` clusters, a random part of it is
 resampled and deviations are scaled by sqrt(part / all): the error of an estimate falls with the square root of n, which
-with so many clusters in the part is no longer in doubt. Values of the sample itself always rest on all rows.
+with so many clusters in the part is no longer in doubt. Values of the sample itself always rest on all rows. Under
+shuffled groups, sums over the units of the part are drawn from their limit (`everygroup.statistics.limit`).
 
 References
 ----------
@@ -202,4 +203,5 @@ class Thinned:
         for metric, values in null.performance.items():
             centre = values.mean(axis=0)
             performance[metric] = centre.mean() + (values - centre) * scale
-        return Values(performance, {metric: v * self._between(at) for metric, v in null.gaps.items()})
+        gaps = {metric: v * self._between(at) for metric, v in null.gaps.items()}
+        return Values(performance, gaps, null.limited)

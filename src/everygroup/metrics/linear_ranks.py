@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,18 +163,18 @@ class _Expansion:
             out["auprc"] = self._precision(self._terms.slope.T @ weights, n)
         return out
 
-    def _auc(self, wins: Array, positive: Array, losses: Array, n: Array) -> Array:
+    def _auc(self, wins: NDArray[Any], positive: Array, losses: NDArray[Any], n: Array) -> Array:
         area = self._terms.area["auc"].reshape(-1, *[1] * (positive.ndim - 1))
         return ratio_of(wins, positive) + ratio_of(losses, n - positive) - area
 
-    def _precision(self, slopes: Array, n: Array) -> Array:
+    def _precision(self, slopes: NDArray[Any], n: Array) -> Array:
         area = self._terms.area["auprc"].reshape(-1, *[1] * (slopes.ndim - 1))
         return area + slopes * ratio_of(self.rows.size, n)
 
     def linear(self) -> Linear:
         """The areas as functions of sums over units: of rows, then of what they add to every class."""
         terms, k = self._terms, len(self.classes)
-        parts = [np.bincount(self.unit, minlength=self.n_units)[:, None]]
+        parts: list[NDArray[Any]] = [np.bincount(self.unit, minlength=self.n_units)[:, None]]
         if "auc" in self.areas:
             parts += [terms.hit.toarray(), terms.up.toarray(), terms.down]
         if "auprc" in self.areas:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from everygroup.statistics.tables import (
 )
 
 Array = NDArray[np.float64]
-Features = Array | sparse.csr_matrix
+Features: TypeAlias = Array | sparse.csr_matrix
 
 LARGE_SUM = 30.0
 """What small kinds together must add to a sum in the smallest group so that it has its limit."""
