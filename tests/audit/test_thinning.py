@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from everygroup.audit import audit_arrays, measurement, thinning
-from everygroup.audit.engine import Plan
+from everygroup.audit.engine import Plan, Values
 from everygroup.audit.measurement import measure
 from everygroup.audit.partition import Partition
+from everygroup.audit.shuffles import shuffled_values
+from everygroup.metrics.linear_ranks import LinearRanks
 from everygroup.metrics.scores import Ranks, losses
+from everygroup.statistics import limit, permutation_p
 
 
 @pytest.mark.parametrize("per_cluster", [1, 2])
@@ -36,6 +39,31 @@ def test_thinned_replicates_have_the_spread_of_all_rows(per_cluster: int, monkey
         low, high = part_only.limits[m]
         assert (high - low) == pytest.approx(full.limits[m][1] - full.limits[m][0], rel=0.25)
     assert thinning.is_large(part, cluster, plan, most=most) and not thinning.is_large(part, cluster, plan)
+
+
+def test_too_many_sums_for_a_covariance_are_shuffled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    n, k, n_groups = 900, 4, 6
+    y, group = rng.integers(0, k, n), rng.integers(0, n_groups, n)
+    score = rng.dirichlet(np.ones(k), n)
+    score[np.arange(n), y] += 0.3
+    score /= score.sum(axis=1, keepdims=True)
+    families = [LinearRanks(Ranks(y, score, list("abcd"), metrics=["auc"])), losses(y, score, ["brier"])]
+    part = Partition.of("site", list("abcdef"), group, np.arange(n), min_n=10)
+
+    def nulls(limit: bool) -> Values:
+        return shuffled_values(families, part, np.arange(n), Plan(n_boot=400), y, limit=limit)
+
+    one_by_one, drawn = nulls(False), nulls(True)
+    assert set(drawn.limited) == {"auc", "brier"}
+    monkeypatch.setattr(limit, "MOST_SUMS", 4)
+    too_many = nulls(True)
+    assert not too_many.limited
+    for m in ("auc", "brier"):
+        np.testing.assert_array_equal(too_many.performance[m], one_by_one.performance[m])
+        gap = np.ptp(one_by_one.performance[m], axis=1)
+        assert permutation_p(np.median(gap), np.ptp(too_many.performance[m], axis=1)) == pytest.approx(0.5, abs=0.02)
+        assert permutation_p(np.median(gap), np.ptp(drawn.performance[m], axis=1)) == pytest.approx(0.5, abs=0.1)
 
 
 def test_an_audit_of_many_rows_and_classes_says_that_shuffles_are_drawn_from_their_limit() -> None:

@@ -77,12 +77,25 @@ def test_without_room_for_the_covariance_everything_is_dealt(monkeypatch: pytest
     assert (drawn.sum(axis=1) == features.T @ types.multiplicity).all()
 
 
+def test_what_varies_is_never_drawn_without_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = np.arange(90) % 3
+    features = np.column_stack([np.ones(90), np.arange(90.0), np.arange(90.0) ** 2])
+    monkeypatch.setattr(limit, "MOST_SUMS", 3)
+    nothing = np.zeros(90, dtype=np.int64)
+    assert limit.limiting_sums(features, nothing, group, 3, 5, seed=0) is None  # two sums of two free groups
+    one = limit.limiting_sums(features[:, :2], nothing, group, 3, 5, seed=0)
+    assert one is not None and (one[..., 1].std(axis=0) > 0).all()
+    fixed = limit.limiting_sums(features[:, :1], nothing, group, 3, 5, seed=0)
+    assert fixed is not None and (fixed == 30).all()
+
+
 def test_sums_of_measured_values_have_the_moments_of_a_shuffle() -> None:
     rng = np.random.default_rng(0)
     n, strata = 3000, np.arange(3000) % 3
     features = np.column_stack([np.ones(n), rng.exponential(1 + strata), strata == 1])
     group = (rng.random(n) < 0.2 + 0.2 * strata).astype(np.int64)
     drawn = limit.limiting_sums(features, strata, group, 2, 4000, seed=0)
+    assert drawn is not None
     rows = np.empty((2000, 2, 3))
     for r in range(len(rows)):
         shuffled = group.copy()

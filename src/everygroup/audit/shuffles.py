@@ -134,7 +134,7 @@ def _limited(
     strata: Index,
     plan: Plan,
 ) -> dict[Family, frozenset[str]]:
-    """Draw what is a sum over units from its limit, and return the families that are none."""
+    """Draw what is a sum over units from its limit, and return the families that are none, or have too many sums."""
     n_groups, n_units = int(labels.max()) + 1, labels.size
     left = {}
     for f, some in families.items():
@@ -150,6 +150,9 @@ def _limited(
             continue
         plan.told("shuffling groups")
         sums = limiting_sums(features, strata, labels, n_groups, plan.n_boot, seed=plan.seed + 1)
+        if sums is None:
+            left[f] = some
+            continue
         parts[f].append(Values(values(sums), gaps(sums), limited=(*f.metrics, *f.gaps)))
     return left
 

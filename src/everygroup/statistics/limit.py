@@ -37,7 +37,7 @@ Features: TypeAlias = Array | sparse.csr_matrix
 LARGE_SUM = 30.0
 """What small kinds together must add to a sum in the smallest group so that it has its limit."""
 MOST_SUMS = 3000
-"""With more free sums over groups the covariance would be too large, and all is dealt."""
+"""With more free sums over groups the covariance would be too large, and all is dealt or shuffled one by one."""
 _NUMBERS, _ROWS = 4_000_000, 8192
 _RIDGE, _ROUNDING = 1e-9, 1e-9
 
@@ -90,8 +90,10 @@ def shuffled_sums(
 
 def limiting_sums(
     features: Features, strata: IntArray, group: IntArray, n_groups: int, n_perm: int, *, seed: int
-) -> Array:
+) -> Array | None:
     """Sums (R, G, J) of every group when the groups of very many units are shuffled within strata, by their limit.
+
+    None where more than `MOST_SUMS` of them vary, so that their covariance is not worked out.
 
     Parameters
     ----------
@@ -102,8 +104,10 @@ def limiting_sums(
     sizes = np.bincount(at * n_groups + group, minlength=(int(at.max(initial=0)) + 1) * n_groups).reshape(-1, n_groups)
     limit = _Limit.of(features, np.ones(at.size), at, sizes, sizes.sum(axis=1))
     centre = sizes.T @ limit.mean
-    if limit.deviation is None:
+    if not limit.varies.size:
         return np.tile(centre, (n_perm, 1, 1))
+    if limit.deviation is None:
+        return None
     return centre + limit.drawn(n_perm, np.random.default_rng(seed))
 
 
@@ -162,7 +166,7 @@ class _Limit:
     shape : number of groups and of sums.
     varies : sums that vary.
     deviation : triangular factor of the covariance of these sums in all groups but the last, which has the rest; None
-        where there are too many.
+        where there are none or too many.
     """
 
     mean: Array
