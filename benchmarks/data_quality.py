@@ -18,13 +18,14 @@ from common import ROOT, describe_machine, write_result
 from data_quality_sets import CASES, Case
 from PIL import Image
 
-from everygroup.cohort import Cohort, Fingerprint, fingerprint, split_cohort
-from everygroup.cohort.fingerprint import as_shown, missing_shown
+from everygroup.check import Fingerprint, Look, fingerprint, look_at_images
+from everygroup.check.fingerprint import as_shown, missing_shown
+from everygroup.check.skin_tone import THRESHOLDS
+from everygroup.check.tone_agreement import Tones, compare_tones, recorded_types
+from everygroup.cohort import Cohort, split_cohort
 from everygroup.figures import age_pyramid, boxes_by_category, cell_heatmap, count_heatmap, save
-from everygroup.imaging import Look, look_at_images, units_with_duplicates
+from everygroup.imaging import units_with_duplicates
 from everygroup.imaging.near_pairs import near_pairs
-from everygroup.imaging.skin_tone import THRESHOLDS
-from everygroup.imaging.tone_agreement import Tones, compare_tones, recorded_types
 
 FOLDER = Path("docs/results/data")
 PLANTED, AMONG = 100, 1_000

@@ -225,7 +225,7 @@ def image_cell(n_in: int, shift: float, noise: float, seed: int, *, updates: int
 
 def advice_cell(part: str, n_in: int, shift: float, noise: float, seed: int) -> dict[str, Any]:
     """Ask for advice on a cell's training and validation samples."""
-    from everygroup.benchmark.advice import advise
+    from everygroup.advise.advice import advise
 
     make = vector_split if part == "vectors" else image_split
     found = advise(make(n_in, shift, noise, seed), groups=[TARGET[part]], seed=seed, curve=False, timed=False)

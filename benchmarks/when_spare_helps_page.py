@@ -11,8 +11,8 @@ import pandas as pd
 from common import write_result
 from scipy.stats import spearmanr
 
-from everygroup.benchmark.advice import WORTHWHILE
-from everygroup.benchmark.advice_verdict import OWN, POOLED, UNKNOWN, WEIGHTING
+from everygroup.advise.advice import WORTHWHILE
+from everygroup.advise.verdict import OWN, POOLED, UNKNOWN, WEIGHTING
 from everygroup.figures.export import save
 from everygroup.figures.spec import Spec, described, field, finished, layer
 from everygroup.figures.theme import BETTER, GRID, INK, SOFT, WORSE, estimate, number

@@ -17,9 +17,9 @@ FLOORS = (
     ("cohort", "tables", "settings", "reading"),
     ("datasets", "imaging", "predictions", "figures"),
     ("boundary", "networks", "metrics", "spare"),
-    ("training", "audit"),
+    ("training", "audit", "check"),
     ("methods",),
-    ("benchmark", "report", "deploy"),
+    ("benchmark", "advise", "report", "deploy"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -18,14 +18,13 @@ _HOME = {
     "Predictions": "everygroup.predictions",
     "Store": "everygroup.methods",
     "TrainSettings": "everygroup.settings",
-    "advise": "everygroup.benchmark.advice",
-    "fingerprint": "everygroup.cohort",
+    "fingerprint": "everygroup.check",
     "read_cohort": "everygroup.datasets.reader",
     "read_predictions": "everygroup.predictions",
     "split_cohort": "everygroup.cohort",
 }
 OFFERS.update({"Audit.save": "everygroup.report.save:save", "Cohort.plot": "everygroup.figures.cohort:groups_of"})
-_ROOMS = ("audit", "boundary", "datasets", "methods", "metrics", "spare")
+_ROOMS = ("advise", "audit", "boundary", "datasets", "methods", "metrics", "spare")
 
 __all__ = [
     "Cohort",
@@ -48,9 +47,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from everygroup import audit, boundary, datasets, methods, metrics, spare
-    from everygroup.benchmark.advice import advise
-    from everygroup.cohort import Cohort, fingerprint, split_cohort
+    from everygroup import advise, audit, boundary, datasets, methods, metrics, spare
+    from everygroup.check import fingerprint
+    from everygroup.cohort import Cohort, split_cohort
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import EverygroupError
     from everygroup.methods import Store

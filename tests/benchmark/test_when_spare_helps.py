@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everygroup.benchmark.advice_verdict import POOLED, UNKNOWN, VERDICTS, WEIGHTING
+from everygroup.advise.verdict import POOLED, UNKNOWN, VERDICTS, WEIGHTING
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 OWN_MODULES = ("common", "toy", "when_spare_helps", "when_spare_helps_page")

@@ -10,7 +10,8 @@ import numpy.testing as npt
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort, fingerprint, split_cohort
+from everygroup.check import fingerprint
+from everygroup.cohort import Cohort, split_cohort
 from everygroup.cohort._build import MAX_CLASSES
 from everygroup.errors import CohortError
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from everygroup.check import look_at_images
 from everygroup.cohort import Cohort
 from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.datasets import simulated
 from everygroup.datasets.reader import prepare_cohort
-from everygroup.imaging import look_at_images
 from everygroup.imaging.pixel_scale import greatest_levels, scale_by_group, scale_of_cohort
 
 N = 100

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort, fingerprint, split_cohort
-from everygroup.imaging import look_at_images, mean_images
+from everygroup.check import fingerprint, look_at_images, mean_images
+from everygroup.cohort import Cohort, split_cohort
 from everygroup.report import write_fingerprint_page
 
 SCRIPT = "<script>alert(1)</script>"

@@ -15,11 +15,11 @@ from everygroup.audit import Audit, audit
 from everygroup.audit.called import called
 from everygroup.benchmark.pictures import weight_strips
 from everygroup.benchmark.run_folder import RunFolder
-from everygroup.cohort import Cohort, Split, doubtful_units, fingerprint, forgotten_unit, unknown_values
+from everygroup.check import cautions, fingerprint
+from everygroup.cohort import Cohort, Split
 from everygroup.console import recorded_warnings, say, warn
 from everygroup.errors import SettingsError
 from everygroup.files import safe_csv
-from everygroup.imaging.pixel_scale import scale_of_cohort
 from everygroup.methods import Method, RoutedModel, Store, create_method, method_class
 from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
 from everygroup.predictions import Predictions
@@ -145,9 +145,7 @@ def run(
     """
     device = resolve_device(settings.device)
     say(str(cohort))
-    first = [*forgotten_unit(cohort), *doubtful_units(cohort), *unknown_values(cohort)]
-    first += [*cohort.rule.remarks(cohort.table), *scale_of_cohort(cohort)]
-    first += _taken_as_positive(split.train.classes, positive)
+    first = cautions(cohort) + _taken_as_positive(split.train.classes, positive)
     for text in first:
         warn(text)
     found = fingerprint(cohort, split)

@@ -47,8 +47,8 @@ def advise(
 
     Example: everygroup advise DATA --label dx --group age --bins age=60 --split-by lesion_id
     """
-    from everygroup.benchmark.advice import advise as ask
-    from everygroup.benchmark.advice_page import show, write_advice_page
+    from everygroup.advise.advice import advise as ask
+    from everygroup.advise.page import show, write_advice_page
     from everygroup.console import clear_warnings, say
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import SettingsError

@@ -50,35 +50,23 @@ def check(
 
     Example: everygroup check DATA --label dx --group age --bins age=60 --split-by lesion_id
     """
-    from everygroup.cohort import fingerprint, split_cohort
-    from everygroup.console import console, say, warn
+    from everygroup.check import check_cohort
+    from everygroup.check import mean_images as means_of
+    from everygroup.console import console, say
     from everygroup.datasets.reader import read_cohort
-    from everygroup.errors import CohortError, SettingsError
+    from everygroup.errors import SettingsError
     from everygroup.files import write_json
-    from everygroup.imaging import look_at_images
 
     if mean_images and page is None:
         raise SettingsError("--mean-images are shown on the page only.", fix="add --page fingerprint.html")
-
     cohort = read_cohort(source, reading, workers=workers)
     cohort.rule.refuse_numbers(cohort.table)
-    try:
-        split = split_cohort(cohort, seed=seed)
-    except CohortError as error:  # too small to split is a finding, not the end of the check
-        warn(f"This cohort cannot be split 6:2:2: {error.message}")
-        split = None
-    found = look_at_images(cohort, split, seed=seed).added_to(fingerprint(cohort, split))
-    if skin_tone:
-        from everygroup.imaging.tone_agreement import compare_tones
-
-        tones = compare_tones(cohort, seed=seed)
-        found = found.plus(tones.tables(), tones.warnings)
+    found = check_cohort(cohort, seed=seed, skin_tone=skin_tone)
     found.render(console)
     if page is not None:
         import shlex
         import sys
 
-        from everygroup.imaging.mean_images import mean_images as means_of
         from everygroup.report import write_fingerprint_page
 
         command = shlex.join(["everygroup", *sys.argv[1:]])

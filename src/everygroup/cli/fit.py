@@ -42,21 +42,16 @@ def fit(
     """
     from everygroup.benchmark import RunFolder, preflight
     from everygroup.benchmark import run as train_and_audit
-    from everygroup.cohort import refuse_forgotten_unit, split_cohort
-    from everygroup.cohort.spellings import refuse_spellings
-    from everygroup.console import clear_warnings, say, warn
+    from everygroup.check import refuse_misread
+    from everygroup.cohort import split_cohort
+    from everygroup.console import clear_warnings, say
     from everygroup.datasets.reader import read_cohort
 
     clear_warnings()
     plan = resolve(reading, run, training, config=config, assignments=set_)
     # The folder is made only when everything has been read and checked: bad input leaves nothing behind.
     cohort = read_cohort(source, plan.reading, workers=workers)
-    cohort.rule.refuse_numbers(cohort.table)
-    if not plan.as_they_are:
-        refuse_spellings(cohort)
-    for text in cohort.rule.remarks(cohort.table):  # before what they may make fail
-        warn(text)
-    refuse_forgotten_unit(cohort)
+    refuse_misread(cohort, as_they_are=plan.as_they_are)
     split = split_cohort(cohort, seed=plan.split_seed)
     wanted: dict[str, Any] = {
         "split": split,

@@ -2,8 +2,6 @@
 
 from everygroup.imaging._fill import BadImage
 from everygroup.imaging.duplicates import Duplicates, find_duplicates, units_with_duplicates
-from everygroup.imaging.look import Look, look_at_images
-from everygroup.imaging.mean_images import mean_images
 from everygroup.imaging.prepare import PreparedImages, open_prepared, prepare_images, store_key
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES, read_image, resize_image
 from everygroup.imaging.sources import ImageSource, open_source
@@ -14,11 +12,8 @@ __all__ = [
     "BadImage",
     "Duplicates",
     "ImageSource",
-    "Look",
     "PreparedImages",
     "find_duplicates",
-    "look_at_images",
-    "mean_images",
     "open_prepared",
     "open_source",
     "prepare_images",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from everygroup.cohort import Fingerprint
+from everygroup.check import Fingerprint
 from everygroup.figures import age_pyramid, cell_heatmap, count_heatmap, image_strip, metric_by_group
 from everygroup.figures.theme import clean_text, estimate
 from everygroup.files import write_text
@@ -45,9 +45,9 @@ def write_fingerprint_page(
     path : path
         Replaced atomically.
     fingerprint : Fingerprint
-        As it is, or with what was found in the pixels (`everygroup.imaging.look_at_images`).
+        As it is, or with what was found in the pixels (`everygroup.check.look_at_images`).
     means : optional
-        Mean images, names and groups left out, from `everygroup.imaging.mean_images`. They are made of patients'
+        Mean images, names and groups left out, from `everygroup.check.mean_images`. They are made of patients'
         pictures; without them the page shows none.
     of_patients : bool
         Whether the images show patients; simulated ones do not, and ask for no care.

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from everygroup.check import look_at_images, mean_images
+from everygroup.check.odd_images import far_out, odd_images, size_columns
 from everygroup.cohort import Cohort
 from everygroup.errors import CohortError
-from everygroup.imaging import look_at_images, mean_images
-from everygroup.imaging.odd_images import far_out, odd_images, size_columns
 
 N = 60
 

@@ -12,12 +12,12 @@ import pytest
 from sklearn.metrics import f1_score, log_loss
 
 import everygroup
-from everygroup.benchmark.advice import Advice, advise
-from everygroup.benchmark.advice_features import COMPONENTS, SIDE, components, network_features, small_images
-from everygroup.benchmark.advice_page import costs, overview, sentences, write_advice_page
-from everygroup.benchmark.advice_paired import WIDENING, Contrast, Judged
-from everygroup.benchmark.advice_probe import COMPARED, CURVE, Samples, can_be_probed, cross_validated
-from everygroup.benchmark.advice_verdict import CONTRASTS, OWN, POOLED, UNKNOWN, WEIGHTING, verdict_of
+from everygroup.advise.advice import Advice, advise
+from everygroup.advise.features import COMPONENTS, SIDE, components, network_features, small_images
+from everygroup.advise.page import costs, overview, sentences, write_advice_page
+from everygroup.advise.paired import WIDENING, Contrast, Judged
+from everygroup.advise.probe import COMPARED, CURVE, Samples, can_be_probed, cross_validated
+from everygroup.advise.verdict import CONTRASTS, OWN, POOLED, UNKNOWN, WEIGHTING, verdict_of
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.datasets.simulated import dermatology
 from everygroup.datasets.toy import rotating_sectors

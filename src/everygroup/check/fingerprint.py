@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from everygroup.check.missing import missing_in_labels, missing_values
+from everygroup.check.suspicions import small_cells, suspicions
+from everygroup.check.values import age_by_sex, implausible
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.counts import cells, duplicates, prevalence, units
 from everygroup.cohort.crossed import MISSING
-from everygroup.cohort.missing import missing_in_labels, missing_values
 from everygroup.cohort.split import Split
-from everygroup.cohort.suspicions import small_cells, suspicions
-from everygroup.cohort.values import age_by_sex, implausible
 from everygroup.files import plain
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Fingerprint:
     warnings : tuple of str
         What could mislead, in plain words.
     more : mapping of str to DataFrame
-        Tables that others added, such as what was found in the pixels (`everygroup.imaging.look_at_images`).
+        Tables that others added, such as what was found in the pixels (`everygroup.check.look_at_images`).
     """
 
     name: str

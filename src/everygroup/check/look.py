@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from everygroup.cohort import Cohort, Fingerprint, Split
+from everygroup.check import Fingerprint
+from everygroup.check.odd_images import odd_images
+from everygroup.cohort import Cohort, Split
 from everygroup.imaging.duplicates import Duplicates, find_duplicates
-from everygroup.imaging.odd_images import odd_images
 
 MAX_PAIRS_TOLD = 500
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everygroup.benchmark.advice_features import FeatureMap, components, network_features, small_images
-from everygroup.benchmark.advice_paired import Contrast, Judged, Point
-from everygroup.benchmark.advice_probe import COMPARED, CURVE, Samples, can_be_probed, cross_validated
-from everygroup.benchmark.advice_verdict import CONTRASTS, detectable_of, verdict_of
-from everygroup.benchmark.probe import time_training
-from everygroup.cohort import Cohort, Split, fingerprint, split_cohort
+from everygroup.advise.features import FeatureMap, components, network_features, small_images
+from everygroup.advise.paired import Contrast, Judged, Point
+from everygroup.advise.probe import COMPARED, CURVE, Samples, can_be_probed, cross_validated
+from everygroup.advise.verdict import CONTRASTS, detectable_of, verdict_of
+from everygroup.check import fingerprint
+from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.cohort.split import linked_units
 from everygroup.errors import CohortError, PredictionsError, SettingsError
 from everygroup.files import plain
@@ -26,6 +26,7 @@ from everygroup.methods import ERM, GroupModel, Spare
 from everygroup.metrics.separability import Separability, separability
 from everygroup.settings import TrainSettings
 from everygroup.statistics import detectable_difference, n_for_difference
+from everygroup.training.speed import time_training
 
 BUDGETS = {"quick": 2, "normal": 1}
 """Repeats of the five-fold cross-validation. 'normal' trains a short network for each fold."""
@@ -52,7 +53,7 @@ class GroupAdvice:
     n, patients : int
         Samples and patients of the training and validation parts.
     verdict, reason : str
-        One of `everygroup.benchmark.advice_verdict.VERDICTS`, and why.
+        One of `everygroup.advise.verdict.VERDICTS`, and why.
     visible : Visible
         Whether the group can be seen in the images; where it cannot, similarity has nothing to go by.
     curve : dict of diet to Point

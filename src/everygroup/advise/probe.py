@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from everygroup.benchmark.advice_features import FeatureMap
+from everygroup.advise.features import FeatureMap
 from everygroup.console import progress
 from everygroup.spare import spare_weights
 

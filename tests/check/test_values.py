@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort, fingerprint
-from everygroup.cohort.values import spikes
+from everygroup.check import fingerprint
+from everygroup.check.values import spikes
+from everygroup.cohort import Cohort
 
 
 def ages(n: int = 800, seed: int = 0) -> np.ndarray:

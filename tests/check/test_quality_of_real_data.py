@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from everygroup.cohort import fingerprint
+from everygroup.check import fingerprint
+from everygroup.check.tone_agreement import compare_tones
 from everygroup.imaging import find_duplicates
-from everygroup.imaging.tone_agreement import compare_tones
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from everygroup.check.colour import lab, skin_mask, typology_angle
 from everygroup.cohort import Cohort
 from everygroup.errors import CohortError
-from everygroup.imaging.colour import lab, skin_mask, typology_angle
 
 Array = NDArray[np.float64]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from everygroup.check.missing import about_missing
+from everygroup.check.spellings import about_spellings
 from everygroup.cohort._build import BY_IMAGE
 from everygroup.cohort.cohort import Cohort
 from everygroup.cohort.crossed import MISSING
 from everygroup.cohort.groups import as_category
-from everygroup.cohort.missing import about_missing
-from everygroup.cohort.spellings import about_spellings
 from everygroup.errors import CohortError
 from everygroup.tables.identifiers import PatientColumn, changing, patient_column, stable_columns, twins
 

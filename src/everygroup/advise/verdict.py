@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from everygroup.benchmark.advice_paired import Contrast
+from everygroup.advise.paired import Contrast
 from everygroup.figures.theme import estimate, number
 
 POOLED = "pooled training is enough"

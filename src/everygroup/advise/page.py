@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from everygroup.benchmark.advice import Advice
-from everygroup.benchmark.advice_probe import EVERYBODY, OWN, WEIGHTED
+from everygroup.advise.advice import Advice
+from everygroup.advise.probe import EVERYBODY, OWN, WEIGHTED
 from everygroup.console import console, say
 from everygroup.figures.frames import in_order
 from everygroup.figures.spec import Spec, described, field, finished, layer

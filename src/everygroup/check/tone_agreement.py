@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from everygroup.check.skin_tone import PROCEDURES, THRESHOLDS, categorise, skin_tone
 from everygroup.cohort import Cohort
 from everygroup.cohort.groups import as_category
-from everygroup.imaging.skin_tone import PROCEDURES, THRESHOLDS, categorise, skin_tone
 from everygroup.statistics import ordinal_agreement, spearman
 
 _NAME = re.compile(r"skin[ _]?(type|tone)|fit[sz]", re.IGNORECASE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from everygroup.benchmark.advice_probe import FOLDS
+from everygroup.advise.probe import FOLDS
 from everygroup.metrics import OneVsRest, average_rate
 from everygroup.statistics import cluster_index, detectable_difference, replicate_blocks
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from everygroup.cohort import Cohort, doubtful_units, refuse_forgotten_unit, split_cohort, split_from_parts
-from everygroup.cohort.fingerprint import Fingerprint, fingerprint
+from everygroup.check import doubtful_units, refuse_forgotten_unit
+from everygroup.check.fingerprint import Fingerprint, fingerprint
+from everygroup.cohort import Cohort, split_cohort, split_from_parts
 from everygroup.errors import CohortError
 
 DATA = Path(os.environ.get("EVERYGROUP_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency, fisher_exact
 
-from everygroup.cohort import Cohort, fingerprint
-from everygroup.cohort.missing import missing_by_label
+from everygroup.check import fingerprint
+from everygroup.check.missing import missing_by_label
+from everygroup.cohort import Cohort
 
 SINGLE = np.array([str(k) for k in range(10_000)])
 

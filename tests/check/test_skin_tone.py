@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
+from everygroup.check import colour
+from everygroup.check import skin_tone as room
+from everygroup.check.colour import lab, skin_mask, typology_angle, ycbcr
+from everygroup.check.skin_tone import PROCEDURES, THRESHOLDS, categorise, skin_tone, with_skin_tone
+from everygroup.check.tone_agreement import compare_tones, recorded_types
 from everygroup.cohort import Cohort
 from everygroup.errors import CohortError
-from everygroup.imaging import colour
-from everygroup.imaging import skin_tone as room
-from everygroup.imaging.colour import lab, skin_mask, typology_angle, ycbcr
-from everygroup.imaging.skin_tone import PROCEDURES, THRESHOLDS, categorise, skin_tone, with_skin_tone
-from everygroup.imaging.tone_agreement import compare_tones, recorded_types
 
 # CIELAB of sRGB colours under D65 (two degrees), as in Bruce Lindbloom's tables.
 KNOWN = {
