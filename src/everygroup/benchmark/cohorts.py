@@ -54,25 +54,7 @@ def _open(entry_json: str, attribute: str, cohort_seed: int) -> Cohort:
     if entry.kind == "files":
         return _read(entry, rule)
     cohort = _generate(entry, cohort_seed)
-    return cohort if rule is None else _regrouped(cohort, GroupRule.make(rule.group, rule.bins))
-
-
-def _regrouped(cohort: Cohort, rule: GroupRule) -> Cohort:
-    groups, group = rule.assign(cohort.table)
-    return Cohort(
-        cohort.images,
-        cohort.table,
-        label=cohort.label,
-        y=cohort.y,
-        classes=cohort.classes,
-        rule=rule,
-        group=group,
-        groups=groups,
-        ids=cohort.ids,
-        units=cohort.units,
-        rows=cohort.rows,
-        provenance=cohort.provenance,
-    )
+    return cohort if rule is None else cohort.grouped_by(GroupRule.make(rule.group, rule.bins))
 
 
 def _generate(entry: CohortEntry, seed: int) -> Cohort:

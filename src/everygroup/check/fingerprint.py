@@ -53,6 +53,8 @@ class Fingerprint:
         Sets of byte-identical images, as stored: sets, images, across_units, conflicting_labels, across_parts.
     warnings : tuple of str
         What could mislead, in plain words.
+    overlaps : bool
+        Whether an image may count under several labels: findings, structures.
     more : mapping of str to DataFrame
         Tables that others added, such as what was found in the pixels (`everygroup.check.look_at_images`).
     """
@@ -69,6 +71,7 @@ class Fingerprint:
     units: pd.DataFrame
     duplicates: dict[str, int]
     warnings: tuple[str, ...]
+    overlaps: bool = False
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def plus(self, tables: Mapping[str, pd.DataFrame], warnings: Sequence[str]) -> Fingerprint:
@@ -175,7 +178,7 @@ class Fingerprint:
 
         parts = ("all", *_PARTS) if split else ("all",)
         rows = []
-        for label in [*labels, "total"]:
+        for label in [*labels, *([] if self.overlaps else ["total"])]:
             chosen = labels if label == "total" else [label]
             row = {"label": label}
             for group in [*groups, "total"]:
@@ -224,6 +227,7 @@ def fingerprint(cohort: Cohort, split: Split | None = None) -> Fingerprint:
         units=units(cohort, split),
         duplicates=twins,
         warnings=tuple(warnings),
+        overlaps=cohort.outcome.overlaps,
     )
 
 

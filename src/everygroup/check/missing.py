@@ -46,7 +46,7 @@ def missing_values(cohort: Cohort) -> pd.DataFrame:
             outside = int((binned & ~missing).sum())
         n, key = int(missing.sum()), missing.tobytes()
         if key not in patterns:
-            patterns[key] = (len(patterns), missing_by_label(missing, cohort.y, cohort.units))
+            patterns[key] = (len(patterns), missing_by_label(missing, cohort.outcome.strata, cohort.units))
         pattern, test = patterns[key]
         share = n / max(1, len(cohort))
         rows.append((attribute, sensitive, len(cohort), n, share, outside, *test, pattern if n else -1))
@@ -94,13 +94,12 @@ def missing_by_label(missing: np.ndarray, y: np.ndarray, units: np.ndarray) -> t
 def missing_in_labels(cohort: Cohort, missing: pd.DataFrame) -> pd.DataFrame:
     """Return n and missing values of every (attribute, label): attribute, label, n, n_missing, share."""
     rows = []
-    n = np.bincount(cohort.y[cohort.y >= 0], minlength=len(cohort.classes))
+    n = cohort.outcome.counts(np.ones(len(cohort), dtype=bool))
     for attribute in missing.loc[missing["n_missing"] > 0, "attribute"]:
-        gone = _missing(cohort, attribute) & (cohort.y >= 0)
-        k = np.bincount(cohort.y[gone], minlength=len(cohort.classes))
+        k = cohort.outcome.counts(_missing(cohort, attribute))
         rows += [
             (attribute, label, int(n[i]), int(k[i]), k[i] / n[i] if n[i] else float("nan"))
-            for i, label in enumerate(cohort.classes)
+            for i, label in enumerate(cohort.outcome.names)
         ]
     return pd.DataFrame(rows, columns=["attribute", "label", "n", "n_missing", "share"])
 
@@ -128,17 +127,15 @@ def about_missing(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
     return found
 
 
-def _by_label(cohort: Cohort, names: list[str], row: pd.Series, gone: np.ndarray) -> str:
-    n, k = (
-        np.bincount(cohort.y[rows & (cohort.y >= 0)], minlength=len(cohort.classes))
-        for rows in (np.ones(len(gone), dtype=bool), gone)
-    )
+def _by_label(cohort: Cohort, about: list[str], row: pd.Series, gone: np.ndarray) -> str:
+    names = cohort.outcome.names
+    n, k = (cohort.outcome.counts(rows) for rows in (np.ones(len(gone), dtype=bool), gone))
     share = np.divide(k, n, out=np.full(len(n), np.nan), where=n > 0)
     most, least = int(np.nanargmax(share)), int(np.nanargmin(share))
     p = "< 0.001" if row["p_holm"] < 0.001 else f"= {row['p_holm']:.3f}"
     return (
-        f"{_and(names)} {'is' if len(names) == 1 else 'are'} missing in {k[most]} of {n[most]} {cohort.classes[most]} "
-        f"but in {k[least]} of {n[least]} {cohort.classes[least]} ({row['test']} p {p} after Holm's correction, "
+        f"{_and(about)} {'is' if len(about) == 1 else 'are'} missing in {k[most]} of {n[most]} {names[most]} "
+        f"but in {k[least]} of {n[least]} {names[least]} ({row['test']} p {p} after Holm's correction, "
         f"smallest expected count {row['smallest_expected']:.1f}, Cramér's V {row['cramers_v']:.2f}): being missing "
         "tells about the label, so do not fill it in, and expect those left to differ from the rest."
     )
@@ -146,10 +143,10 @@ def _by_label(cohort: Cohort, names: list[str], row: pd.Series, gone: np.ndarray
 
 def _labels_of(cohort: Cohort, rows: np.ndarray) -> str:
     """Return which labels these rows have, where they are not all labels."""
-    k = np.bincount(cohort.y[rows & (cohort.y >= 0)], minlength=len(cohort.classes))
+    k = cohort.outcome.counts(rows)
     if not k.any() or (k > 0).all() or (k > 0).sum() > 6:
         return ""
-    return ", all of them " + ", ".join(f"{cohort.classes[i]} ({k[i]})" for i in np.flatnonzero(k))
+    return ", all of them " + ", ".join(f"{cohort.outcome.names[i]} ({k[i]})" for i in np.flatnonzero(k))
 
 
 def _missing(cohort: Cohort, attribute: str) -> np.ndarray:
@@ -160,7 +157,7 @@ def _missing(cohort: Cohort, attribute: str) -> np.ndarray:
 
 def _others(cohort: Cohort) -> list[str]:
     """Return the other columns that have both missing and known values."""
-    names = [str(c) for c in cohort.table.columns if c != cohort.label and c not in cohort.sensitive]
+    names = [str(c) for c in cohort.table.columns if c not in cohort.label_columns and c not in cohort.sensitive]
     return [c for c in names if 0 < _missing(cohort, c).sum() < len(cohort)]
 
 

@@ -12,7 +12,8 @@ from everygroup.tables.codings import Coding, codings, in_words
 
 def spellings(cohort: Cohort) -> dict[str, list[Coding]]:
     """Return the codings of the label and of every attribute that is not binned, by column."""
-    columns = [cohort.label, *(a for a in cohort.sensitive if a not in cohort.rule.bins)]
+    named = (cohort.label,) if cohort.target in ("classes", "anomaly") else ()
+    columns = [*named, *(a for a in cohort.sensitive if a not in cohort.rule.bins)]
     counts = {c: Counter(map(as_category, cohort.table[c])) for c in dict.fromkeys(columns) if c in cohort.table}
     found = {c: codings({v: n for v, n in values.items() if v is not None}) for c, values in counts.items()}
     return {column: several for column, several in found.items() if several}

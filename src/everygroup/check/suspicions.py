@@ -56,7 +56,7 @@ def _torn(found: PatientColumn) -> str:
 def _unused_patient(cohort: Cohort) -> PatientColumn | None:
     if cohort.split_by is not None:
         return None
-    return patient_column(cohort.table, taken=[cohort.label, *cohort.sensitive])
+    return patient_column(cohort.table, taken=[*cohort.label_columns, *cohort.sensitive])
 
 
 def doubtful_units(cohort: Cohort) -> list[str]:
@@ -80,7 +80,7 @@ def changing_patients(cohort: Cohort) -> list[str]:
     """Return a warning for each attribute that should not change in a patient's life and does, such as sex."""
     if np.array_equal(cohort.units, cohort.ids):
         return []
-    columns = stable_columns(cohort.table.drop(columns=cohort.label, errors="ignore"))
+    columns = stable_columns(cohort.table.drop(columns=list(cohort.label_columns), errors="ignore"))
     return changing(cohort.table[columns].map(as_category), cohort.units, columns)
 
 
@@ -93,9 +93,9 @@ def _about_groups(cohort: Cohort, missing: pd.DataFrame) -> list[str]:
             f"{n_none} of {len(cohort)} samples ({n_none / len(cohort):.1%}) belong to no group, because "
             f"{' or '.join(cohort.sensitive)} is missing{in_none}; they are left out of gaps."
         )
-    if n_unknown := int((cohort.y < 0).sum()):
+    if n_unknown := int((cohort.outcome.strata < 0).sum()):
         found.append(f"{n_unknown} of {len(cohort)} samples have no label; they are not in the counts by label.")
-    if len(cohort.classes) == 1:
+    if len(cohort.classes) == 1 and cohort.target == "classes":
         found.append(f"All labels are {cohort.classes[0]!r}: there is nothing to diagnose.")
     if len(cohort.groups) < 2:
         found.append("There are fewer than two groups: nothing to compare.")

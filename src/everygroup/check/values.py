@@ -49,7 +49,7 @@ def unknown_values(cohort: Cohort) -> list[str]:
 
 def _unknown(cohort: Cohort) -> dict[str, dict[str, int]]:
     found = {}
-    for column in dict.fromkeys(c for c in (*cohort.sensitive, cohort.label) if c in cohort.table):
+    for column in dict.fromkeys(c for c in (*cohort.sensitive, *cohort.label_columns) if c in cohort.table):
         counts = pd.Series([as_category(v) for v in cohort.table[column]], dtype=object).value_counts()
         binning = cohort.rule.bins.get(column)
         found[column] = unknown_words({str(w): int(n) for w, n in counts.items()}, binning.members if binning else ())
@@ -58,7 +58,7 @@ def _unknown(cohort: Cohort) -> dict[str, dict[str, int]]:
 
 def age_columns(cohort: Cohort) -> list[str]:
     """Return the columns that hold ages."""
-    names = [str(c) for c in cohort.table.columns if str(c) != cohort.label]
+    names = [str(c) for c in cohort.table.columns if str(c) not in cohort.label_columns]
     return [c for c in names if holds_ages(c, [as_category(v) for v in cohort.table[c].head(_HEAD)])]
 
 
@@ -74,7 +74,7 @@ def age_by_sex(cohort: Cohort) -> pd.DataFrame:
     years = pd.Series(in_years([as_category(v) for v in cohort.table[ages]]).exact)
     if years.notna().sum() < 2 or years.nunique() < 5:
         return empty
-    named = [str(c) for c in cohort.table.columns if _SEX_NAME.search(str(c)) and str(c) != cohort.label]
+    named = [str(c) for c in cohort.table.columns if _SEX_NAME.search(str(c)) and str(c) not in cohort.label_columns]
     sexes = [as_category(v) or "missing" for v in cohort.table[named[0]]] if named else ["all"] * len(cohort)
     people = pd.DataFrame({"unit": cohort.units, "age": years, "sex": sexes}).dropna()
     people = people[(people["age"] >= 0) & (people["age"] <= MAX_AGE)].drop_duplicates()

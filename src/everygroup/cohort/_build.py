@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,32 +96,6 @@ def read_units(table: pd.DataFrame, split_by: str | None, ids: np.ndarray) -> np
     return np.array([v if v is not None else f"no {split_by}: {i}" for v, i in zip(values, ids, strict=True)])
 
 
-def as_list(values: Any) -> list[Any]:
-    """Return a sequence, array, series or tensor as a list of plain values."""
-    return values.tolist() if hasattr(values, "tolist") else list(values)
-
-
-def as_pixels(image: np.ndarray, position: int) -> np.ndarray:
-    """Bring a data set's image to (H, W, C) uint8; vectors stay float32."""
-    if image.ndim == 1:
-        return image.astype(np.float32)
-    channels_first = image.ndim == 3 and image.shape[0] in (1, 3)
-    if np.issubdtype(image.dtype, np.floating):
-        if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
-            raise CohortError(
-                f"Image {position} of the data set has values outside [0, 1].",
-                fix="leave normalisation out of the data set's transform: the network normalises inside",
-            )
-        image = np.round(image * 255).astype(np.uint8)
-    else:  # a tensor of bytes may have its channels first; an image three pixels high has them last
-        channels_first = channels_first and image.shape[2] not in (1, 3, 4)
-    if channels_first:
-        image = image.transpose(1, 2, 0)
-    if image.dtype != np.uint8:
-        raise CohortError(f"Image {position} of the data set is {image.dtype}.", fix="give uint8, or floats in [0, 1]")
-    return image[..., None] if image.ndim == 2 else image
-
-
 def check_pixels(images: np.ndarray) -> None:
     """Refuse float images (n, H, W, C) outside [0, 1]; vectors may hold any values.
 
@@ -130,7 +103,7 @@ def check_pixels(images: np.ndarray) -> None:
     ------
     CohortError
     """
-    if images.ndim != 4 or images.dtype != np.float32 or not images.size:
+    if images.ndim not in (4, 5) or images.dtype != np.float32 or not images.size:
         return
     low, high = float(images.min()), float(images.max())
     if not (low >= 0 and high <= 1):  # NaN, too

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from everygroup.cohort.cohort import Cohort
@@ -13,16 +12,9 @@ from everygroup.statistics import wilson_interval
 
 def cells(cohort: Cohort, part: str) -> pd.DataFrame:
     """Return n of every (label, group) cell, with the samples of no group as group 'missing'."""
-    groups = [*cohort.groups, MISSING]
-    index = np.where(cohort.group < 0, len(cohort.groups), cohort.group)
-    counts = np.zeros((len(cohort.classes), len(groups)), dtype=np.int64)
-    known = cohort.y >= 0
-    np.add.at(counts, (cohort.y[known], index[known]), 1)
-    rows = [
-        (part, label, group, int(counts[k, g]))
-        for k, label in enumerate(cohort.classes)
-        for g, group in enumerate(groups)
-    ]
+    outcome = cohort.outcome
+    counts = {group: outcome.counts(cohort.group == g) for g, group in [*enumerate(cohort.groups), (-1, MISSING)]}
+    rows = [(part, label, group, int(n[k])) for k, label in enumerate(outcome.names) for group, n in counts.items()]
     return pd.DataFrame(rows, columns=["part", "label", "group", "n"])
 
 
@@ -30,11 +22,10 @@ def prevalence(cohort: Cohort) -> pd.DataFrame:
     """Return the share of each label in each group, with n and a Wilson interval."""
     rows = []
     for g, group in [*enumerate(cohort.groups), (-1, MISSING)]:
-        y = cohort.y[(cohort.group == g) & (cohort.y >= 0)]
-        for k, label in enumerate(cohort.classes):
-            positive = int((y == k).sum())
-            rate = positive / len(y) if len(y) else float("nan")
-            rows.append((group, label, len(y), positive, rate))
+        own = cohort.group == g
+        known, positive = cohort.outcome.n_known(own), cohort.outcome.counts(own)
+        for label, n, k in zip(cohort.outcome.names, known.tolist(), positive.tolist(), strict=True):
+            rows.append((group, label, n, k, k / n if n else float("nan")))
     table = pd.DataFrame(rows, columns=["group", "label", "n", "n_positive", "rate"])
     low, high = wilson_interval(table["n_positive"], table["n"])
     return table.assign(low=low, high=high)
@@ -54,7 +45,9 @@ def units(cohort: Cohort, split: Split | None) -> pd.DataFrame:
 
 def duplicates(cohort: Cohort, split: Split | None) -> dict[str, int]:
     """Count sets of byte-identical images, and those that span units, labels or parts."""
-    table = pd.DataFrame({"image": cohort.image_hashes, "unit": cohort.units, "y": cohort.y, "id": cohort.ids})
+    table = pd.DataFrame(
+        {"image": cohort.image_hashes, "unit": cohort.units, "y": cohort.outcome.same, "id": cohort.ids}
+    )
     table = table[table["image"].duplicated(keep=False)]
     if split is not None:
         table = table.merge(split.table[["id", "part"]], on="id", how="left")

@@ -8,12 +8,12 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from everygroup.cohort.outcome import Outcome
+
 MISSING = "missing"
 
 
-def by_group(
-    y: np.ndarray, group: np.ndarray, units: np.ndarray, classes: Sequence[str], groups: Sequence[str]
-) -> pd.DataFrame:
+def by_group(outcome: Outcome, group: np.ndarray, units: np.ndarray, groups: Sequence[str]) -> pd.DataFrame:
     """Count the samples of every group.
 
     Returns
@@ -26,10 +26,10 @@ def by_group(
     rows = []
     for index, name in enumerate(names):
         own = group == (index if index < len(groups) else -1)
-        labels = np.bincount(y[own & (y >= 0)], minlength=len(classes))
         counts = {"n": int(own.sum()), "n_units": len(set(units[own].tolist()))}
-        rows.append({"group": name, **counts, **dict(zip(classes, labels.tolist(), strict=True))})
-    return pd.DataFrame(rows, columns=["group", "n", "n_units", *classes]).set_index("group")
+        labels = dict(zip(outcome.names, outcome.counts(own).tolist(), strict=True))
+        rows.append({"group": name, **counts, **labels})
+    return pd.DataFrame(rows, columns=["group", "n", "n_units", *outcome.names]).set_index("group")
 
 
 def html(counts: pd.DataFrame, title: str, facts: Sequence[str]) -> str:

@@ -50,6 +50,8 @@ class Split:
 def split_cohort(cohort: Cohort, fractions: Sequence[float] = (0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
     """Split by unit, stratified by label x group as far as whole units allow.
 
+    The strata of findings and of masks are the patterns of what is there, those of a number its fifths.
+
     Units that hold byte-identical images are kept together, with a warning.
 
     Raises
@@ -68,7 +70,8 @@ def split_cohort(cohort: Cohort, fractions: Sequence[float] = (0.6, 0.2, 0.2), *
             f"Only {n_units} patients (or lesions) to split into {n_folds} equal shares.",
             fix="use a larger cohort, or another --split-by column",
         )
-    cell = (cohort.group + 1) * (len(cohort.classes) + 1) + cohort.y + 1
+    outcome = cohort.outcome
+    cell = (cohort.group + 1) * (outcome.n_strata + 1) + outcome.strata + 1
     by_image = n_units == len(cohort)
     splitter = (StratifiedKFold if by_image else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=seed)
     # Cells smaller than the number of folds cannot be spread evenly; the fingerprint names them.

@@ -106,9 +106,9 @@ def find_duplicates(cohort: Cohort, split: Split | None = None, *, seed: int = 0
             "correlation": np.concatenate([ones, near.correlation]),
             "detail": np.concatenate([ones, near.detail]),
             "same_unit": cohort.units[a] == cohort.units[b],
-            "same_label": cohort.y[a] == cohort.y[b],
-            "label_a": _labels(cohort, a),
-            "label_b": _labels(cohort, b),
+            "same_label": cohort.outcome.same[a] == cohort.outcome.same[b],
+            "label_a": cohort.outcome.texts(a),
+            "label_b": cohort.outcome.texts(b),
         }
     )
     if split is not None:
@@ -157,10 +157,6 @@ def units_with_duplicates(cohort: Cohort, found: Duplicates | None = None) -> Co
         members["size"] == 1, members["first"] + " (+" + (members["size"] - 1).astype(str) + ")"
     )
     return cohort.with_units(label.to_numpy()[pd.factorize(joined)[0]][unit])
-
-
-def _labels(cohort: Cohort, index: np.ndarray) -> list[str]:
-    return ["unknown" if k < 0 else cohort.classes[k] for k in cohort.y[index]]
 
 
 def _count(pairs: pd.DataFrame) -> str:

@@ -1,0 +1,191 @@
+"""Samples that cannot change: their stores, labels and groups, parts of them, and hashes of all that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from everygroup.cohort.groups import GroupRule
+from everygroup.cohort.outcome import Outcome, Target, check_outcome, check_truth, fifths
+from everygroup.errors import CohortError
+from everygroup.files import hash_array, hash_bytes, hash_json
+
+_OF_SAMPLES = ("y", "group", "ids", "units", "rows")
+_FOUND_OUT = ("outcome", "image_hashes", "content_hash")  # of these very samples; the hashes of stores stay
+_TYPES = {"labels": np.float32, "number": np.float64}
+
+
+class Samples:
+    """What `everygroup.Cohort` is whatever it was built of; its attributes are told there."""
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        table: pd.DataFrame,
+        *,
+        label: str,
+        y: np.ndarray,
+        classes: Sequence[str],
+        rule: GroupRule,
+        group: np.ndarray,
+        groups: Sequence[str],
+        ids: np.ndarray,
+        units: np.ndarray,
+        rows: np.ndarray | None = None,
+        split_by: str | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        images_hash: str | None = None,
+        target: Target = "classes",
+        truth: np.ndarray | None = None,
+        truth_hash: str | None = None,
+    ) -> None:
+        self.images = images
+        self.table = table.reset_index(drop=True)
+        self.label = label
+        self.classes = tuple(classes)
+        self.target = target
+        self.truth = truth
+        self.y = np.asarray(y, dtype=_TYPES.get(target, np.int64))
+        self.rule = rule
+        self.groups = tuple(groups)
+        self.group = np.asarray(group, dtype=np.int64)
+        self.ids = np.asarray(ids, dtype=str)
+        self.units = np.asarray(units, dtype=str)
+        self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
+        self.split_by = split_by
+        self.provenance = dict(provenance or {})
+        self._hashes = {"images": images_hash, "truth": truth_hash}
+        self._check()
+        check_truth(target, truth, images)
+        self._cuts = fifths(self.y) if target == "number" else np.empty(0)
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Columns of the sensitive attributes that make the groups."""
+        return self.rule.attributes
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns of the table that tell what is to be predicted; several findings have several."""
+        return self.classes if self.target == "labels" else (self.label,)
+
+    def _check(self) -> None:
+        n = len(self.table)
+        for name in _OF_SAMPLES:
+            if len(getattr(self, name)) != n:
+                raise CohortError(f"{n} rows in the table but {len(getattr(self, name))} values of {name}.")
+        if n and (self.rows.min() < 0 or self.rows.max() >= len(self.images)):
+            raise CohortError(f"A row points beyond the {len(self.images)} images.")
+        if self.images.dtype not in (np.uint8, np.float32):
+            raise CohortError(f"Images are {self.images.dtype}.", fix="give uint8 pixels (0..255) or float32 values")
+        if self.images.dtype == np.uint8 and self.images.ndim not in (4, 5):
+            raise CohortError(
+                f"uint8 images have shape {self.images.shape}.",
+                fix="give an array (N, H, W, C), of volumes (N, H, W, D, C)",
+            )
+        check_outcome(self.target, self.y, self.classes, self.truth)
+        if len(set(self.ids.tolist())) != n:
+            values, counts = np.unique(self.ids, return_counts=True)
+            first = str(values[counts > 1][0])
+            at = ", ".join(str(i) for i in np.flatnonzero(self.ids == first)[:5])
+            n_twice = int((counts > 1).sum())
+            several = "1 id is" if n_twice == 1 else f"{n_twice} ids are"
+            raise CohortError(
+                f"The id {first!r} stands in several rows ({at}, from 0); {several} not unique.",
+                fix="make ids unique, or choose another --id-column",
+            )
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What is to be predicted: how samples are counted, compared and stratified by it."""
+        return Outcome(self.target, self.y, self.classes, self._cuts, self.truth, self.rows)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one stored image, such as (H, W, C)."""
+        return tuple(self.images.shape[1:])
+
+    def batch(self, index: np.ndarray | slice) -> np.ndarray:
+        """Return the stored images of these samples, (b, ...), in the store's type."""
+        return np.asarray(self.images[self.rows[index]])
+
+    def truth_batch(self, index: np.ndarray | slice) -> np.ndarray:
+        """Return the masks (b, H, W) or undegraded images (b, H, W, C) of these samples, in the store's type."""
+        if self.truth is None:
+            raise CohortError(f"The target {self.target!r} has no masks or images for truth.")
+        return np.asarray(self.truth[self.rows[index]])
+
+    def where(self, selection: np.ndarray | Sequence[int] | Sequence[bool]) -> Self:
+        """Return the samples of a mask or an index, with the same classes, groups and image store."""
+        index = np.asarray(selection)
+        if index.dtype == bool:
+            if len(index) != len(self):
+                raise CohortError(f"A mask of {len(index)} for {len(self)} samples.")
+            index = np.flatnonzero(index)
+        index = index.astype(np.int64)
+        part = self._changed(**{name: getattr(self, name)[index] for name in _OF_SAMPLES})
+        part.table = self.table.iloc[index].reset_index(drop=True)
+        part._check()
+        return part
+
+    def _changed(self, **changes: Any) -> Self:
+        part = copy(self)
+        for name in _FOUND_OUT:
+            part.__dict__.pop(name, None)
+        part.__dict__.update(changes)
+        return part
+
+    def with_units(self, units: np.ndarray | Sequence[str]) -> Self:
+        """Return the same samples with other units (patients or lesions), (n,)."""
+        changed = self._changed(units=np.asarray(units, dtype=str))
+        changed._check()
+        return changed
+
+    def grouped_by(self, rule: GroupRule) -> Self:
+        """Return the same samples in the groups that another rule makes."""
+        groups, group = rule.assign(self.table)
+        return self._changed(rule=rule, groups=tuple(groups), group=np.asarray(group, dtype=np.int64))
+
+    def in_group(self, name: str) -> Self:
+        """Return the in-group samples of one group."""
+        if name not in self.groups:
+            raise CohortError(f"Unknown group {name!r}.", fix=f"the groups are {', '.join(self.groups)}")
+        return self.where(self.group == self.groups.index(name))
+
+    @cached_property
+    def image_hashes(self) -> np.ndarray:
+        """(n,) content hash of each sample's image; equal means byte-identical as stored."""
+        return np.array([hash_bytes(np.ascontiguousarray(self.images[r]).tobytes()) for r in self.rows])
+
+    @cached_property
+    def images_hash(self) -> str:
+        """Hash of the whole image store (known from the prepared folder, else computed once)."""
+        return self._hashes["images"] or hash_array(np.asarray(self.images))
+
+    @cached_property
+    def truth_hash(self) -> str:
+        """Hash of the whole store of masks or undegraded images; "" where there is none."""
+        return "" if self.truth is None else self._hashes["truth"] or hash_array(np.asarray(self.truth))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of everything a result can depend on: images of these rows, labels, groups and ids, in order."""
+        known = [
+            self.images_hash,
+            hash_array(self.rows),
+            hash_array(self.y),
+            hash_array(self.group),
+            hash_array(self.ids),
+            list(self.classes),
+            list(self.groups),
+            list(self.sample_shape),
+        ]
+        return hash_json(known if self.target == "classes" else [*known, self.target, self.truth_hash])
