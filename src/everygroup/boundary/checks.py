@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from everygroup.boundary.decision import Decision
 from everygroup.boundary.penalty import Penalty
 from everygroup.boundary.search import PRESETS
 from everygroup.errors import ImageError, SettingsError
@@ -24,6 +25,7 @@ def check_options(
     tolerance: float,
     batch_size: int,
     penalty: Penalty,
+    decision: Decision | None,
 ) -> None:
     """Reject unknown names, impossible values and options that contradict each other."""
     for name, value, allowed in (
@@ -49,6 +51,11 @@ def check_options(
         raise SettingsError("labels and from_='label' go together.", fix="give both or neither")
     if signed and from_ != "label":
         raise SettingsError("signed distances need the true label.", fix="add from_='label' and labels=")
+    if decision is not None and (target is not None or from_ == "label"):
+        raise SettingsError(
+            "A decision is about leaving the model's own answer; it knows no class to reach or to start from.",
+            fix="leave out target= and from_=, or the decision",
+        )
 
 
 def as_images(images: Tensor | np.ndarray) -> Tensor:
@@ -105,10 +112,10 @@ def as_classes(
     return classes
 
 
-def check_logits(model: nn.Module, images: Tensor) -> Tensor:
-    """Run the model once and return its logits (n, K), K >= 2, all finite."""
+def check_outputs(model: nn.Module, images: Tensor) -> Tensor:
+    """Run the model once and return its outputs (n, ...), all finite."""
     try:
-        logits = model(images)
+        outputs = model(images)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -116,18 +123,29 @@ def check_logits(model: nn.Module, images: Tensor) -> Tensor:
             f"The model cannot take images of shape {tuple(images.shape[1:])}: {str(error).splitlines()[0]}",
             fix="give images as the model was trained on: channels first, the same size",
         ) from error
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images):
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise SettingsError(f"The model returns {shape}, not logits (n, K).", fix="wrap it to return its logits only")
-    if logits.shape[1] < 2:
+    if not isinstance(outputs, Tensor) or outputs.dim() < 1 or len(outputs) != len(images):
+        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise SettingsError(
-            "The model has a single class: there is no boundary to another.",
-            fix="use two logits for a yes/no question (for one logit z: torch.stack([0 * z, z], 1))",
+            f"The model returns {shape}, not logits or other outputs (n, ...).", fix="wrap it to return these only"
         )
-    if not bool(torch.isfinite(logits).all()):
-        first = int((~torch.isfinite(logits)).any(dim=1).nonzero()[0])
+    if not bool(torch.isfinite(outputs).all()):
+        first = int((~torch.isfinite(outputs)).reshape(len(outputs), -1).any(dim=1).nonzero()[0])
         raise SettingsError(
             f"The model answers NaN or infinity, first to image {first} of its batch.",
             fix="train it again, or check it",
         )
-    return logits
+    return outputs
+
+
+def check_logits(outputs: Tensor) -> Tensor:
+    """Return a model's outputs if they are logits (n, K) of at least two classes."""
+    if outputs.dim() != 2:
+        raise SettingsError(
+            f"The model returns {tuple(outputs.shape)}, not logits (n, K).", fix="wrap it, or give a decision="
+        )
+    if outputs.shape[1] < 2:
+        raise SettingsError(
+            "The model has a single class: there is no boundary to another.",
+            fix="use two logits for a yes/no question (for one logit z: torch.stack([0 * z, z], 1)), or a decision=",
+        )
+    return outputs

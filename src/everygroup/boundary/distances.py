@@ -14,6 +14,7 @@ from torch import nn
 
 from everygroup import console, files
 from everygroup.boundary.chunks import ChunkFolder, model_hash
+from everygroup.boundary.decision import Decision
 from everygroup.boundary.oracle import placement
 from everygroup.boundary.perturbation import Perturbation, minimal_perturbation
 from everygroup.boundary.search import PRESETS
@@ -36,7 +37,7 @@ class Distances:
         NaN where no flip was found.
     flipped : ndarray of bool, (n,)
     answer : ndarray of int64, (n,)
-        The model's own answers.
+        The model's own answers; -1 with a decision.
     values : int
         Number of values in one image.
     gradient_passes, forward_passes : float
@@ -77,6 +78,7 @@ def boundary_distances(
     target: int | None = None,
     from_: str = "answer",
     signed: bool = False,
+    decision: Decision | None = None,
     preset: str = "fast",
     search: str = "deepfool",
     cache: Path | str | None = None,
@@ -101,7 +103,7 @@ def boundary_distances(
         Measure from the model's answer or from the cohort's label.
     signed : bool
         With ``from_="label"``: negative where the model is wrong.
-    preset, search, **options
+    preset, search, decision, **options
         As in `minimal_perturbation`.
     cache : Path, optional
         Folder for finished chunks and results. A run that was stopped goes on with the first chunk missing; the same
@@ -133,6 +135,9 @@ def boundary_distances(
         "search": search,
         **options,
     }
+    if decision is not None:
+        asked["decision"] = repr(decision)
+    call = {**asked, "decision": decision}
     n = len(cohort)
     truth = np.asarray(cohort.y) if from_ == "label" else None
     key = ""
@@ -153,7 +158,7 @@ def boundary_distances(
             if piece is None:
                 images = to_input(torch.from_numpy(np.array(cohort.batch(np.arange(start, stop)))))
                 labels = None if truth is None else truth[start:stop]
-                piece = _columns(minimal_perturbation(model, images, labels=labels, batch_size=batch_size, **asked))
+                piece = _columns(minimal_perturbation(model, images, labels=labels, batch_size=batch_size, **call))
                 if folder and path:
                     folder.save(path, piece)
             pieces.append(piece)

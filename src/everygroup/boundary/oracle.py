@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from everygroup.boundary.decision import Decision
 from everygroup.errors import SettingsError
 
 
@@ -44,6 +46,39 @@ def placement(model: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 
 _GUARD = 3.0
+_TIED = 8
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A decision on a batch of images, as choices between 0 (the clean image's answer) and M ways to change it.
+
+    Attributes
+    ----------
+    decision : Decision
+    state : Tensor, (n, ...)
+        What the decision remembers of the clean images.
+    size : Tensor, (n,)
+        What the rounding of a margin is relative to: their largest output, times 4.
+    """
+
+    decision: Decision
+    state: Tensor
+    size: Tensor
+
+    @classmethod
+    def of(cls, decision: Decision, outputs: Tensor) -> Judge:
+        """Remember the outputs (n, ...) of the clean images."""
+        # a single output rounds by more than the difference of two logits, whose errors are alike
+        return cls(decision, decision.state(outputs), 4 * outputs.abs().reshape(len(outputs), -1).amax(dim=1))
+
+    def __getitem__(self, rows: Tensor) -> Judge:
+        return Judge(self.decision, self.state[rows], self.size[rows])
+
+    def logits(self, outputs: Tensor, index: Tensor) -> Tensor:
+        """Turn outputs of the images in `index` into logits [0, m_1, ..., m_M]: class 0 wins until one changes."""
+        margins = self.decision.margins(outputs, self.state[index])
+        return torch.cat([torch.zeros_like(margins[:, :1]), margins], 1)
 
 
 class Oracle:
@@ -65,6 +100,8 @@ class Oracle:
         True: any class but `reference` counts as a flip; False: only `reference` does.
     clip : bool
         Keep image + perturbation in [0, 1].
+    judge : Judge, optional
+        Turns the model's outputs into the logits that all else here is about.
 
     Notes
     -----
@@ -83,9 +120,10 @@ class Oracle:
         *,
         leave: bool,
         clip: bool = False,
+        judge: Judge | None = None,
     ) -> None:
         self.model, self.origin, self.shape = model, origin, shape
-        self.reference, self.leave, self.clip = reference, leave, clip
+        self.reference, self.leave, self.clip, self.judge = reference, leave, clip, judge
         self.forwards = 0
         self.gradients = 0
         self.classes = logits.shape[1]
@@ -98,7 +136,7 @@ class Oracle:
     def margin(self, index: Tensor, delta: Tensor) -> Tensor:
         """Margins (b,) at these perturbations, one forward pass."""
         with torch.no_grad():
-            return self._margin(self._logits(self.origin[index] + delta), index)
+            return self._margin(self._logits(self.origin[index] + delta, index), index)
 
     def slope(self, index: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Margins (b,), their gradients (b, D) and the logits (b, K); one forward and one backward pass."""
@@ -114,7 +152,11 @@ class Oracle:
         repeating the batch (3 times).
         """
         point, logits = self._tracked(index, delta)
-        rivals = self._without_reference(logits.detach(), index).topk(min(count, logits.shape[1] - 1), dim=1).indices
+        others = self._without_reference(logits.detach(), index)
+        if self.judge is not None:  # several ways to change may be equally near, such as the Dice of every structure
+            tied = int((others == others.amax(dim=1, keepdim=True)).sum(dim=1).max())
+            count = max(count, min(tied, _TIED))
+        rivals = others.topk(min(count, logits.shape[1] - 1), dim=1).indices
         own = logits.gather(1, self.reference[index, None])
         margins = (own - logits.gather(1, rivals)) * (1 if self.leave else -1)
         m = rivals.shape[1]
@@ -129,12 +171,12 @@ class Oracle:
     def _tracked(self, index: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
         point = (self.origin[index] + delta).requires_grad_(True)
         with torch.enable_grad():
-            return point, self._logits(point)
+            return point, self._logits(point, index)
 
-    def _logits(self, point: Tensor) -> Tensor:
+    def _logits(self, point: Tensor, index: Tensor) -> Tensor:
         self.forwards += len(point)
-        logits: Tensor = self.model(point.view(-1, *self.shape))
-        return logits
+        outputs: Tensor = self.model(point.view(-1, *self.shape))
+        return outputs if self.judge is None else self.judge.logits(outputs, index)
 
     def _gradient(self, values: Tensor, point: Tensor, *, last: bool) -> Tensor:
         self.gradients += len(point)
@@ -148,7 +190,12 @@ class Oracle:
 
     def _margin(self, logits: Tensor, index: Tensor) -> Tensor:
         own = logits.gather(1, self.reference[index, None])[:, 0]
-        rival = self._without_reference(logits, index).amax(dim=1)
+        rivals = self._without_reference(logits, index)
+        # both sides of a band tie on the clean image: amax would average their slopes to none
+        rival = rivals.amax(dim=1) if self.judge is None else rivals.max(dim=1).values
         # rounding differs with the batch: what counts as flipped here must be flipped in any other batch too
-        guard = _GUARD * torch.finfo(logits.dtype).eps * logits.detach().abs().amax(dim=1)
+        size = logits.detach().abs().amax(dim=1)
+        if self.judge is not None:
+            size = torch.maximum(size, self.judge.size[index])
+        guard = _GUARD * torch.finfo(logits.dtype).eps * size
         return (own - rival if self.leave else rival - own) + guard

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from everygroup import console
 from everygroup.boundary.bisection import to_boundary
-from everygroup.boundary.checks import as_classes, as_images, check_clip, check_logits, check_options
-from everygroup.boundary.oracle import Oracle, frozen, placement
+from everygroup.boundary.checks import as_classes, as_images, check_clip, check_logits, check_options, check_outputs
+from everygroup.boundary.decision import Decision
+from everygroup.boundary.oracle import Judge, Oracle, frozen, placement
 from everygroup.boundary.penalty import Penalty, penalty_search
 from everygroup.boundary.search import PRESETS, search
 
@@ -34,7 +35,7 @@ class Perturbation:
     flipped : Tensor of bool, (n,)
         Whether image + perturbation has the answer asked for (True also where nothing had to change).
     answer : Tensor of int64, (n,)
-        The model's own answer to the image.
+        The model's own answer to the image; -1 with a `decision`, whose answers are no classes.
     gradient_passes, forward_passes : float
         Backward and forward passes of one image, on average.
     settings : mapping
@@ -69,6 +70,7 @@ def minimal_perturbation(
     labels: Tensor | np.ndarray | None = None,
     from_: str = "answer",
     signed: bool = False,
+    decision: Decision | None = None,
     preset: str = "fast",
     search: str = "deepfool",
     clip: bool = False,
@@ -100,6 +102,9 @@ def minimal_perturbation(
         Leave the model's own answer (the paper), or the true label: then an image the model gets wrong has distance 0.
     signed : bool
         With ``from_="label"``: an image the model gets wrong has minus the distance to its true class instead of 0.
+    decision : Decision, optional
+        What another answer is where the outputs are no logits of classes: any of several labels flips, a number
+        leaves its band, the Dice of a mask falls, a score crosses a cut (`everygroup.boundary.decision`).
     preset : {"fast", "accurate"}
         Work spent by ``search="deepfool"``: fast takes about 5 gradient passes an image, accurate about 14.
     search : {"deepfool", "penalty"}
@@ -152,6 +157,7 @@ def minimal_perturbation(
         tolerance=tolerance,
         batch_size=batch_size,
         penalty=penalty,
+        decision=decision,
     )
     tensor = as_images(images)
     device, dtype = placement(model)
@@ -159,7 +165,7 @@ def minimal_perturbation(
     n = len(tensor)
     wanted = as_classes(target, n, "target")
     truth = as_classes(labels, n, "labels")
-    run = _Run(model, device, dtype, "penalty" if search == "penalty" else preset, penalty, clip, tolerance)
+    run = _Run(model, device, dtype, "penalty" if search == "penalty" else preset, penalty, clip, tolerance, decision)
     with frozen(model, device.type):
         delta = torch.zeros(tensor.shape, dtype=dtype, device=tensor.device)
         distance = torch.full((n,), torch.nan, dtype=dtype, device=tensor.device)
@@ -186,6 +192,7 @@ def minimal_perturbation(
         "tolerance": tolerance,
     }
     settings |= asdict(penalty) if search == "penalty" else {}
+    settings |= {} if decision is None else {"decision": repr(decision)}
     return Perturbation(
         distance=distance,
         perturbation=delta,
@@ -209,8 +216,9 @@ class _Run:
         penalty: Penalty,
         clip: bool,
         tolerance: float,
+        decision: Decision | None,
     ) -> None:
-        self.model, self.device, self.dtype = model, device, dtype
+        self.model, self.device, self.dtype, self.decision = model, device, dtype, decision
         self.plan, self.penalty, self.clip, self.tolerance = plan, penalty, clip, tolerance
         self.forwards = self.gradients = self.early = self.searched = 0
 
@@ -220,9 +228,15 @@ class _Run:
         """Search one batch: perturbation, distance, flipped and the model's answers."""
         images = images.detach().to(self.device, self.dtype).clone()
         with torch.no_grad():
-            logits = check_logits(self.model, images)
+            outputs = check_outputs(self.model, images)
         self.forwards += len(images)
-        answer = (logits == logits.amax(dim=1, keepdim=True)).int().argmax(dim=1)  # ties: the lowest index
+        judge = None if self.decision is None else Judge.of(self.decision, outputs)
+        if judge is None:
+            logits = check_logits(outputs)
+            answer = (logits == logits.amax(dim=1, keepdim=True)).int().argmax(dim=1)  # ties: the lowest index
+        else:
+            logits = judge.logits(outputs, torch.arange(len(images), device=images.device))
+            answer = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         wanted = None if wanted is None else wanted.to(self.device)
         truth = None if truth is None else truth.to(self.device)
         for name, classes in (("target", wanted), ("labels", truth)):
@@ -233,14 +247,14 @@ class _Run:
         if wanted is not None:
             self._fill(images, logits, wanted, wanted != answer, False, delta, distance, flipped)
         elif truth is None:
-            self._fill(images, logits, answer, torch.ones_like(flipped), True, delta, distance, flipped)
+            self._fill(images, logits, answer, torch.ones_like(flipped), True, delta, distance, flipped, judge)
         else:
             self._fill(images, logits, truth, truth == answer, True, delta, distance, flipped)
             if signed:
                 wrong = truth != answer
                 self._fill(images, logits, truth, wrong, False, delta, distance, flipped)
                 distance = torch.where(wrong, -distance, distance)
-        return delta, distance, flipped, answer
+        return delta, distance, flipped, answer if judge is None else answer - 1
 
     def _fill(
         self,
@@ -252,6 +266,7 @@ class _Run:
         delta: Tensor,
         distance: Tensor,
         flipped: Tensor,
+        judge: Judge | None = None,
     ) -> None:
         """Search the chosen images for a flip out of (or into) their reference class; write into the last three."""
         rows = chosen.nonzero()[:, 0]
@@ -259,7 +274,10 @@ class _Run:
             return
         origin = images[rows].flatten(1)
         shape = tuple(images.shape[1:])
-        oracle = Oracle(self.model, origin, shape, reference[rows], logits[rows], leave=leave, clip=self.clip)
+        judge = None if judge is None else judge[rows]
+        oracle = Oracle(
+            self.model, origin, shape, reference[rows], logits[rows], leave=leave, clip=self.clip, judge=judge
+        )
         index = torch.arange(len(rows), device=rows.device)
         if self.plan == "penalty":
             best, early = penalty_search(oracle, index, self.penalty)
