@@ -153,7 +153,9 @@ class Oracle:
         """
         point, logits = self._tracked(index, delta)
         others = self._without_reference(logits.detach(), index)
-        if self.judge is not None:  # several ways to change may be equally near, such as the Dice of every structure
+        if self.judge is not None and len(
+            index
+        ):  # several ways to change may be equally near, such as the Dice of every structure
             tied = int((others == others.amax(dim=1, keepdim=True)).sum(dim=1).max())
             count = max(count, min(tied, _TIED))
         rivals = others.topk(min(count, logits.shape[1] - 1), dim=1).indices
