@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from everygroup.benchmark.execute import Outcome, folder_of, is_done, record_failure, run_job
+from everygroup.benchmark.orphans import end_with_parent
 from everygroup.benchmark.plan import Job
 from everygroup.errors import EverygroupError, SettingsError, TrainingError
 from everygroup.files import read_json
@@ -163,7 +164,8 @@ def _backend(
         with _extra("distributed", "dask").Client(**options), joblib.parallel_config(backend="dask"):
             yield run
     else:
-        with one_thread_each(), joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        watched_by = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+        with one_thread_each(), joblib.parallel_config(backend="loky", inner_max_num_threads=1, **watched_by):
             yield run
 
 
