@@ -5,7 +5,7 @@ import pytest
 
 from everygroup.audit.tasks import audit_anomaly
 from everygroup.errors import PredictionsError
-from everygroup.metrics.anomaly import METRICS, rate_at_normals
+from everygroup.metrics.anomaly import METRICS, normals_fpr
 from everygroup.metrics.scores import auc, auprc
 
 N = 400
@@ -62,7 +62,7 @@ def test_a_shifted_group_is_found_and_the_baseline_compared() -> None:
     assert gaps.loc["auc", "p"] > 0.05
     rows = found.comparison.set_index(["group", "metric"])
     assert rows.loc[("b", "normals_fpr"), "low"] > 0 and rows.loc[("b", "auc"), "change"] == pytest.approx(0, abs=1e-12)
-    measured = rate_at_normals(y, score, normals=normals, name="fpr", sensitive_features=group)
+    measured = normals_fpr(y, score, normals=normals, sensitive_features=group)
     assert rows.loc[("b", "normals_fpr"), "baseline_value"] == pytest.approx(measured.per_group["b"])
     assert rows.loc[("gap", "normal_score_ks"), "change"] > 0.2
 

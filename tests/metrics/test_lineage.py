@@ -164,8 +164,8 @@ def test_equals_an_independent_derivation(variant: str, data: list[tuple[int, in
     for function in (eopp0, eopp1, eodds):
         for pairs in ("max", "mean"):
             value = function(y, answer, sensitive_features=group, variant=variant, pairs=pairs).value
-            expected = rederived(function.__name__, variant, pairs, y, answer, group)
-            assert value == pytest.approx(expected, abs=1e-12, nan_ok=True), (function.__name__, pairs)
+            expected = rederived(function.name, variant, pairs, y, answer, group)
+            assert value == pytest.approx(expected, abs=1e-12, nan_ok=True), (function.name, pairs)
 
 
 def test_the_lab_code_counts_classes_that_nowhere_occur() -> None:

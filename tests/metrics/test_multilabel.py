@@ -8,14 +8,15 @@ import pytest
 from sklearn import metrics as sk
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics import multilabel
+from everygroup.metrics import metric_info, multilabel
 from everygroup.metrics.labels import answers, label_table
 from everygroup.metrics.multilabel import (
     METRICS,
     LabelRates,
     hamming_loss,
-    label_macro,
     label_macro_auc,
+    label_macro_f1,
+    label_macro_recall,
     subset_accuracy,
 )
 
@@ -44,7 +45,10 @@ def test_equals_scikit_learn_overall_and_by_group() -> None:
         "f1": lambda t, p: sk.f1_score(t, p, average="macro"),
         "specificity": lambda t, p: np.mean([sk.recall_score(1 - t[:, k], 1 - p[:, k]) for k in range(4)]),
     }
-    calls = {name: (lambda t, p, s, name=name: label_macro(t, p, name=name, sensitive_features=s)) for name in oracles}
+    calls = {
+        name: (lambda t, p, s, name=name: metric_info(f"label_macro_{name}").function(t, p, sensitive_features=s))
+        for name in oracles
+    }
     oracles |= {"subset": sk.accuracy_score, "hamming": sk.hamming_loss}
     calls |= {
         "subset": lambda t, p, s: subset_accuracy(t, p, sensitive_features=s),
@@ -86,9 +90,9 @@ def test_unknown_labels_are_left_out_of_their_label_only_and_counted() -> None:
 
 def test_undefined_labels_are_counted_in_the_shown_groups() -> None:
     y = [[1, 0], [0, 0], [1, 1], [0, 0]]
-    measured = label_macro(y, y, name="recall", sensitive_features=["a", "a", "b", "b"])
+    measured = label_macro_recall(y, y, sensitive_features=["a", "a", "b", "b"])
     assert measured.per_group == {"a": 1.0, "b": 1.0} and measured.n_undefined == 1
-    assert label_macro([[0, 0]], [[0, 0]], name="recall").n_undefined == 2
+    assert label_macro_recall([[0, 0]], [[0, 0]]).n_undefined == 2
     assert np.isnan(label_macro_auc([[1.0], [1.0]], [[0.1], [0.2]]).value)
     assert (
         np.isnan(label_macro_auc([[NAN, 1.0], [NAN, 0.0]], [[0.1, 2], [0.2, 1]], labels=["x", "y"]).value) is np.False_
@@ -104,16 +108,15 @@ def test_names_come_from_a_data_frame_and_thresholds_may_differ() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: label_macro([1, 0], [1, 0]), "one row a sample"),
-        (lambda: label_macro([[1, 0]], [[1]]), "y_pred has shape"),
-        (lambda: label_macro([[1, 0]], [[1, 0], [1, 0]]), "y_pred"),
-        (lambda: label_macro([[1, -1]], [[1, 0]]), "label 1, is -1"),
-        (lambda: label_macro([[1, 0]], [[1, NAN]]), "y_pred, label 1"),
-        (lambda: label_macro([["x", "y"]], [[1, 0]]), "not numbers"),
-        (lambda: label_macro([[NAN, NAN]], [[1, 0]]), "No label is known"),
-        (lambda: label_macro([[1, 0]], [[1, 0]], labels=["a"]), "1 names for 2"),
-        (lambda: label_macro([[1, 0]], [[1, 0]], labels=["a", "a"]), "2 names"),
-        (lambda: label_macro([[1, 0]], [[1, 0]], name="kappa"), "no rate"),
+        (lambda: label_macro_f1([1, 0], [1, 0]), "one row a sample"),
+        (lambda: label_macro_f1([[1, 0]], [[1]]), "y_pred has shape"),
+        (lambda: label_macro_f1([[1, 0]], [[1, 0], [1, 0]]), "y_pred"),
+        (lambda: label_macro_f1([[1, -1]], [[1, 0]]), "label 1, is -1"),
+        (lambda: label_macro_f1([[1, 0]], [[1, NAN]]), "y_pred, label 1"),
+        (lambda: label_macro_f1([["x", "y"]], [[1, 0]]), "not numbers"),
+        (lambda: label_macro_f1([[NAN, NAN]], [[1, 0]]), "No label is known"),
+        (lambda: label_macro_f1([[1, 0]], [[1, 0]], labels=["a"]), "1 names for 2"),
+        (lambda: label_macro_f1([[1, 0]], [[1, 0]], labels=["a", "a"]), "2 names"),
         (lambda: answers([[NAN]], n_labels=1), "y_score"),
         (lambda: answers([[0.5]], n_labels=1, threshold=[0.1, 0.2]), "threshold"),
         (lambda: hamming_loss([[1, 0]], [[1, 0]], sensitive_features=["a", "b"]), "sensitive_features"),

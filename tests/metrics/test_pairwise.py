@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics import pairwise
+from everygroup.metrics import auc, pairwise
 from everygroup.metrics.pairwise import (
     METRICS,
     pairwise_fairness,
     pairwise_fairness_difference,
     xauc,
     xauc_difference,
-    xauc_table,
 )
 
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(-1, 2)), min_size=1, max_size=30)
@@ -32,25 +31,22 @@ def slow(positive: np.ndarray, negative: np.ndarray) -> float:
 
 def test_the_examples_in_the_documentation_run() -> None:
     result = doctest.testmod(pairwise)
-    assert result.attempted >= 8 and result.failed == 0
+    assert result.attempted >= 5 and result.failed == 0
 
 
 @settings(deadline=None, max_examples=60)
 @given(ROWS)
-def test_tables_equal_counting_every_pair(rows: list[tuple[bool, int, int]]) -> None:
+def test_both_equal_counting_every_pair(rows: list[tuple[bool, int, int]]) -> None:
     p, s, g = (np.array(c) for c in zip(*rows, strict=True))
     if not (g >= 0).any():
         return
     against_all, across = (
         metric(p, s, sensitive_features=g, classes=[False, True]).per_group for metric in (pairwise_fairness, xauc)
     )
-    table = xauc_table(p, s, sensitive_features=g, classes=[False, True])
     s = s.astype(float)
     for a in against_all:
         np.testing.assert_allclose(against_all[a], slow(s[p & (g == a)], s[~p & (g >= 0)]))
         np.testing.assert_allclose(across[a], slow(s[p & (g == a)], s[~p & (g >= 0) & (g != a)]))
-        for b in against_all:
-            np.testing.assert_allclose(table.loc[a, b], slow(s[p & (g == a)], s[~p & (g == b)]))
 
 
 def sample(n: int = 300, k: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -68,13 +64,6 @@ def test_weighted_mean_of_pairwise_fairness_is_the_auc() -> None:
     whole = pairwise_fairness(y, score, sensitive_features=["all"] * 300)
     assert whole.per_group["all"] == whole.value == pytest.approx(measured.value)
     assert pairwise_fairness_difference(y, score, sensitive_features=group).value == measured.gap
-
-
-def test_the_diagonal_of_the_table_is_the_auc_within_groups() -> None:
-    y, score, group = sample()
-    table = xauc_table(y, score, sensitive_features=group)
-    for g in "abc":
-        assert table.loc[g, g] == pytest.approx(roc_auc_score(y[group == g], score[group == g, 1]))
 
 
 def test_two_groups_give_the_disparity_of_the_paper() -> None:
@@ -96,8 +85,7 @@ def test_a_shift_of_one_group_is_seen_across_groups_only() -> None:
     rng = np.random.default_rng(1)
     y, group = rng.integers(0, 2, 4000), rng.choice(["a", "b"], 4000)
     score = 1 / (1 + np.exp(-(rng.normal(size=4000) + 1.5 * y + 2.0 * (group == "b"))))
-    table = xauc_table(y, score, sensitive_features=group)
-    assert abs(table.loc["a", "a"] - table.loc["b", "b"]) < 0.03
+    assert auc(y, score, sensitive_features=group).gap < 0.03
     assert xauc_difference(y, score, sensitive_features=group).value > 0.4
 
 
@@ -107,7 +95,6 @@ def test_several_classes_are_averaged_or_one_is_chosen() -> None:
     one = [pairwise_fairness(y, score, sensitive_features=group, positive=k) for k in range(3)]
     assert whole.per_group["b"] == pytest.approx(np.mean([m.per_group["b"] for m in one]))
     assert whole.value == pytest.approx(roc_auc_score(np.eye(3)[y], score, average="macro"))
-    assert xauc_table(y, score, sensitive_features=group).shape == (3, 3)
 
 
 def test_missing_groups_and_undefined_values() -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import matthews_corrcoef, precision_score, roc_auc_score
 import everygroup.metrics
 from everygroup.errors import SettingsError
 from everygroup.metrics import DISPARITIES, RATES, VARIANTS, accuracy, list_metrics, metric_info
-from everygroup.metrics.expected import expected_minus_observed
+from everygroup.metrics.calibration import expected_minus_observed
 from everygroup.metrics.performance import ONE_CLASS
 from everygroup.metrics.registry import MODULES, _metrics
 

@@ -49,7 +49,7 @@ ORACLES = {
 
 def test_doctests() -> None:
     result = doctest.testmod(regression)
-    assert result.attempted >= 10 and result.failed == 0
+    assert result.attempted >= 9 and result.failed == 0
 
 
 @pytest.mark.parametrize("metric", [mae, rmse, bias, r2, spearman])

@@ -18,10 +18,11 @@ from everygroup.metrics.masks import mask_pairs, overlap_counts
 from everygroup.metrics.segmentation import (
     adjust_for_size,
     dice,
+    dice_pooled,
     dice_size_adjusted,
     image_overlap,
     iou,
-    mean_by_group,
+    iou_pooled,
     overlap,
     pixel_fpr,
     pixel_tpr,
@@ -51,13 +52,16 @@ def test_doctests(module) -> None:
 @pytest.mark.parametrize("shape", [(9, 11), (4, 5, 6)])
 def test_overlap_equals_scikit_learn_per_image_and_pooled(shape: tuple[int, ...]) -> None:
     true, pred, group = _masks(shape=shape)
-    for metric, name, oracle in ((dice, "dice", f1_score), (iou, "iou", jaccard_score)):
+    for metric, together, name, oracle in (
+        (dice, dice_pooled, "dice", f1_score),
+        (iou, iou_pooled, "iou", jaccard_score),
+    ):
         expected = np.array([oracle(t.ravel(), p.ravel()) for t, p in zip(true, pred, strict=True)])
         np.testing.assert_allclose(_images(true, pred, name), expected, atol=1e-12)
         measured = metric(true, pred, sensitive_features=group)
         assert measured.value == pytest.approx(expected.mean(), abs=1e-12)
         assert measured.per_group[1] == pytest.approx(expected[group == 1].mean(), abs=1e-12)
-        pooled = metric(true.astype(bool), pred.astype(bool), sensitive_features=group, pooled=True)
+        pooled = together(true.astype(bool), pred.astype(bool), sensitive_features=group)
         inside = group == 0
         assert pooled.per_group[0] == pytest.approx(oracle(true[inside].ravel(), pred[inside].ravel()), abs=1e-12)
 
@@ -77,7 +81,7 @@ def test_empty_masks() -> None:
     measured = dice(both, n, empty=NAN)
     assert measured.value == 1.0 and measured.n_undefined == 1
     assert np.isnan(dice(blank, blank, empty=NAN).value) and dice(blank, full).value == 0.0
-    assert iou(blank, blank, pooled=True).value == 1.0
+    assert iou_pooled(blank, blank).value == 1.0
     assert hd95(blank, blank, spacing=[1, 1]).value == 0.0 and boundary_f1(blank, blank, spacing=[1, 1]).value == 1
     assert hd95(blank, full, spacing=[3, 4]).value == 10.0 and boundary_f1(blank, full, spacing=[1, 1]).value == 0
     assert np.isnan(hd95(full, blank, spacing=[1, 1], one_empty=NAN).value)
@@ -163,8 +167,7 @@ def test_size_adjustment_is_the_regression_with_group_intercepts() -> None:
     assert slope == pytest.approx(fit.coef_[0], abs=1e-10)
     at_mean = np.column_stack([np.full(3, np.log(size).mean()), [0, 1, 0], [0, 0, 1]])
     expected = fit.predict(at_mean)
-    measured = mean_by_group("dice", adjusted, group)
-    assert [measured.per_group[g] for g in range(3)] == pytest.approx(expected.tolist(), abs=1e-10)
+    assert [adjusted[group == g].mean() for g in range(3)] == pytest.approx(expected.tolist(), abs=1e-10)
     assert adjusted.mean() == pytest.approx(values.mean())
 
 

@@ -5,6 +5,7 @@ value of every group, the number of samples behind each, and how many rates were
 """
 
 from everygroup.metrics._criterion import CRITERIA, measure_criterion
+from everygroup.metrics.calibration import expected_minus_observed
 from everygroup.metrics.chance import Chance, chance_level
 from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
 from everygroup.metrics.criteria import (
@@ -23,7 +24,9 @@ from everygroup.metrics.criteria import (
 )
 from everygroup.metrics.disparity import (
     DISPARITIES,
+    DisparityOf,
     difference,
+    disparity_of,
     largest_deviation,
     mean_pairwise,
     normalised_range,
@@ -34,8 +37,6 @@ from everygroup.metrics.disparity import (
     weighted_deviation,
     worst_group,
 )
-from everygroup.metrics.disparity_of import Disparity, DisparityOf, difference_of, disparity_of
-from everygroup.metrics.expected import expected_minus_observed
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.lineage import VARIANTS, eodds, eopp0, eopp1, lineage_gap
 from everygroup.metrics.measured import Measured
@@ -70,7 +71,6 @@ __all__ = [
     "RATES",
     "VARIANTS",
     "Chance",
-    "Disparity",
     "DisparityOf",
     "Measured",
     "MetricInfo",
@@ -91,7 +91,6 @@ __all__ = [
     "demographic_parity_difference",
     "demographic_parity_ratio",
     "difference",
-    "difference_of",
     "disparity_of",
     "dpm",
     "dto",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 from everygroup.errors import PredictionsError
 from everygroup.metrics._inputs import FloatArray, IntArray, group_codes, score_codes
 from everygroup.metrics.families import Family, RankFamily, SumFamily
-from everygroup.metrics.info import MetricInfo, Null
 from everygroup.metrics.measured import Measured
+
+Undefined = int | Callable[[Any], int] | None
+"""How many values behind a metric are undefined, or a function that counts them; see `measure_family`."""
 
 
 def numbers(word: str, values: ArrayLike, *, length: int | None = None, undefined: bool = False) -> FloatArray:
@@ -54,35 +56,17 @@ def groups_of(sensitive_features: ArrayLike | None, n: int) -> tuple[IntArray, l
     return group, names
 
 
-def measure_rows(
-    value: Callable[[IntArray], float | tuple[float, int]], n: int, sensitive_features: ArrayLike | None
-) -> Measured:
-    """Evaluate `value(rows)` over all n rows and over those of every group; it may also say how much was undefined.
-
-    Samples without a group count in the overall value only.
-
-    Raises
-    ------
-    PredictionsError
-        For sensitive features of another length.
-    """
+def measure_rows(value: Callable[[IntArray], float], n: int, sensitive_features: ArrayLike | None) -> Measured:
+    """Evaluate `value(rows)` over all n rows, also those without a group, and over the rows of every group."""
     group, names = groups_of(sensitive_features, n)
-    parts = [(name, np.flatnonzero(group == g)) for g, name in enumerate(names)]
-
-    def one(rows: IntArray) -> tuple[float, int]:
-        answer = value(rows)
-        return answer if isinstance(answer, tuple) else (answer, int(np.isnan(answer)))
-
-    overall, undefined = one(np.arange(n))
-    answers = {name: one(rows) for name, rows in parts}
-    return Measured(
-        value=float(overall),
-        per_group={name: float(v) for name, (v, _) in answers.items()},
-        n_per_group={name: int(rows.size) for name, rows in parts},
-        n=n,
-        n_missing=int((group < 0).sum()) if sensitive_features is not None else 0,
-        n_undefined=sum(u for _, u in answers.values()) if parts else undefined,
+    parts = [np.flatnonzero(group == g) for g in range(len(names))]
+    values, overall = np.array([value(rows) for rows in parts]), value(np.arange(n))
+    sizes, missing = (
+        [rows.size for rows in parts],
+        0 if sensitive_features is None else n - sum(rows.size for rows in parts),
     )
+    undefined = int(np.isnan(values if parts else overall).sum())
+    return Measured.of(overall, names, values, sizes, n=n, n_missing=missing, n_undefined=undefined)
 
 
 def probability_codes(
@@ -133,7 +117,7 @@ def measure_family(
     n: int,
     sensitive_features: ArrayLike | None,
     *,
-    undefined: int | Callable[[FloatArray], int] | None = None,
+    undefined: Undefined = None,
 ) -> Measured:
     """Evaluate one metric of a family of n rows over all of them and over those of every group.
 
@@ -142,7 +126,7 @@ def measure_family(
     Parameters
     ----------
     undefined : what to count as undefined: a number, or a function of the sums (G, J) of the groups (of all rows
-        without groups); the undefined values by default.
+        without groups), of a `RankFamily` of the rows of each; the undefined values by default.
 
     Raises
     ------
@@ -168,16 +152,13 @@ def measure_family(
         value = _ranked(family, metric, np.arange(n))
         values = np.array([_ranked(family, metric, rows) for rows in parts])
         missed = int(np.isnan(values if parts else value).sum())
-    if undefined is not None:
-        missed = undefined(sums) if callable(undefined) else undefined
-    return Measured(
-        value=value,
-        per_group=dict(zip(names, values.tolist(), strict=False)) if names else {},
-        n_per_group={name: int(rows.size) for name, rows in zip(names, parts, strict=True)},
-        n=n,
-        n_missing=int((group < 0).sum()) if sensitive_features is not None else 0,
-        n_undefined=missed,
-    )
+    if callable(undefined):
+        missed = sum(map(undefined, parts or [np.arange(n)])) if isinstance(family, RankFamily) else undefined(sums)
+    elif undefined is not None:
+        missed = undefined
+    sizes = [rows.size for rows in parts]
+    missing = 0 if sensitive_features is None else n - sum(sizes)
+    return Measured.of(value, names, values if names else [], sizes, n=n, n_missing=missing, n_undefined=missed)
 
 
 def _sums(family: SumFamily, rows: IntArray) -> FloatArray:
@@ -187,23 +168,3 @@ def _sums(family: SumFamily, rows: IntArray) -> FloatArray:
 def _ranked(family: RankFamily, metric: str, rows: IntArray) -> float:
     evaluate = family.bind(rows, np.arange(rows.size), rows.size)
     return float(evaluate(np.ones((rows.size, 1), dtype=np.float32))[metric][0])
-
-
-def record(
-    name: str,
-    title: str,
-    function: Callable[..., Measured],
-    *,
-    kind: Literal["performance", "gap"] = "performance",
-    low: float = 0.0,
-    high: float = 1.0,
-    optimum: float | None = None,
-    two_sided: bool = False,
-    null: Null = "none",
-    source: str = "standard",
-    requires: Literal["y_pred", "y_score", "values"] = "values",
-) -> MetricInfo:
-    """Registry record of a metric; the best value is `high` by default, and that of a gap 0."""
-    best = optimum if optimum is not None else (0.0 if kind == "gap" else high)
-    better = None if two_sided else best > low
-    return MetricInfo(name, title, kind, low, high, best, better, requires, null, source, function)

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,11 +21,12 @@ from everygroup.metrics._grouped import class_names, measure_rows
 from everygroup.metrics._inputs import class_codes, class_list, score_codes
 from everygroup.metrics.define import Metric
 from everygroup.metrics.families import Array, Index, RankFamily, Sums, Weights
-from everygroup.metrics.info import Direction, Null
+from everygroup.metrics.info import Told
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.registry import list_metrics, metric_info
 
 Answered = Literal["y_pred", "y_score"]
+_OWN: Told = {"source": "own"}
 
 
 class ArrayMetric(Metric):
@@ -36,10 +37,13 @@ class ArrayMetric(Metric):
     answers : 'y_pred' or 'y_score': what its second argument is called, and gets.
     """
 
-    def __init__(self, definition: Callable[..., Any], answers: Answered) -> None:
-        self._definition, self.answers = definition, answers
+    usual = ("sensitive_features", "classes")
+
+    def __init__(self, definition: Callable[..., Any], title: str, name: str, told: Told, *, answers: Answered) -> None:
+        self.requires = self.answers = answers
         self._named = "classes" in inspect.signature(definition).parameters
-        self._document(definition, answers, 3 if self._named else 2)
+        self.skipped = 3 if self._named else 2
+        super().__init__(definition, title, name, told)
 
     def of(self, y_true: Index, answers: Array | Index, classes: Sequence[Hashable]) -> float:
         """The metric of some rows; NaN where it is undefined: without rows, or where the function says so.
@@ -54,7 +58,7 @@ class ArrayMetric(Metric):
         if not y_true.size:
             return float("nan")
         try:
-            found = self._definition(y_true, answers, **({"classes": list(classes)} if self._named else {}))
+            found = self.definition(y_true, answers, **({"classes": list(classes)} if self._named else {}))
             value = float(found)
         except _undefined():
             return float("nan")
@@ -134,16 +138,7 @@ class ArrayFamily(RankFamily):
         return evaluate
 
 
-def of_arrays(
-    title: str,
-    *,
-    name: str = "",
-    null: Null = "none",
-    best: Direction = "high",
-    low: float = 0.0,
-    high: float = 1.0,
-    source: str = "own",
-) -> Callable[[Callable[..., Any]], ArrayMetric]:
+def of_arrays(title: str, *, name: str = "", **told: Unpack[Told]) -> Callable[[Callable[..., Any]], ArrayMetric]:
     """Make a metric of a function (y_true, y_pred) or (y_true, y_score) of arrays to one number.
 
     It gets class indices (n,), with two classes 1 for the positive one, and the answers as such, or the scores: (n,) of
@@ -152,7 +147,7 @@ def of_arrays(
 
     Parameters
     ----------
-    title, name, null, best, low, high, source : as of `everygroup.metrics.define.of_counts`.
+    title, name, told : as of `everygroup.metrics.define.of_counts`.
 
     Raises
     ------
@@ -176,7 +171,7 @@ def of_arrays(
                 "(y_true, y_score).",
                 fix="name its two parameters so; a third may be `classes`",
             )
-        return ArrayMetric(definition, answers).recorded(name, title, best, low, high, answers, null, source)
+        return ArrayMetric(definition, title, name, {**_OWN, **told}, answers=answers)
 
     return make
 

@@ -10,19 +10,13 @@ nothing but that; `everygroup.metrics.calibration_null` says how large it is.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from functools import partial
-
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import sparse
 
 from everygroup.errors import SettingsError
-from everygroup.metrics._grouped import class_position, measure_rows, probability_codes, record
 from everygroup.metrics._inputs import FloatArray, IntArray
-from everygroup.metrics.define import of_rows
+from everygroup.metrics.define import of_rows, of_sample
 from everygroup.metrics.info import MetricInfo
-from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
 
 N_BINS, _ROWS = 15, 10_000
@@ -36,8 +30,7 @@ def confidence(index: IntArray, score: FloatArray, at: int | None = None) -> tup
 
     Parameters
     ----------
-    index : (n,) class index of the truth.
-    score : (n, K) probabilities.
+    index, score : (n,) class of the truth, and (n, K) probabilities.
     at : the class judged against the rest; by default the second of two, or of more classes the answer (top label).
     """
     if at is None and score.shape[1] == 2:
@@ -68,35 +61,27 @@ def mass_bins(stated: FloatArray, n_bins: int = N_BINS) -> IntArray:
     return bins[at.reshape(-1)]
 
 
-def binned_error(bins: IntArray, stated: FloatArray, outcome: FloatArray, n_bins: int = N_BINS) -> float:
-    """sum_b abs(sum of outcomes - sum of stated probabilities in b) / n; NaN without rows."""
-    if not bins.size:
-        return float("nan")
-    return float(np.abs(np.bincount(bins, weights=outcome - stated, minlength=n_bins)).sum() / bins.size)
-
-
 def check_bins(n_bins: int) -> None:
     """Refuse a number of bins below one."""
     if n_bins < 1:
         raise SettingsError(f"n_bins is {n_bins}.", fix="give at least 1; 15 is usual")
 
 
-def _binned(sums: FloatArray, n: FloatArray) -> FloatArray:
+def _total(sums: FloatArray, n: FloatArray) -> FloatArray:
     """sum_b abs(sum of stated probabilities - sum of outcomes in b) / n of sums (..., B)."""
     return ratio_of(np.abs(sums).sum(axis=-1), n)
 
 
-def ece(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-    n_bins: int = N_BINS,
-    adaptive: bool = False,
-) -> Measured:
+def _excess(stated: FloatArray, outcome: FloatArray, bins: IntArray, n_bins: int) -> sparse.csr_matrix:
+    """Stated probability less the outcome of every row, in the column of its bin."""
+    return sparse.csr_matrix((stated - outcome, (np.arange(stated.size), bins)), shape=(stated.size, n_bins))
+
+
+@of_rows("Calibration error (ECE, 15 bins of equal width)", high=1.0, source=_SOURCE, value=_total)
+def ece(y_true: IntArray, y_score: FloatArray, n_bins: int = N_BINS) -> sparse.csr_matrix:
     """Expected calibration error: ``sum_b (n_b / n) * |outcome_b - stated_b|``, in [0, 1], 0 is best.
+
+    Biased upwards where n is small (see the module), so compare a gap with what chance gives in an audit.
 
     Parameters
     ----------
@@ -104,16 +89,11 @@ def ece(
     sensitive_features : (n,) group of every sample; missing ones belong to no group.
     positive : judge this class against the rest.
     n_bins : number of bins, of equal width on [0, 1].
-    adaptive : bins of equal mass instead, found in every group by itself.
-
-    Returns
-    -------
-    Measured; biased upwards where n is small (see the module), so compare a gap with what chance gives in an audit.
 
     References
     ----------
-    Naeini, Cooper, Hauskrecht, AAAI 2015; Guo et al., ICML 2017 (top label); equal mass: Nguyen and O'Connor, EMNLP
-    2015. Some public code bins over the observed range instead of [0, 1] and gives other values.
+    Naeini, Cooper, Hauskrecht, AAAI 2015; Guo et al., ICML 2017 (top label). Some public code bins over the observed
+    range instead of [0, 1] and gives other values.
 
     Examples
     --------
@@ -121,23 +101,17 @@ def ece(
     0.425
     """
     check_bins(n_bins)
-    index, score = probability_codes(y_true, y_score, classes)
-    at = None if positive is None else class_position(positive, y_true, classes, score.shape[1])
-    stated, outcome = confidence(index, score, at)
-    bins_of = mass_bins if adaptive else width_bins
-
-    def value(rows: IntArray) -> float:
-        return binned_error(bins_of(stated[rows], n_bins), stated[rows], outcome[rows], n_bins)
-
-    return measure_rows(value, index.size, sensitive_features)
-
-
-@of_rows("Calibration error (ECE, 15 bins of equal width)", name="ece", high=1.0, source=_SOURCE, value=_binned)
-def _excess(y_true: IntArray, y_score: FloatArray) -> sparse.csr_matrix:
-    """Stated probability less the outcome of every row, in the column of its bin."""
     stated, outcome = confidence(y_true, y_score)
-    at = (np.arange(y_true.size), width_bins(stated))
-    return sparse.csr_matrix((stated - outcome, at), shape=(y_true.size, N_BINS))
+    return _excess(stated, outcome, width_bins(stated, n_bins), n_bins)
+
+
+@of_sample("Calibration error (ECE, 15 bins of equal mass)", best="low", source="Nguyen and O'Connor, EMNLP 2015")
+def ece_adaptive(y_true: IntArray, y_score: FloatArray, n_bins: int = N_BINS) -> float:
+    """`ece` with bins of equal mass, found in every group by itself (Nguyen and O'Connor, EMNLP 2015)."""
+    check_bins(n_bins)
+    stated, outcome = confidence(y_true, y_score)
+    excess = np.bincount(mass_bins(stated, n_bins), weights=outcome - stated, minlength=n_bins)
+    return float(_total(excess.astype(np.float64), np.asarray(float(stated.size))))
 
 
 @of_rows("Brier score", high=2.0, source="Brier 1950")
@@ -184,16 +158,36 @@ def nll(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     return np.asarray(-np.log(np.clip(given, EPSILON, 1.0 - EPSILON)))
 
 
-METRICS: tuple[MetricInfo, ...] = (
-    _excess.info,
-    record(
-        "ece_adaptive",
-        "Calibration error (ECE, 15 bins of equal mass)",
-        partial(ece, adaptive=True),
-        optimum=0.0,
-        source="Nguyen and O'Connor, EMNLP 2015",
-        requires="y_score",
-    ),
-    brier.info,
-    nll.info,
+@of_rows(
+    "Expected minus observed share",
+    best="none",
+    low=-1.0,
+    high=1.0,
+    optimum=0.0,
+    source="Cox 1958; Van Calster et al. 2019",
 )
+def expected_minus_observed(y_true: IntArray, y_score: FloatArray) -> FloatArray:
+    """Mean predicted probability of a class minus its share; range -1..1, 0 is calibrated in the large.
+
+    The class is `positive`, or the last one; the value is positive where it is expected too often. Equal values in all
+    groups are a necessary part of calibration by group (sufficiency), and the only one that needs no bins.
+
+    References
+    ----------
+    Cox, Biometrika 1958; Van Calster et al., BMC Medicine 2019.
+
+    Examples
+    --------
+    >>> groups = ["a", "a", "b", "b"]
+    >>> measured = expected_minus_observed([0, 1, 0, 1], [0.5, 1.0, 0.25, 0.75], sensitive_features=groups)
+    >>> measured.value, measured.per_group
+    (0.125, {'a': 0.25, 'b': 0.0})
+    """
+    last = y_score.shape[1] - 1
+    return np.asarray(y_score[:, last] - (y_true == last))
+
+
+METRICS: tuple[MetricInfo, ...] = (ece.info, ece_adaptive.info, brier.info, nll.info)
+"""Records of the metrics above."""
+ONE_CLASS: tuple[MetricInfo, ...] = (expected_minus_observed.info,)
+"""Record that is written ``expected_minus_observed[class]``."""

@@ -1,78 +1,68 @@
 """A metric written once: from one function come the public function, the record, and what an audit resamples.
 
-`of_counts` makes a metric of predicted labels from a function of one-vs-rest counts, `of_rows` one of scores from the
-loss of every row; `everygroup.metrics.arrays.of_arrays` makes one from any function of arrays, evaluated anew on every
-resample. Such a metric works in audits, gates and lists as those of this package do.
+- `of_counts`: of predicted labels, from a function of one-vs-rest counts;
+- `of_rows`: of scores, from the loss of every row;
+- `of_scores`: of scores, from a family of metrics (of ranks, say); `of_sample`: from a function of all rows of a group;
+- `of_values`: of anything else that is given for every sample, from a family of metrics.
+
+The first two kinds work in audits, gates and lists wherever they are made, as do those of
+`everygroup.metrics.arrays.of_arrays`: any function of arrays, evaluated anew on every resample.
 """
 
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
-from typing import Any, Literal, Self, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from everygroup.metrics._grouped import measure_family, probability_codes
-from everygroup.metrics._inputs import class_codes, class_list, group_codes
+from everygroup.metrics._grouped import Undefined, class_position, measure_family, measure_rows, probability_codes
+from everygroup.metrics._inputs import class_codes, class_list, group_codes, score_codes
 from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
-from everygroup.metrics.families import Array, Index, SumFamily, Sums
-from everygroup.metrics.info import Direction, MetricInfo, Null, direction
+from everygroup.metrics.families import Array, Family, Index, SumFamily, Sums
+from everygroup.metrics.info import Requires, Told, record
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of, undefined_rates
 
 Value = Array | tuple[Array, Array]
 """A metric, or the successes and trials of one that is a proportion."""
-Losses = Callable[[Index, Array], Any]
+Losses = Callable[..., Any]
 """From class indices (n,) and scores (n, K) to what every row adds: (n,), (n, J), or a sparse matrix."""
+Made = Family | tuple[Family, Undefined]
+"""The family of a metric, and what to count as undefined in it, where that is not the undefined values."""
 
 
 class Metric:
     """A metric that is its own public function, ``metric(y_true, answers, *, sensitive_features=...) -> Measured``.
+
+    Name, docstring and options are those of the function that defines it.
 
     Attributes
     ----------
     info : its record.
     """
 
-    info: MetricInfo
+    requires: Requires = "values"
+    usual: tuple[str, ...] = ("sensitive_features",)
+    """Options of every metric of this kind."""
+    skipped = 2
+    """How many parameters of the definition are what it measures."""
 
-    def recorded(
-        self,
-        name: str,
-        title: str,
-        best: Direction,
-        low: float,
-        high: float,
-        requires: Literal["y_pred", "y_score"],
-        null: Null,
-        source: str,
-    ) -> Self:
-        """The metric with its record; its name is that of the function which defines it by default."""
-        self.info = MetricInfo(
-            name or str(getattr(self, "__name__", "")),
-            title,
-            "performance",
-            low,
-            high,
-            *direction(best, low, high),
-            requires,
-            null,
-            source,
-            cast(Any, self),
-        )
-        return self
-
-    def _document(self, definition: Callable[..., Any], answers: str, skipped: int) -> None:
-        """Take name, docstring and options over from the function that defines the metric."""
+    def __init__(self, definition: Callable[..., Any], title: str, name: str, told: Told) -> None:
+        self.definition = definition
+        self.info = record(name or definition.__name__, title, cast(Any, self), requires=self.requires, **told)
         update_wrapper(cast(Any, self), definition)
         kind = inspect.Parameter
-        own = list(inspect.signature(definition).parameters.values())[skipped:]
-        first = [kind(name, kind.POSITIONAL_OR_KEYWORD) for name in ("y_true", answers)]
-        usual = [kind(name, kind.KEYWORD_ONLY, default=None) for name in ("sensitive_features", "classes")]
+        given = list(inspect.signature(definition).parameters.values())
+        own = given[self.skipped :]
+        words = [g.name for g in given[:2]] if self.requires == "values" else ["y_true", self.requires]
+        first = [kind(word, kind.POSITIONAL_OR_KEYWORD) for word in words]
+        usual = [kind(word, kind.KEYWORD_ONLY, default=None) for word in self.usual]
         self.__signature__ = inspect.Signature([*first, *usual, *(p.replace(kind=kind.KEYWORD_ONLY) for p in own)])
 
 
@@ -86,20 +76,25 @@ class CountMetric(Metric):
     lenient : its options under the convention of the code behind the SPARE tables.
     """
 
-    def __init__(self, definition: Callable[..., Value], *, binary: bool, averages: str | None) -> None:
-        self._definition, self.binary, self.averages = definition, binary, averages
-        self._document(definition, "y_pred", 1)
-        options = inspect.signature(definition).parameters
-        self.lenient = {"zero_division": 0.0, "absent": "count"} if "absent" in options else {}
+    requires = "y_pred"
+    usual = ("sensitive_features", "classes")
+    skipped = 1
+    binary = False
+    averages: str | None = None
+
+    @property
+    def lenient(self) -> dict[str, Any]:
+        """Options that every average over classes has."""
+        return {"zero_division": 0.0, "absent": "count"} if "absent" in self.__signature__.parameters else {}
 
     def of(self, counts: OneVsRest, **options: Any) -> Array:
         """The metric (...) of counts (..., K)."""
-        found = self._definition(counts, **options)
+        found = self.definition(counts, **options)
         return ratio_of(*found) if isinstance(found, tuple) else np.asarray(found)
 
     def trials(self, counts: OneVsRest) -> tuple[Array, Array] | None:
         """Successes and trials (...) of counts (..., K); None where it is no proportion."""
-        found = self._definition(counts)
+        found = self.definition(counts)
         return found if isinstance(found, tuple) else None
 
     def __call__(
@@ -122,16 +117,12 @@ class CountMetric(Metric):
         )
 
 
-class RowMetric(Metric):
-    """A metric of scores, from sums over rows: the mean of a loss, or `value` of the sums (..., J) and n (...)."""
+class ScoreMetric(Metric):
+    """A metric of scores, of all classes, or of the one class `positive` against the rest."""
 
-    def __init__(self, definition: Losses, value: Callable[[Array, Array], Array] | None) -> None:
-        self.losses, self._value = definition, value
-        self._document(definition, "y_score", 2)
-
-    def of(self, sums: Array, n: Array) -> Array:
-        """The metric (...) of sums (..., J) over n (...) rows."""
-        return ratio_of(sums[..., 0], n) if self._value is None else self._value(sums, n)
+    requires = "y_score"
+    usual = ("sensitive_features", "classes", "positive")
+    probabilities = True
 
     def __call__(
         self,
@@ -140,10 +131,65 @@ class RowMetric(Metric):
         *,
         sensitive_features: ArrayLike | None = None,
         classes: Sequence[Hashable] | None = None,
+        positive: Hashable | None = None,
+        **options: Any,
     ) -> Measured:
-        index, score = probability_codes(y_true, y_score, classes)
-        family = RowFamily(index, score, [self])
+        index, score = (probability_codes if self.probabilities else score_codes)(y_true, y_score, classes)
+        if positive is not None:
+            at = class_position(positive, y_true, classes, score.shape[1])
+            index, score = (index == at).astype(np.int64), np.stack([1.0 - score[:, at], score[:, at]], axis=1)
+        return self.measure(index, score, sensitive_features, **options)
+
+    @abstractmethod
+    def measure(self, index: Index, score: Array, sensitive_features: ArrayLike | None, **options: Any) -> Measured:
+        """Measure class indices (n,) and scores (n, K)."""
+
+
+class RowMetric(ScoreMetric):
+    """A metric of scores, from sums over rows: the mean of a loss, or `value` of the sums (..., J) and n (...)."""
+
+    value: Callable[[Array, Array], Array] | None = None
+
+    def of(self, sums: Array, n: Array) -> Array:
+        """The metric (...) of sums (..., J) over n (...) rows."""
+        return ratio_of(sums[..., 0], n) if self.value is None else self.value(sums, n)
+
+    def measure(self, index: Index, score: Array, sensitive_features: ArrayLike | None, **options: Any) -> Measured:
+        """Measure it as a family of its own."""
+        family = RowFamily(index, score, [self], **options)
         return measure_family(family, self.info.name, index.size, sensitive_features)
+
+
+class FamilyOfScores(ScoreMetric):
+    """A metric of scores, from a family."""
+
+    def measure(self, index: Index, score: Array, sensitive_features: ArrayLike | None, **options: Any) -> Measured:
+        """Measure it as the family says."""
+        return _of_made(self.definition(index, score, **options), self.info.name, index.size, sensitive_features)
+
+
+class SampleMetric(ScoreMetric):
+    """A metric of scores, from a function of all rows of a group."""
+
+    def measure(self, index: Index, score: Array, sensitive_features: ArrayLike | None, **options: Any) -> Measured:
+        """Measure it over all rows and over those of every group."""
+        return measure_rows(
+            lambda rows: float(self.definition(index[rows], score[rows], **options)), index.size, sensitive_features
+        )
+
+
+class ValueMetric(Metric):
+    """A metric of whatever is given for every sample, from a family."""
+
+    def __call__(
+        self, y_true: Any, y_pred: Any, *, sensitive_features: ArrayLike | None = None, **options: Any
+    ) -> Measured:
+        return _of_made(self.definition(y_true, y_pred, **options), self.info.name, len(y_true), sensitive_features)
+
+
+def _of_made(made: Made, name: str, n: int, sensitive_features: ArrayLike | None) -> Measured:
+    family, undefined = made if isinstance(made, tuple) else (made, None)
+    return measure_family(family, name, n, sensitive_features, undefined=undefined)
 
 
 class RowFamily(SumFamily):
@@ -151,16 +197,16 @@ class RowFamily(SumFamily):
 
     Parameters
     ----------
-    y_true : (n,) class index; y_score : (n, K) probabilities.
+    y_true : (n,) class index; y_score : (n, K) probabilities; options : of all the metrics.
     """
 
-    def __init__(self, y_true: Index, y_score: Array, metrics: Sequence[RowMetric]) -> None:
+    def __init__(self, y_true: Index, y_score: Array, metrics: Sequence[RowMetric], **options: Any) -> None:
         self._of = {metric.info.name: metric for metric in metrics}
         self.metrics = tuple(self._of)
         parts = [sparse.csr_matrix(np.ones((y_true.size, 1)))]
         self._columns, start = {}, 1
         for name, metric in self._of.items():
-            losses = metric.losses(y_true, y_score)
+            losses = metric.definition(y_true, y_score, **options)
             if not sparse.issparse(losses):
                 losses = np.asarray(losses, dtype=np.float64)
                 losses = losses[:, None] if losses.ndim == 1 else losses
@@ -175,16 +221,7 @@ class RowFamily(SumFamily):
 
 
 def of_counts(
-    title: str,
-    *,
-    name: str = "",
-    null: Null = "none",
-    best: Direction = "high",
-    low: float = 0.0,
-    high: float = 1.0,
-    source: str = "standard",
-    binary: bool = False,
-    averages: str | None = None,
+    title: str, *, name: str = "", binary: bool = False, averages: str | None = None, **told: Unpack[Told]
 ) -> Callable[[Callable[..., Value]], CountMetric]:
     """Make a metric of predicted labels from a function of `OneVsRest` counts (..., K) to values (...).
 
@@ -195,9 +232,7 @@ def of_counts(
     ----------
     title : for tables and figures.
     name : that of the function by default.
-    null : what shuffled groups keep fixed, see `MetricInfo`.
-    best : 'high' or 'low', or 'none' where neither more nor less is better.
-    low, high : its range.
+    told : what else its record holds, see `everygroup.metrics.info.record`.
 
     Examples
     --------
@@ -209,23 +244,17 @@ def of_counts(
     """
 
     def make(definition: Callable[..., Value]) -> CountMetric:
-        metric = CountMetric(definition, binary=binary, averages=averages)
-        return metric.recorded(name, title, best, low, high, "y_pred", null, source)
+        metric = CountMetric(definition, title, name, told)
+        metric.binary, metric.averages = binary, averages
+        return metric
 
     return make
 
 
 def of_rows(
-    title: str,
-    *,
-    name: str = "",
-    best: Direction = "low",
-    low: float = 0.0,
-    high: float = float("inf"),
-    source: str = "standard",
-    value: Callable[[Array, Array], Array] | None = None,
+    title: str, *, name: str = "", value: Callable[[Array, Array], Array] | None = None, **told: Unpack[Told]
 ) -> Callable[[Losses], RowMetric]:
-    """Make a metric of scores from the loss of every row, whose mean it is.
+    """Make a metric of scores from the loss of every row, whose mean it is; lower is better unless told otherwise.
 
     The function takes class indices (n,) and probabilities (n, K) and returns (n,). With `value`, a function of sums
     (..., J) and n (...), it may return (n, J) features. Other parameters as of `of_counts`.
@@ -240,10 +269,35 @@ def of_rows(
     """
 
     def make(definition: Losses) -> RowMetric:
-        metric = RowMetric(definition, value)
-        return metric.recorded(name, title, best, low, high, "y_score", "none", source)
+        usual: Told = {"best": "low", "high": float("inf")}
+        metric = RowMetric(definition, title, name, {**usual, **told})
+        metric.value = value
+        return metric
 
     return make
+
+
+def of_scores(
+    title: str, *, name: str = "", probabilities: bool = True, **told: Unpack[Told]
+) -> Callable[[Callable[..., Made]], FamilyOfScores]:
+    """Make a metric of scores from a function of class indices (n,) and scores (n, K) to a family that holds it."""
+
+    def make(definition: Callable[..., Made]) -> FamilyOfScores:
+        metric = FamilyOfScores(definition, title, name, told)
+        metric.probabilities = probabilities
+        return metric
+
+    return make
+
+
+def of_sample(title: str, *, name: str = "", **told: Unpack[Told]) -> Callable[[Callable[..., float]], SampleMetric]:
+    """Make a metric of scores from a function of the class indices (m,) and scores (m, K) of a group to a number."""
+    return lambda definition: SampleMetric(definition, title, name, told)
+
+
+def of_values(title: str, *, name: str = "", **told: Unpack[Told]) -> Callable[[Callable[..., Made]], ValueMetric]:
+    """Make a metric from a function of what is given for n samples, true and predicted, to a family that holds it."""
+    return lambda definition: ValueMetric(definition, title, name, told)
 
 
 def grouped_counts(
@@ -273,16 +327,8 @@ def measure_counts(
 ) -> Measured:
     """Evaluate any function of one-vs-rest counts overall and for every group."""
     overall, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
-    values, sizes = metric(by_group), by_group.n[..., 0]
-    n_undefined = 0
+    missed = 0
     if undefined_of is not None:
-        shown = by_group if groups else overall[None]
-        n_undefined = int(undefined_rates(shown, undefined_of).sum())
-    return Measured(
-        value=float(metric(overall)),
-        per_group=dict(zip(groups, values.tolist(), strict=True)),
-        n_per_group=dict(zip(groups, sizes.astype(int).tolist(), strict=True)),
-        n=int(overall.n[0]),
-        n_missing=n_missing,
-        n_undefined=n_undefined,
-    )
+        missed = int(undefined_rates(by_group if groups else overall[None], undefined_of).sum())
+    n, sizes = int(overall.n[0]), by_group.n[..., 0]
+    return Measured.of(metric(overall), groups, metric(by_group), sizes, n=n, n_missing=n_missing, n_undefined=missed)

@@ -1,21 +1,39 @@
-"""Disparity functions: per-group values (..., G) into one number (...,). An undefined group makes it undefined.
+"""Disparities: the values of groups (..., G) into one number (...). An undefined group makes it undefined.
 
-`everygroup.metrics.disparity_of` joins them with any metric.
+`disparity_of` joins them with any metric, over groups or over cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import SettingsError
+from everygroup.metrics._inputs import group_codes
+from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
 
 Array = NDArray[np.float64]
+Over = Literal["group", "cell"]
+Metric = Callable[..., Measured]
+Name = Literal[
+    "difference",
+    "ratio",
+    "skewed_error_ratio",
+    "standard_deviation",
+    "normalised_range",
+    "mean_pairwise",
+    "signed_difference",
+    "to_overall",
+    "weighted",
+    "worst",
+]
 
 
 def _values(values: ArrayLike) -> Array:
@@ -27,8 +45,6 @@ def _values(values: ArrayLike) -> Array:
 def difference(values: ArrayLike) -> Array:
     """max - min; range 0.., 0 is equal.
 
-    Examples
-    --------
     >>> float(difference([0.9, 0.7, 0.8]).round(6))
     0.2
     """
@@ -39,8 +55,6 @@ def difference(values: ArrayLike) -> Array:
 def ratio(values: ArrayLike) -> Array:
     """min / max; range 0..1, 1 is equal, 0/0 undefined. The "80 % rule" asks for 0.8.
 
-    Examples
-    --------
     >>> float(ratio([0.8, 1.0]))
     0.8
     """
@@ -49,31 +63,22 @@ def ratio(values: ArrayLike) -> Array:
 
 
 def skewed_error_ratio(values: ArrayLike) -> Array:
-    """Largest over smallest error, error = 1 - value; 1 is equal.
+    """Largest over smallest error, error = 1 - value; 1 is equal (Puyol-Anton et al., MICCAI 2021).
 
     For metrics whose best value is 1. Infinite when only the best group makes no error, undefined when no group makes
     one.
 
-    References
-    ----------
-    Puyol-Anton et al., MICCAI 2021.
-
-    Examples
-    --------
     >>> float(skewed_error_ratio([0.75, 0.5]))
     2.0
     """
     error = 1.0 - _values(values)
     top, bottom = error.max(axis=-1), error.min(axis=-1)
-    quotient = ratio_of(top, bottom)
-    return np.asarray(np.where((bottom == 0) & (top > 0), np.inf, quotient))
+    return np.asarray(np.where((bottom == 0) & (top > 0), np.inf, ratio_of(top, bottom)))
 
 
 def standard_deviation(values: ArrayLike, *, ddof: int = 0) -> Array:
     """Standard deviation over the groups; 0 is equal. `ddof=1` is the sample form (FairSeg), 0 that of FairMedFM.
 
-    Examples
-    --------
     >>> float(standard_deviation([1.0, 3.0])), float(standard_deviation([1.0, 3.0, 5.0], ddof=1))
     (1.0, 2.0)
     """
@@ -83,8 +88,6 @@ def standard_deviation(values: ArrayLike, *, ddof: int = 0) -> Array:
 def normalised_range(values: ArrayLike) -> Array:
     """(max - min) / unweighted mean of the groups; 0 is equal (Pakzad et al., CIRCLe, ECCV-W 2022).
 
-    Examples
-    --------
     >>> float(normalised_range([1.0, 3.0]))
     1.0
     """
@@ -95,8 +98,6 @@ def normalised_range(values: ArrayLike) -> Array:
 def mean_pairwise(values: ArrayLike) -> Array:
     """Mean over pairs of groups of the absolute difference; 0 is equal.
 
-    Examples
-    --------
     >>> float(mean_pairwise([0.0, 0.0, 3.0]))
     2.0
     """
@@ -108,8 +109,6 @@ def mean_pairwise(values: ArrayLike) -> Array:
 def worst_group(values: ArrayLike, *, higher_is_better: bool = True) -> Array:
     """Value of the worst group; undefined if any group is.
 
-    Examples
-    --------
     >>> float(worst_group([0.9, 0.7])), float(worst_group([0.1, 0.3], higher_is_better=False))
     (0.7, 0.3)
     """
@@ -120,13 +119,6 @@ def worst_group(values: ArrayLike, *, higher_is_better: bool = True) -> Array:
 def signed_difference(values: ArrayLike) -> Array:
     """First minus second of exactly two groups; 0 is equal, and the sign says which is higher.
 
-    Raises
-    ------
-    SettingsError
-        For any other number of groups.
-
-    Examples
-    --------
     >>> float(signed_difference([0.5, 0.75]))
     -0.25
     """
@@ -141,8 +133,6 @@ def signed_difference(values: ArrayLike) -> Array:
 def largest_deviation(values: ArrayLike, overall: ArrayLike) -> Array:
     """Largest distance of a group from everybody: max_g abs(m_g - m); 0 is equal (fairlearn's 'to_overall').
 
-    Examples
-    --------
     >>> float(largest_deviation([0.5, 0.875], 0.75))
     0.25
     """
@@ -153,12 +143,8 @@ def largest_deviation(values: ArrayLike, overall: ArrayLike) -> Array:
 def weighted_deviation(values: ArrayLike, overall: ArrayLike, n: ArrayLike) -> Array:
     """Distance of the groups from everybody, weighted by their share: sum_g n_g/n abs(m_g - m); 0 is equal.
 
-    References
-    ----------
     Kearns et al., Preventing fairness gerrymandering, ICML 2018 (whose violation is the largest of these terms).
 
-    Examples
-    --------
     >>> float(weighted_deviation([0.5, 0.875], 0.75, [10, 30]))
     0.15625
     """
@@ -177,4 +163,111 @@ DISPARITIES: Mapping[str, Callable[[ArrayLike], Array]] = MappingProxyType(
         "mean_pairwise": mean_pairwise,
     }
 )
-"""Every disparity function that needs nothing but the values of the groups."""
+"""Every disparity function that needs nothing but the values of any number of groups."""
+
+
+@dataclass(frozen=True)
+class DisparityOf:
+    """A disparity of a metric: a metric itself.
+
+    Attributes
+    ----------
+    metric, metric_name : the metric, and what it is called.
+    disparity : a key of `DISPARITIES`, 'signed_difference', 'to_overall' (`largest_deviation`), 'weighted'
+        (`weighted_deviation`), or 'worst' (`worst_group`).
+    over : 'group', or 'cell': the values of every pair of a true label and a group.
+    ddof : of the standard deviation.
+    higher_is_better : of the metric, for 'worst'.
+    """
+
+    metric: Metric
+    metric_name: str
+    disparity: Name = "difference"
+    over: Over = "group"
+    ddof: int = 0
+    higher_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        for word, value, known in (("disparity", self.disparity, get_args(Name)), ("over", self.over, get_args(Over))):
+            if value not in known:
+                raise SettingsError(f"Unknown {word} {value!r}.", fix=f"choose one of {', '.join(known)}")
+
+    @property
+    def name(self) -> str:
+        """What is measured, in words: 'difference of auc over groups'."""
+        return f"{self.disparity} of {self.metric_name} over {self.over}s"
+
+    @property
+    def fair(self) -> float:
+        """Value of equality; NaN for 'worst', which has none."""
+        if self.disparity == "worst":
+            return float("nan")
+        return 1.0 if self.disparity in ("ratio", "skewed_error_ratio") else 0.0
+
+    def of(self, measured: Measured) -> float:
+        """The disparity of the values that the metric measured; NaN with fewer than two."""
+        values = np.array(list(measured.per_group.values()), dtype=np.float64)
+        if values.size < 2:
+            return float("nan")
+        if self.disparity == "to_overall":
+            return float(largest_deviation(values, measured.value))
+        if self.disparity == "weighted":
+            return float(weighted_deviation(values, measured.value, list(measured.n_per_group.values())))
+        if self.disparity == "worst":
+            return float(worst_group(values, higher_is_better=self.higher_is_better))
+        if self.disparity == "standard_deviation":
+            return float(standard_deviation(values, ddof=self.ddof))
+        if self.disparity == "signed_difference":
+            return float(signed_difference(values))
+        return float(DISPARITIES[self.disparity](values))
+
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike, **options: Any
+    ) -> Measured:
+        """Measure it: `per_group` holds the values it was made from, of every group or every (label, group)."""
+        groups: Any = sensitive_features
+        names: list[Hashable] = []
+        if self.over == "cell":
+            groups, names = _cells(y_true, sensitive_features)
+        found = self.metric(y_true, y_pred, sensitive_features=groups, **options)
+        label: dict[Hashable, Hashable] = dict(enumerate(names))
+        return replace(
+            found,
+            value=self.of(found),
+            per_group={label.get(g, g): v for g, v in found.per_group.items()},
+            n_per_group={label.get(g, g): n for g, n in found.n_per_group.items()},
+            n_undefined=int(np.isnan(list(found.per_group.values())).sum()),
+        )
+
+
+def _cells(y_true: ArrayLike, sensitive_features: ArrayLike) -> tuple[Any, list[Hashable]]:
+    """Index of the (label, group) cell of every row, -1 where the group is missing, and the cells."""
+    group, groups = group_codes(sensitive_features)
+    labels, at = np.unique(np.asarray(y_true), return_inverse=True)
+    code = np.where(group < 0, -1, at.reshape(-1) * max(len(groups), 1) + group)
+    found = np.unique(code[code >= 0])
+    index = np.where(code < 0, -1, np.searchsorted(found, code))
+    return index, [(labels[c // len(groups)].item(), groups[c % len(groups)]) for c in found.tolist()]
+
+
+def disparity_of(
+    metric: Metric | str, disparity: Name = "difference", *, over: Over = "group", ddof: int = 0
+) -> DisparityOf:
+    """Make a disparity of any metric: a function, or a registered name, whose direction says which group is the worst.
+
+    Examples
+    --------
+    >>> gap = disparity_of("auc")
+    >>> gap([0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], sensitive_features=["a", "a", "b", "b"]).value
+    1.0
+    >>> worst_cell = disparity_of("accuracy", "worst", over="cell")
+    >>> measured = worst_cell([0, 0, 1, 1], [0, 1, 1, 1], sensitive_features=["f", "m", "f", "m"])
+    >>> worst_cell.name, measured.value, measured.worst
+    ('worst of accuracy over cells', 0.0, (0, 'm'))
+    """
+    if not isinstance(metric, str):
+        return DisparityOf(metric, getattr(metric, "__name__", "metric"), disparity, over, ddof)
+    from everygroup.metrics.registry import metric_info
+
+    info = metric_info(metric)
+    return DisparityOf(info.function, metric, disparity, over, ddof, info.higher_is_better is not False)

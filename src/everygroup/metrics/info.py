@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from everygroup.metrics.measured import Measured
 
 Null = Literal["label", "answer", "none"]
 Direction = Literal["high", "low", "none"]
-
-
-def direction(best: Direction, low: float, high: float) -> tuple[float, bool | None]:
-    """Best value of a metric, and whether higher is better; NaN and None where neither more nor less is."""
-    return {"high": (high, True), "low": (low, False), "none": (float("nan"), None)}[best]
+Requires = Literal["y_pred", "y_score", "values"]
+INF = float("inf")
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class MetricInfo:
     high: float
     optimum: float
     higher_is_better: bool | None
-    requires: Literal["y_pred", "y_score", "values"]
+    requires: Requires
     null: Null
     source: str
     function: Callable[..., Measured]
@@ -58,3 +55,43 @@ class MetricInfo:
 
 _NAMES = ("Matthews", "Cohen's", "Brier", "Dice", "Spearman", "Hausdorff", "Youden's", "F1", "R^2")
 """First words of titles that are names and keep their capital."""
+
+
+class Told(TypedDict, total=False):
+    """What is said of a metric besides its name and title; `record` says what it is otherwise."""
+
+    kind: Literal["performance", "gap"]
+    best: Direction
+    low: float
+    high: float
+    optimum: float
+    null: Null
+    source: str
+
+
+def record(
+    name: str,
+    title: str,
+    function: Callable[..., Measured],
+    *,
+    kind: Literal["performance", "gap"] = "performance",
+    best: Direction | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    optimum: float | None = None,
+    null: Null = "none",
+    source: str = "standard",
+    requires: Requires = "values",
+) -> MetricInfo:
+    """Record of a metric.
+
+    Parameters
+    ----------
+    best : 'high' (of a performance by default), 'low' (of a gap), or 'none' where neither more nor less is better.
+    optimum : best value; `high` or `low` when not given, NaN where neither is best.
+    """
+    best = best or ("low" if kind == "gap" else "high")
+    if optimum is None:
+        optimum = {"high": high, "low": low, "none": float("nan")}[best]
+    better = None if best == "none" else best == "high"
+    return MetricInfo(name, title, kind, low, high, optimum, better, requires, null, source, function)

@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import class_names, measure_family, probability_codes, record
-from everygroup.metrics._inputs import FloatArray, IntArray, group_codes
+from everygroup.metrics._grouped import class_names, groups_of, probability_codes
+from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.define import Made, of_scores
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.means import Shares
-from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import ratio_of
 from everygroup.predictions.splits import has_role
 from everygroup.statistics import wilson_interval
@@ -113,9 +113,7 @@ def label_suspects(
     joint = np.zeros((k, k), dtype=np.int64)
     np.add.at(joint, (index[sure >= 0], sure[sure >= 0]), 1)
     names = np.array(class_names(y_true, classes, k), dtype=object)
-    group, groups = (np.full(n, -1), []) if sensitive_features is None else group_codes(sensitive_features)
-    if group.size != n:
-        raise PredictionsError(f"sensitive_features has {group.size} values but there are {n} samples.")
+    group, groups = groups_of(sensitive_features, n)
     lookup = np.array([*groups, "missing" if groups else ""], dtype=object)
     given = np.arange(n) if ids is None else np.asarray(ids, dtype=object)
     margin = score[rows, sure[rows]] - score[rows, index[rows]]
@@ -142,41 +140,19 @@ def label_suspects(
     return LabelSuspects(table, by_group, joint, thresholds)
 
 
-def label_suspect_share(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_scores("Label noise suspects (share)", best="low", source="Northcutt, Jiang and Chuang, JAIR 2021")
+def label_suspect_share(y_true: IntArray, y_score: FloatArray) -> Made:
     """Share of rows whose label may be wrong, in [0, 1]: ``mean of [confident class exists and is not the label]``.
 
-    0 is best; see `label_suspects` for what this does not say. Scores must be held out.
+    0 is best; see `label_suspects` for what this does not say, and its source. Scores must be held out.
 
-    References
-    ----------
-    Northcutt, Jiang and Chuang, Confident learning, JAIR 2021.
-
-    Examples
-    --------
     >>> round(label_suspect_share([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.9, 0.8, 0.9, 0.7]).value, 3)
     0.167
     """
-    index, score = probability_codes(y_true, y_score, classes)
-    sure, _ = confident_class(index, score)
-    suspect = (sure >= 0) & (sure != index)
-    share = Shares({"label_suspect_share": (suspect, np.ones_like(suspect))})
-    return measure_family(share, "label_suspect_share", index.size, sensitive_features)
+    sure, _ = confident_class(y_true, y_score)
+    suspect = (sure >= 0) & (sure != y_true)
+    return Shares({"label_suspect_share": (suspect, np.ones_like(suspect))})
 
 
-METRICS: tuple[MetricInfo, ...] = (
-    record(
-        "label_suspect_share",
-        "Label noise suspects (share)",
-        label_suspect_share,
-        optimum=0.0,
-        requires="y_score",
-        source="Northcutt, Jiang and Chuang, JAIR 2021",
-    ),
-)
-"""Registry records of this file."""
+METRICS: tuple[MetricInfo, ...] = (label_suspect_share.info,)
+"""Records of the metrics above."""

@@ -17,11 +17,21 @@ max        max_k abs(dTNR_k)    max_k abs(dTPR_k)    max_k max(abs(dTPR_k), abs(
 'sum' the form printed in FairPrune (Wu et al., MICCAI 2022); 'fairadabn' the code of FairAdaBN (Xu et al., MICCAI
 2023). In 'lab', 'sum' and 'fairadabn' the sum inside EOdds is signed, so that opposite gaps cancel, and 0/0 is 0; in
 'strict' and 'max' nothing cancels, and a class whose rate is 0/0 in a group is left out and counted.
+
+Examples
+--------
+>>> y, groups = [0, 0, 1, 1, 2, 2] * 2, ["a"] * 6 + ["b"] * 6
+>>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
+>>> [round(gap(y, y_pred, sensitive_features=groups).value, 6) for gap in (eopp0, eopp1, eodds)]
+[0.25, 0.5, 0.291667]
+>>> eodds(y, y_pred, sensitive_features=groups, variant="strict").value  # dTPR = 0.1 and dFPR = -0.1 do not cancel
+0.375
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from typing import Literal, get_args
@@ -32,14 +42,14 @@ from numpy.typing import ArrayLike, NDArray
 from everygroup.errors import SettingsError
 from everygroup.metrics.confusion import OneVsRest
 from everygroup.metrics.define import grouped_counts
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import INF, MetricInfo, Told, record
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import average_rate, class_rates, max_defined, mean_defined, undefined_rates
 
 Array = NDArray[np.float64]
 Name = Literal["eopp0", "eopp1", "eodds"]
 Variant = Literal["lab", "sum", "fairadabn", "strict", "max"]
-VARIANTS: tuple[str, ...] = get_args(Variant)
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 _ZERO_IS_ZERO = ("lab", "sum", "fairadabn")
 
 _ODDS_TERMS: dict[str, Callable[[Array, Array, Array], Array]] = {
@@ -114,131 +124,40 @@ def _up_to_largest(y_true: ArrayLike, y_pred: ArrayLike) -> Sequence[Hashable] |
     return range(int(labels.max(initial=-1)) + 1)
 
 
-def _measure(
-    name: Name,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None,
-    variant: Variant,
-    pairs: Literal["max", "mean"],
-    zero_division: float | None,
-) -> Measured:
-    if classes is None and variant == "lab":
-        classes = _up_to_largest(y_true, y_pred)
-    _, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
-    value = lineage_gap(by_group, name, variant=variant, pairs=pairs, zero_division=zero_division)
-    shown = {"eopp0": "tnr", "eopp1": "tpr", "eodds": "tpr"}[name]
-    used = ("tpr", "fpr") if name == "eodds" else (shown,)
-    sizes = by_group.n[..., 0]
-    return Measured(
-        value=float(value),
-        per_group=dict(zip(groups, average_rate(by_group, shown).tolist(), strict=True)),
-        n_per_group=dict(zip(groups, sizes.astype(int).tolist(), strict=True)),
-        n=int(sizes.sum()),
-        n_missing=n_missing,
-        n_undefined=sum(int(undefined_rates(by_group, r).sum()) for r in used),
-    )
+@dataclass(frozen=True)
+class LineageGap:
+    """One of the three gaps, ``gap(y_true, y_pred, *, sensitive_features, ...) -> Measured``; 0 is equal.
 
-
-def eopp0(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None = None,
-    variant: Variant = "lab",
-    pairs: Literal["max", "mean"] = "max",
-    zero_division: float | None = None,
-) -> Measured:
-    """Gap of the true negative rates between groups, over classes; 0 is equal.
-
-    'lab' is mean_k abs(dTNR_k); range and other variants in
-    `lineage_gap` and at the head of this module. With many classes the chance level is most of the value: see
-    `chance_level`.
-
-    References
-    ----------
-    Wu et al., FairPrune, MICCAI 2022; Xu et al., FairAdaBN, MICCAI 2023; the variant says whose code.
-
-    Examples
-    --------
-    >>> y = [0, 0, 1, 1, 2, 2] * 2
-    >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
-    >>> groups = ["a"] * 6 + ["b"] * 6
-    >>> round(eopp0(y, y_pred, sensitive_features=groups).value, 6)
-    0.25
-    >>> round(eopp0(y, y_pred, sensitive_features=groups, variant="strict").value, 6)
-    0.25
+    `per_group` is the group's mean true negative rate (EOpp0) or true positive rate. With many classes the chance level
+    is most of the value: see `everygroup.metrics.chance_level`.
     """
-    return _measure("eopp0", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
+
+    name: Name
+
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: ArrayLike,
+        classes: Sequence[Hashable] | None = None,
+        variant: Variant = "lab",
+        pairs: Literal["max", "mean"] = "max",
+        zero_division: float | None = None,
+    ) -> Measured:
+        """Measure it; options as in `lineage_gap`."""
+        name = self.name
+        if classes is None and variant == "lab":
+            classes = _up_to_largest(y_true, y_pred)
+        _, by_group, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
+        value = lineage_gap(by_group, name, variant=variant, pairs=pairs, zero_division=zero_division)
+        used = {"eopp0": ("tnr",), "eopp1": ("tpr",), "eodds": ("tpr", "fpr")}[name]
+        undefined = sum(int(undefined_rates(by_group, r).sum()) for r in used)
+        shown, sizes = average_rate(by_group, used[0]), by_group.n[..., 0]
+        return Measured.of(value, groups, shown, sizes, n_missing=n_missing, n_undefined=undefined)
 
 
-def eopp1(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None = None,
-    variant: Variant = "lab",
-    pairs: Literal["max", "mean"] = "max",
-    zero_division: float | None = None,
-) -> Measured:
-    """Gap of the true positive rates between groups, over classes; 0 is equal.
-
-    'lab' is mean_k abs(dTPR_k); range and other variants in
-    `lineage_gap` and at the head of this module. With many classes the chance level is most of the value: see
-    `chance_level`.
-
-    References
-    ----------
-    Wu et al., FairPrune, MICCAI 2022; Xu et al., FairAdaBN, MICCAI 2023; the variant says whose code.
-
-    Examples
-    --------
-    >>> y = [0, 0, 1, 1, 2, 2] * 2
-    >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
-    >>> groups = ["a"] * 6 + ["b"] * 6
-    >>> round(eopp1(y, y_pred, sensitive_features=groups).value, 6)
-    0.5
-    >>> round(eopp1(y, y_pred, sensitive_features=groups, variant="strict").value, 6)
-    0.5
-    """
-    return _measure("eopp1", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
-
-
-def eodds(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None = None,
-    variant: Variant = "lab",
-    pairs: Literal["max", "mean"] = "max",
-    zero_division: float | None = None,
-) -> Measured:
-    """Gap of the true and false positive rates between groups, over classes; 0 is equal.
-
-    'lab' is mean_k abs(dTPR_k + dFPR_k)/2, whose sum is signed: dTPR = 0.1 and dFPR = -0.1 give 0. Range and other
-    variants in `lineage_gap` and at the head of this module. With many classes the chance level is most of the value:
-    see `chance_level`.
-
-    References
-    ----------
-    Wu et al., FairPrune, MICCAI 2022; Xu et al., FairAdaBN, MICCAI 2023; the variant says whose code.
-
-    Examples
-    --------
-    >>> y = [0, 0, 1, 1, 2, 2] * 2
-    >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
-    >>> groups = ["a"] * 6 + ["b"] * 6
-    >>> round(eodds(y, y_pred, sensitive_features=groups).value, 6)
-    0.291667
-    >>> round(eodds(y, y_pred, sensitive_features=groups, variant="strict").value, 6)
-    0.375
-    """
-    return _measure("eodds", y_true, y_pred, sensitive_features, classes, variant, pairs, zero_division)
-
+eopp0, eopp1, eodds = LineageGap("eopp0"), LineageGap("eopp1"), LineageGap("eodds")
 
 _SOURCES = {
     "lab": "public code of FairMoE, FairQuantize and SCP-FairPrune; scale of the SPARE tables",
@@ -249,28 +168,16 @@ _SOURCES = {
 }
 
 
-def _info(title: str, function: Callable[..., Measured], variant: str) -> MetricInfo:
-    name = title.lower()
-    high = float("inf") if variant == "sum" else 2.0 if (name, variant) == ("eodds", "fairadabn") else 1.0
-    measure = partial(function, variant=variant)
-    return MetricInfo(
-        f"{name}_{variant}",
-        f"{title} ({variant})",
-        "gap",
-        0.0,
-        high,
-        0.0,
-        False,
-        "y_pred",
-        "label",
-        _SOURCES[variant],
-        measure,
-    )
+def _info(title: str, gap: LineageGap, variant: Variant) -> MetricInfo:
+    name, measured = f"{title.lower()}_{variant}", partial(gap, variant=variant)
+    high = INF if variant == "sum" else 2.0 if name == "eodds_fairadabn" else 1.0
+    told: Told = {"kind": "gap", "high": high, "null": "label", "source": _SOURCES[variant]}
+    return record(name, f"{title} ({variant})", measured, requires="y_pred", **told)
 
 
 METRICS: tuple[MetricInfo, ...] = tuple(
-    _info(title, function, variant)
-    for title, function in (("EOpp0", eopp0), ("EOpp1", eopp1), ("EOdds", eodds))
+    _info(title, gap, variant)
+    for title, gap in (("EOpp0", eopp0), ("EOpp1", eopp1), ("EOdds", eodds))
     for variant in VARIANTS
 )
 """Records of all variants."""

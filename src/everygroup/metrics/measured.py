@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,25 @@ class Measured:
     n: int = 0
     n_missing: int = 0
     n_undefined: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        value: float | np.ndarray,
+        groups: Sequence[Hashable],
+        values: ArrayLike,
+        sizes: ArrayLike,
+        *,
+        n: int | None = None,
+        n_missing: int = 0,
+        n_undefined: int = 0,
+    ) -> Measured:
+        """Name the values (G,) and the numbers of samples (G,) of groups; `n` is their sum when not given."""
+        counted = np.asarray(sizes).astype(int)
+        per_group = dict(zip(groups, np.asarray(values, dtype=np.float64).tolist(), strict=True))
+        n_per_group = dict(zip(groups, counted.tolist(), strict=True))
+        size = int(counted.sum()) if n is None else n
+        return cls(float(value), per_group, n_per_group, size, n_missing, n_undefined)
 
     def __float__(self) -> float:
         return self.value

@@ -1,23 +1,27 @@
 """Several findings per image, each present, absent or unknown: rates per label, macro over labels, subset accuracy.
 
-An unknown label (NaN) is left out of that label's rates and counted; it is never taken for absent.
+An unknown label (NaN) is left out of that label's rates and counted; it is never taken for absent. Every metric takes
+`y_true` (n, L) of 0, 1 and NaN where unknown, `y_pred` (n, L) of 0 and 1, `sensitive_features` (n,) and `labels`, L
+names; it refuses tables that do not fit together or hold other values.
+
+Examples
+--------
+>>> label_macro_recall([[1, 0], [1, 1], [0, float("nan")]], [[1, 0], [0, 1], [0, 1]]).value
+0.75
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import measure_family, record
+from everygroup.metrics.define import Made, ValueMetric, of_values
 from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.labels import KnownCounts, LabelTable, answers, label_names, label_table
 from everygroup.metrics.means import Shares
-from everygroup.metrics.measured import Measured
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import RATES, class_rates, mean_defined, ratio_of
 
@@ -122,126 +126,68 @@ def every_label_right(table: LabelTable) -> Shares:
     return Shares({"subset_accuracy": (right, np.asarray(table.known.all(axis=1)))})
 
 
-def label_macro(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    name: str = "f1",
-    sensitive_features: ArrayLike | None = None,
-    labels: Sequence[Hashable] | None = None,
-) -> Measured:
-    """Mean over labels of a binary rate of every label; range [0, 1], best 1 for recall, precision, F1, specificity.
+def _of_rate(rate: str, title: str) -> ValueMetric:
+    """The mean over labels of a rate of every label, leaving out labels whose rate is 0/0, which are counted."""
 
-    Parameters
-    ----------
-    y_true : (n, L) of 0, 1 and NaN where unknown; y_pred : (n, L) of 0 and 1.
-    name : 'recall', 'precision', 'f1', 'specificity', or another rate of `everygroup.metrics.RATES`.
-    sensitive_features : (n,) group of every sample.
-    labels : L names.
+    def definition(y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[Hashable] | None = None) -> Made:
+        family = LabelRates(label_table(y_true, y_pred, labels=labels), rates=(rate,))
+        return family, lambda sums: int(np.isnan(class_rates(family.counted(sums), rate)).sum())
 
-    Returns
-    -------
-    Measured; labels whose rate is 0/0 in a group are left out of its mean and counted in `n_undefined`.
-
-    Raises
-    ------
-    PredictionsError
-        For tables that do not fit together or hold other values.
-
-    Examples
-    --------
-    >>> label_macro([[1, 0], [1, 1], [0, float("nan")]], [[1, 0], [0, 1], [0, 1]], name="recall").value
-    0.75
-    """
-    if name not in RATES:
-        raise PredictionsError(f"There is no rate {name!r} of a label.", fix=f"choose among {', '.join(BINARY)}")
-    table = label_table(y_true, y_pred, labels=labels)
-    family = LabelRates(table, rates=(name,))
-
-    def left_out(sums: Array) -> int:
-        return int(np.isnan(class_rates(family.counted(sums), name)).sum())
-
-    return measure_family(family, f"label_macro_{name}", len(table), sensitive_features, undefined=left_out)
+    definition.__name__ = definition.__qualname__ = f"label_macro_{rate}"
+    definition.__doc__ = f"{title} of every label, mean over labels; range [0, 1], best 1."
+    return of_values(f"{title} (mean over labels)", source="standard, unknown labels left out")(definition)
 
 
-def label_macro_auc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    labels: Sequence[Hashable] | None = None,
-) -> Measured:
+label_macro_recall = _of_rate("recall", "Recall")
+label_macro_precision = _of_rate("precision", "Precision")
+label_macro_f1 = _of_rate("f1", "F1")
+label_macro_specificity = _of_rate("specificity", "Specificity")
+
+
+@of_values("AUC (mean over labels)", source="Hanley and McNeil 1982, per label")
+def label_macro_auc(y_true: ArrayLike, y_score: ArrayLike, labels: Sequence[Hashable] | None = None) -> Made:
     """Mean over labels of the AUC of every label; range [0, 1], best 1, 0.5 without information.
 
-    Parameters as in `label_macro`, but `y_score` (n, L) any finite numbers. Labels without both values in a group are
-    left out of its mean.
+    `y_score` (n, L) holds any finite numbers. Labels without both values in a group are left out of its mean.
 
-    Examples
-    --------
     >>> label_macro_auc([[1, 0], [0, 1], [0, 1]], [[0.9, 0.2], [0.1, 0.7], [0.3, 0.1]]).value
     0.75
     """
     score, _ = answers(y_score, n_labels=len(label_names(y_true, labels)))
-    table = label_table(y_true, np.zeros(score.shape), labels=labels)
-    return measure_family(LabelAuc(table, score), "label_macro_auc", len(table), sensitive_features)
+    return LabelAuc(label_table(y_true, np.zeros(score.shape), labels=labels), score)
 
 
-def subset_accuracy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    labels: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_values("Every label right")
+def subset_accuracy(y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[Hashable] | None = None) -> Made:
     """Share of samples with every label right, among those with every label known; range [0, 1], best 1.
 
-    Parameters as in `label_macro`; `n_undefined` counts the samples left out for an unknown label.
+    `n_undefined` counts the samples left out for an unknown label.
 
-    Examples
-    --------
     >>> subset_accuracy([[1, 0], [1, 1], [0, float("nan")]], [[1, 0], [0, 1], [0, 1]]).value
     0.5
     """
     table = label_table(y_true, y_pred, labels=labels)
-    unknown = int((~table.known).any(axis=1).sum())
-    return measure_family(
-        every_label_right(table), "subset_accuracy", len(table), sensitive_features, undefined=unknown
-    )
+    return every_label_right(table), int((~table.known).any(axis=1).sum())
 
 
-def hamming_loss(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    labels: Sequence[Hashable] | None = None,
-) -> Measured:
-    """Share of the known (sample, label) entries that are wrong; range [0, 1], best 0.
+@of_values("Wrong labels (Hamming loss)", best="low", source="Schapire and Singer 1999")
+def hamming_loss(y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[Hashable] | None = None) -> Made:
+    """Share of the known (sample, label) entries that are wrong; range [0, 1], best 0 (Schapire and Singer 1999).
 
-    Parameters as in `label_macro`; `n_undefined` counts the unknown entries. Source: Schapire and Singer 1999.
+    `n_undefined` counts the unknown entries.
 
-    Examples
-    --------
     >>> hamming_loss([[1, 0], [1, 1], [0, float("nan")]], [[1, 0], [0, 1], [0, 1]]).value
     0.2
     """
     table = label_table(y_true, y_pred, labels=labels)
-    unknown = int((~table.known).sum())
-    return measure_family(LabelRates(table), "hamming_loss", len(table), sensitive_features, undefined=unknown)
+    return LabelRates(table), int((~table.known).sum())
 
 
-METRICS: tuple[MetricInfo, ...] = (
-    *(
-        record(
-            f"label_macro_{name}",
-            f"{title} (mean over labels)",
-            partial(label_macro, name=name),
-            source="standard, unknown labels left out",
-        )
-        for name, title in zip(BINARY, ("Recall", "Precision", "F1", "Specificity"), strict=True)
-    ),
-    record("label_macro_auc", "AUC (mean over labels)", label_macro_auc, source="Hanley and McNeil 1982, per label"),
-    record("subset_accuracy", "Every label right", subset_accuracy),
-    record("hamming_loss", "Wrong labels (Hamming loss)", hamming_loss, optimum=0.0, source="Schapire and Singer 1999"),
+METRICS: tuple[MetricInfo, ...] = tuple(
+    m.info
+    for m in (
+        *(label_macro_recall, label_macro_precision, label_macro_f1, label_macro_specificity),
+        *(label_macro_auc, subset_accuracy, hamming_loss),
+    )
 )
-"""Registry records of this file."""
+"""Records of the metrics above."""

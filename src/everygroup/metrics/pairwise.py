@@ -5,21 +5,24 @@ An AUC within each group cannot see that a group's scores are shifted as a whole
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from typing import Any, Unpack, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import class_position, record
-from everygroup.metrics._inputs import FloatArray, group_codes, score_codes
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics._grouped import groups_of
+from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.define import ScoreMetric
+from everygroup.metrics.info import MetricInfo, Told
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import mean_defined, ratio_of
+
+_LIN, _KALLUS = "Lin et al., Nature Communications 2023", "Kallus and Zhou, NeurIPS 2019"
+_LABEL: Told = {"null": "label"}
+Values = tuple[FloatArray, FloatArray]
 
 
 def outscored(score: FloatArray, negative: FloatArray) -> FloatArray:
@@ -50,27 +53,14 @@ class Pairs:
     n_missing: int
 
     @classmethod
-    def of(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        sensitive_features: ArrayLike,
-        classes: Sequence[Hashable] | None = None,
-        positive: Hashable | None = None,
-    ) -> Pairs:
-        """Count the pairs of every class against the rest; of two classes only the second, or one class alone."""
-        index, score = score_codes(y_true, y_score, classes)
-        group, names = group_codes(sensitive_features)
-        if group.size != index.size:
-            raise PredictionsError(f"sensitive_features has {group.size} values but there are {index.size} samples.")
+    def of(cls, index: IntArray, score: FloatArray, sensitive_features: ArrayLike | None) -> Pairs:
+        """Count the pairs of every class against the rest; of two classes only those of the second."""
+        group, names = groups_of(sensitive_features, index.size)
         if not names:
             raise PredictionsError("No sample has a group.", fix="give sensitive_features with at least one value")
-        wanted: Sequence[int] = range(score.shape[1]) if score.shape[1] > 2 else [1]
-        if positive is not None:
-            wanted = [class_position(positive, y_true, classes, score.shape[1])]
         inside = [group == g for g in range(len(names))]
         won, up, down, overall = [], [], [], []
-        for k in wanted:
+        for k in range(score.shape[1]) if score.shape[1] > 2 else [1]:
             s, hit = score[:, k], index == k
             ups, downs = [s[hit & i] for i in inside], [s[~hit & i] for i in inside]
             won.append([[outscored(u, d).sum() for d in downs] for u in ups])
@@ -81,142 +71,74 @@ class Pairs:
         sizes = [int(i.sum()) for i in inside]
         return cls(pairs, positives, negatives, areas, names, sizes, index.size, int((group < 0).sum()))
 
-    def measured(self, values: FloatArray, overall: FloatArray) -> Measured:
-        """Put values (c, G) and (c,) together over the classes in which they are defined."""
-        means = dict(zip(self.names, mean_defined(values, axis=0).tolist(), strict=True))
-        sizes, undefined = dict(zip(self.names, self.sizes, strict=True)), int(np.isnan(values).sum())
-        return Measured(float(mean_defined(overall)), means, sizes, self.n, self.n_missing, undefined)
+
+class PairMetric(ScoreMetric):
+    """A metric of pairs, from (c, G) values of groups and (c,) of everybody; as a gap the largest less the smallest."""
+
+    skipped = 1
+    probabilities = False
+
+    def measure(self, index: IntArray, score: FloatArray, sensitive_features: ArrayLike | None, **_: Any) -> Measured:
+        """Put the values of the classes together in which they are defined."""
+        pairs = Pairs.of(index, score, sensitive_features)
+        values, overall = self.definition(pairs)
+        means, undefined = mean_defined(values, axis=0), int(np.isnan(values).sum())
+        sizes = {"n": pairs.n, "n_missing": pairs.n_missing, "n_undefined": undefined}
+        found = Measured.of(mean_defined(overall), pairs.names, means, pairs.sizes, **sizes)
+        return replace(found, value=found.gap) if self.info.kind == "gap" else found
 
 
-def pairwise_fairness(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-) -> Measured:
+def _of_pairs(title: str, **told: Unpack[Told]) -> Callable[[Callable[[Pairs], Values]], PairMetric]:
+    return lambda definition: PairMetric(definition, title, "", {**_LABEL, **told})
+
+
+@_of_pairs("Pairwise fairness (positives of the group, all negatives)", source=_LIN)
+def pairwise_fairness(pairs: Pairs) -> Values:
     """PF_g: the chance that a positive of group g scores higher than a negative of any group, ties 1/2.
 
     In [0, 1], 1 is best. The overall value is the AUC of all rows: exactly the mean of PF_g weighted by the number of
     positives, when every row has a group (rows without one are in no PF_g). With more than two classes the mean of
-    one-vs-rest, or one class with `positive`.
+    one-vs-rest, or one class with `positive`. Source: Lin et al., Nature Communications 2023.
 
-    References
-    ----------
-    Lin et al., Nature Communications 2023.
-
-    Examples
-    --------
     >>> y, score, group = [1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1], ["a", "b", "a", "b"]
     >>> pairwise_fairness(y, score, sensitive_features=group).per_group
     {'a': 1.0, 'b': 0.5}
-    """
-    pairs = Pairs.of(y_true, y_score, sensitive_features, classes, positive)
-    values = ratio_of(pairs.won.sum(axis=-1), pairs.positive * pairs.negative.sum(axis=-1, keepdims=True))
-    return pairs.measured(values, pairs.overall)
-
-
-def pairwise_fairness_difference(
-    y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: ArrayLike, **options: Any
-) -> Measured:
-    """PFD: ``max_g PF_g - min_g PF_g`` of `pairwise_fairness`, in [0, 1]; 0 is equal. Options as there.
-
-    References
-    ----------
-    Lin et al., Nature Communications 2023.
-
-    Examples
-    --------
-    >>> y, score, group = [1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1], ["a", "b", "a", "b"]
     >>> pairwise_fairness_difference(y, score, sensitive_features=group).value
     0.5
     """
-    found = pairwise_fairness(y_true, y_score, sensitive_features=sensitive_features, **options)
-    return replace(found, value=found.gap)
+    met = pairs.positive * pairs.negative.sum(axis=-1, keepdims=True)
+    return ratio_of(pairs.won.sum(axis=-1), met), pairs.overall
 
 
-def xauc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-) -> Measured:
+@_of_pairs("xAUC (positives of the group, negatives of the others)", source=_KALLUS)
+def xauc(pairs: Pairs) -> Values:
     """xAUC: the chance that a positive of group g scores higher than a negative of the other groups, ties 1/2.
 
-    In [0, 1], 1 is best; of two groups exactly the xAUC of the paper. The overall value is that of all pairs across
-    groups. Missing groups are left out.
+    In [0, 1], 1 is best; of two groups exactly the xAUC of the paper (Kallus and Zhou, NeurIPS 2019). The overall value
+    is that of all pairs across groups. Missing groups are left out.
 
-    References
-    ----------
-    Kallus and Zhou, NeurIPS 2019.
-
-    Examples
-    --------
     >>> y, score, group = [1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1], ["a", "b", "a", "b"]
     >>> xauc(y, score, sensitive_features=group).per_group  # a over b's 0.1; b under a's 0.5
     {'a': 1.0, 'b': 0.0}
     """
-    pairs = Pairs.of(y_true, y_score, sensitive_features, classes, positive)
     apart = 1.0 - np.eye(len(pairs.names))
     won, met = pairs.won * apart, pairs.positive[:, :, None] * pairs.negative[:, None, :] * apart
-    return pairs.measured(
-        ratio_of(won.sum(axis=-1), met.sum(axis=-1)), ratio_of(won.sum(axis=(-1, -2)), met.sum(axis=(-1, -2)))
-    )
+    return ratio_of(won.sum(axis=-1), met.sum(axis=-1)), ratio_of(won.sum(axis=(-1, -2)), met.sum(axis=(-1, -2)))
 
 
-def xauc_difference(
-    y_true: ArrayLike, y_score: ArrayLike, *, sensitive_features: ArrayLike, **options: Any
-) -> Measured:
-    """Largest minus smallest `xauc` of the groups, in [0, 1]; 0 is equal. Of two groups the paper's absolute disparity.
-
-    References
-    ----------
-    Kallus and Zhou, NeurIPS 2019.
-
-    Examples
-    --------
-    >>> y, score, group = [1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1], ["a", "b", "a", "b"]
-    >>> xauc_difference(y, score, sensitive_features=group).value
-    1.0
-    """
-    found = xauc(y_true, y_score, sensitive_features=sensitive_features, **options)
-    return replace(found, value=found.gap)
+@_of_pairs("Pairwise fairness difference (PFD)", kind="gap", source=_LIN)
+def pairwise_fairness_difference(pairs: Pairs) -> Values:
+    """PFD: ``max_g PF_g - min_g PF_g`` of `pairwise_fairness`, in [0, 1]; 0 is equal."""
+    return cast(Values, pairwise_fairness.definition(pairs))
 
 
-def xauc_table(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-) -> pd.DataFrame:
-    """xAUC of every pair of groups: rows are the group of the positive, columns that of the negative.
-
-    The diagonal holds the AUC within each group.
-
-    Examples
-    --------
-    >>> y, score, group = [1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1], ["a", "b", "a", "b"]
-    >>> xauc_table(y, score, sensitive_features=group).loc["b"].to_dict()
-    {'a': 0.0, 'b': 1.0}
-    """
-    pairs = Pairs.of(y_true, y_score, sensitive_features, classes, positive)
-    values = ratio_of(pairs.won, pairs.positive[:, :, None] * pairs.negative[:, None, :])
-    return pd.DataFrame(mean_defined(values, axis=0), index=pairs.names, columns=pairs.names)
+@_of_pairs("xAUC disparity", kind="gap", source=_KALLUS)
+def xauc_difference(pairs: Pairs) -> Values:
+    """Largest less smallest `xauc` of the groups, in [0, 1]; 0 is equal. Of two groups the paper's disparity."""
+    return cast(Values, xauc.definition(pairs))
 
 
-_of_lin = partial(record, requires="y_score", null="label", source="Lin et al., Nature Communications 2023")
-_of_kallus = partial(record, requires="y_score", null="label", source="Kallus and Zhou, NeurIPS 2019")
-METRICS: tuple[MetricInfo, ...] = (
-    _of_lin("pairwise_fairness", "Pairwise fairness (positives of the group, all negatives)", pairwise_fairness),
-    _of_kallus("xauc", "xAUC (positives of the group, negatives of the others)", xauc),
-    _of_lin(
-        "pairwise_fairness_difference", "Pairwise fairness difference (PFD)", pairwise_fairness_difference, kind="gap"
-    ),
-    _of_kallus("xauc_difference", "xAUC disparity", xauc_difference, kind="gap"),
+METRICS: tuple[MetricInfo, ...] = tuple(
+    m.info for m in (pairwise_fairness, xauc, pairwise_fairness_difference, xauc_difference)
 )
-"""Registry records of this file."""
+"""Records of the metrics above."""

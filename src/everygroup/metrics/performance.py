@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from everygroup.metrics._inputs import class_codes
 from everygroup.metrics.confusion import Array, OneVsRest
 from everygroup.metrics.define import CountMetric, Value, measure_counts, of_counts
-from everygroup.metrics.info import Direction, MetricInfo, Null, direction
+from everygroup.metrics.info import Direction, MetricInfo, Null, record
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import RATES, Absent, Average, average_rate, class_rates, ratio_of
 
@@ -264,18 +264,7 @@ def one_class_rate(
 
 
 ONE_CLASS: tuple[MetricInfo, ...] = tuple(
-    MetricInfo(
-        name,
-        title,
-        "performance",
-        0.0,
-        1.0,
-        *direction(best, 0.0, 1.0),
-        "y_pred",
-        null,
-        "standard",
-        partial(one_class_rate, name=name),
-    )
+    record(name, title, partial(one_class_rate, name=name), best=best, null=null, requires="y_pred")
     for name, (title, null, best) in _RATES.items()
 )
 """Records of the rates of one class against the rest, written ``recall[class]``; without a best value (NaN) where

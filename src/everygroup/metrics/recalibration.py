@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from everygroup.metrics._grouped import class_position, measure_rows, probability_codes, record
 from everygroup.metrics._inputs import FloatArray, IntArray
 from everygroup.metrics.calibration import confidence
-from everygroup.metrics.info import MetricInfo
-from everygroup.metrics.measured import Measured
+from everygroup.metrics.define import of_sample
+from everygroup.metrics.info import INF, MetricInfo
 
 CLIP = 1e-7
 """Probabilities are kept this far from 0 and 1 before taking log odds, the precision of float32 scores."""
@@ -126,94 +124,37 @@ def _loss(eta: FloatArray, y: FloatArray) -> float:
     return float((np.logaddexp(0.0, eta) - y * eta).sum())
 
 
-def _measure(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    sensitive_features: ArrayLike | None,
-    classes: Sequence[Hashable] | None,
-    positive: Hashable | None,
-    which: str,
-    fixed_slope: bool = False,
-) -> Measured:
-    index, score = probability_codes(y_true, y_score, classes)
-    at = None if positive is None else class_position(positive, y_true, classes, score.shape[1])
-    stated, outcome = confidence(index, score, at)
-
-    def value(rows: IntArray) -> float:
-        return float(getattr(recalibrate(stated[rows], outcome[rows], fixed_slope=fixed_slope), which))
-
-    return measure_rows(value, index.size, sensitive_features)
+_of_line = partial(of_sample, best="none", low=-INF, high=INF, source="Cox 1958; Van Calster et al. 2019")
 
 
-def calibration_slope(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-) -> Measured:
+@_of_line("Calibration slope", optimum=1.0)
+def calibration_slope(y_true: IntArray, y_score: FloatArray) -> float:
     """Slope of the outcome's log odds on the stated ones; 1 is best, below 1 the scores are too extreme.
 
     More than two classes are judged by the answer's probability (top label), or one of them with `positive`.
 
-    Examples
-    --------
     >>> y, p = [0, 1, 0, 1, 0, 1], [0.2, 0.4, 0.4, 0.8, 0.8, 0.9]
-    >>> round(calibration_slope(y, p).value, 3)
-    0.844
+    >>> round(calibration_slope(y, p).value, 3), round(calibration_intercept(y, p).value, 3)
+    (0.844, -0.396)
     """
-    return _measure(y_true, y_score, sensitive_features, classes, positive, "slope")
+    return recalibrate(*confidence(y_true, y_score)).slope
 
 
-def calibration_intercept(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-) -> Measured:
-    """Intercept of the same line as `calibration_slope`; 0 is best.
-
-    Examples
-    --------
-    >>> y, p = [0, 1, 0, 1, 0, 1], [0.2, 0.4, 0.4, 0.8, 0.8, 0.9]
-    >>> round(calibration_intercept(y, p).value, 3)
-    -0.396
-    """
-    return _measure(y_true, y_score, sensitive_features, classes, positive, "intercept")
+@_of_line("Calibration intercept", optimum=0.0)
+def calibration_intercept(y_true: IntArray, y_score: FloatArray) -> float:
+    """Intercept of the same line as `calibration_slope`; 0 is best."""
+    return recalibrate(*confidence(y_true, y_score)).intercept
 
 
-def calibration_in_the_large(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    positive: Hashable | None = None,
-) -> Measured:
+@_of_line("Calibration in the large", optimum=0.0)
+def calibration_in_the_large(y_true: IntArray, y_score: FloatArray) -> float:
     """Intercept with the slope fixed at 1: by how much, in log odds, the scores are too low (> 0) or too high (< 0).
 
-    Examples
-    --------
     >>> round(calibration_in_the_large([0, 1, 0, 1], [0.2, 0.2, 0.2, 0.2]).value, 3)  # half occur, a fifth is stated
     1.386
     """
-    return _measure(y_true, y_score, sensitive_features, classes, positive, "intercept", fixed_slope=True)
+    return recalibrate(*confidence(y_true, y_score), fixed_slope=True).intercept
 
 
-_record = partial(
-    record,
-    low=float("-inf"),
-    high=float("inf"),
-    two_sided=True,
-    requires="y_score",
-    source="Cox 1958; Van Calster et al. 2019",
-)
-METRICS: tuple[MetricInfo, ...] = (
-    _record("calibration_slope", "Calibration slope", calibration_slope, optimum=1.0),
-    _record("calibration_intercept", "Calibration intercept", calibration_intercept, optimum=0.0),
-    _record("calibration_in_the_large", "Calibration in the large", calibration_in_the_large, optimum=0.0),
-)
-"""Registry records of this file."""
+METRICS: tuple[MetricInfo, ...] = (calibration_slope.info, calibration_intercept.info, calibration_in_the_large.info)
+"""Records of the metrics above."""

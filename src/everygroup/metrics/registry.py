@@ -146,7 +146,7 @@ def metric_info(name: str) -> MetricInfo:
 @cache
 def _of_one_class() -> Mapping[str, MetricInfo]:
     """Records of the metrics that have a form for one class only."""
-    modules = (import_module(f"everygroup.metrics.{module}") for module in ("performance", "expected"))
+    modules = (import_module(f"everygroup.metrics.{module}") for module in ("performance", "calibration"))
     return {info.name: info for module in modules for info in module.ONE_CLASS}
 
 
@@ -201,11 +201,8 @@ def _score_of_class(
     **options: object,
 ) -> Measured:
     """Measure the scores of one class, named as text, against the rest."""
-    true, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
-    names = [str(c) for c in (classes if classes is not None else sorted(set(true.tolist())))]
-    if label not in names:
-        raise SettingsError(f"Unknown class {label!r}.", fix=f"classes: {', '.join(names)}")
-    at = names.index(label)
-    if score.ndim == 1:
-        score = np.stack([1.0 - score, score], axis=1)
-    return metric(np.array([str(v) == label for v in true.tolist()]).astype(int), score[:, at], **options)
+    names = list(classes) if classes is not None else sorted(set(np.asarray(y_true).tolist()))
+    found = [c for c in names if str(c) == label]
+    if not found:
+        raise SettingsError(f"Unknown class {label!r}.", fix=f"classes: {', '.join(map(str, names))}")
+    return metric(y_true, y_score, positive=found[0], classes=names, **options)

@@ -1,4 +1,7 @@
-"""Regression (age, bone age, ejection fraction): errors of every group and differences of the predictions' spread."""
+"""Regression (age, bone age, ejection fraction): errors of every group and differences of the predictions' spread.
+
+Every metric takes ``(y_true, y_pred, *, sensitive_features=None)``, (n,) finite numbers each, and refuses others.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import measure_family, numbers, record
+from everygroup.metrics._grouped import numbers
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.define import Made, of_values
 from everygroup.metrics.distances import EXACT_LEVELS, Distances
 from everygroup.metrics.families import Array, Index, RankFamily, SumFamily, Sums, Weights
-from everygroup.metrics.info import MetricInfo
-from everygroup.metrics.measured import Measured
+from everygroup.metrics.info import INF, MetricInfo
 from everygroup.metrics.rates import ratio_of
-
-INF = float("inf")
 
 
 def outcomes(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -133,25 +134,11 @@ def prediction_distances(y_pred: Array, *, levels: int | None = EXACT_LEVELS) ->
     return Distances(y_pred, ks="prediction_ks", wasserstein="prediction_wasserstein", levels=levels)
 
 
-def _errors(metric: str, y_true: ArrayLike, y_pred: ArrayLike, sensitive_features: ArrayLike | None) -> Measured:
-    true, pred = outcomes(y_true, y_pred)
-    return measure_family(Errors(true, pred), metric, true.size, sensitive_features)
-
-
-def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+@of_values("Mean absolute error", best="low", high=INF)
+def mae(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
     """Mean absolute error: mean of abs(y_pred - y_true); range [0, inf), best 0, in the unit of the outcome.
 
     The gap in MAE is the disparity of bounded group loss (Agarwal, Dudik and Wu, ICML 2019).
-
-    Parameters
-    ----------
-    y_true, y_pred : (n,) numbers.
-    sensitive_features : (n,) group of every sample; missing ones belong to no group.
-
-    Raises
-    ------
-    PredictionsError
-        For arrays that do not fit together, or values that are no finite numbers.
 
     Examples
     --------
@@ -159,97 +146,79 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike |
     >>> measured.value, measured.per_group["a"], measured.per_group["b"], measured.gap
     (2.0, 1.0, 3.0, 2.0)
     """
-    return _errors("mae", y_true, y_pred, sensitive_features)
+    return Errors(*outcomes(y_true, y_pred))
 
 
-def rmse(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
-    """Root mean squared error: sqrt(mean((y_pred - y_true)^2)); range [0, inf), best 0. Parameters as in `mae`.
+@of_values("Root mean squared error", best="low", high=INF)
+def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
+    """Root mean squared error: sqrt(mean((y_pred - y_true)^2)); range [0, inf), best 0.
 
-    Examples
-    --------
     >>> rmse([0, 0], [3, 4]).value
     3.5355339059327378
     """
-    return _errors("rmse", y_true, y_pred, sensitive_features)
+    return Errors(*outcomes(y_true, y_pred))
 
 
-def bias(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+@of_values("Bias (mean error)", best="none", low=-INF, high=INF, optimum=0.0)
+def bias(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
     """Mean error: mean(y_pred - y_true); any number, best 0, positive where predictions are too high.
 
-    Parameters as in `mae`.
-
-    Examples
-    --------
-    >>> measured = bias([40, 50, 60, 70], [42, 50, 65, 71], sensitive_features=["a", "a", "b", "b"])
-    >>> measured.per_group["a"], measured.per_group["b"]
-    (1.0, 3.0)
+    >>> bias([40, 50, 60, 70], [42, 50, 65, 71], sensitive_features=["a", "a", "b", "b"]).per_group
+    {'a': 1.0, 'b': 3.0}
     """
-    return _errors("bias", y_true, y_pred, sensitive_features)
+    return Errors(*outcomes(y_true, y_pred))
 
 
-def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+@of_values("R^2", low=-INF)
+def r2(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
     """Coefficient of determination: 1 - sum(e^2) / sum((y_true - mean)^2), the mean being the group's own.
 
     Range (-inf, 1], best 1; NaN where all outcomes are equal. A group with a narrow range of outcomes has a low R^2
-    at the same error, so read it beside MAE. Parameters as in `mae`.
+    at the same error, so read it beside MAE.
 
-    Examples
-    --------
     >>> r2([1, 2, 3], [1, 2, 4]).value
     0.5
     """
-    return _errors("r2", y_true, y_pred, sensitive_features)
+    return Errors(*outcomes(y_true, y_pred))
 
 
-def spearman(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike | None = None) -> Measured:
+@of_values("Spearman correlation", low=-1.0, source="Spearman 1904")
+def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
     """Spearman's rank correlation: Pearson correlation of mid-ranks; range [-1, 1], best 1 (Spearman 1904).
 
-    NaN where outcomes or predictions are all equal. Parameters as in `mae`.
+    NaN where outcomes or predictions are all equal.
 
-    Examples
-    --------
     >>> round(spearman([1, 2, 3, 4], [10, 30, 20, 40]).value, 12)
     0.8
     """
-    true, pred = outcomes(y_true, y_pred)
-    return measure_family(Spearman(true, pred), "spearman", true.size, sensitive_features)
+    return Spearman(*outcomes(y_true, y_pred))
 
 
-def prediction_ks(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
+@of_values("Distance of predictions (Kolmogorov-Smirnov)", kind="gap", source="Agarwal, Dudik and Wu, ICML 2019")
+def prediction_ks(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
     """Statistical parity of regression: largest Kolmogorov-Smirnov distance between two groups' predictions.
 
     max over pairs g, h and over t of abs(F_g(t) - F_h(t)); range [0, 1], equal 0. Groups whose true outcomes differ
     should differ here, too; the distance of the outcomes themselves is ``prediction_ks(y_true, y_true, ...)``.
-    `per_group` is the distance of a group to all others together. Parameters as in `mae`.
+    `per_group` is the distance of a group to all others together. Agarwal, Dudik and Wu, Fair regression, ICML 2019.
 
-    References
-    ----------
-    Agarwal, Dudik and Wu, Fair regression, ICML 2019.
-
-    Examples
-    --------
     >>> prediction_ks([1, 2, 3, 4], [1, 2, 2, 4], sensitive_features=["a", "a", "b", "b"]).value
     0.5
     """
-    _, pred = outcomes(y_true, y_pred)
-    return measure_family(prediction_distances(pred, levels=None), "prediction_ks", pred.size, sensitive_features)
+    return prediction_distances(outcomes(y_true, y_pred)[1], levels=None)
 
 
-def prediction_wasserstein(y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike) -> Measured:
-    """Largest Wasserstein-1 distance between two groups' predictions, in the unit of the outcome.
+@of_values("Distance of predictions (Wasserstein-1)", kind="gap", high=INF, source="Chzhen et al., NeurIPS 2020")
+def prediction_wasserstein(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
+    """Largest Wasserstein-1 distance between two groups' predictions, in the unit of the outcome; equal 0.
 
-    max over pairs of the area between the distribution functions; range [0, inf), equal 0 (Chzhen et al., Fair
-    regression with Wasserstein barycenters, NeurIPS 2020). `per_group` is the distance of a group to all others
-    together. Parameters as in `mae`.
+    max over pairs of the area between the distribution functions (Chzhen et al., Fair regression with Wasserstein
+    barycenters, NeurIPS 2020). `per_group` as in `prediction_ks`.
 
-    Examples
-    --------
     >>> prediction_wasserstein([1, 2, 3, 4], [1, 2, 3, 4], sensitive_features=["a", "a", "b", "b"]).value
     2.0
     """
-    _, pred = outcomes(y_true, y_pred)
-    made = prediction_distances(pred, levels=None)
-    return measure_family(made, "prediction_wasserstein", pred.size, sensitive_features)
+    return prediction_distances(outcomes(y_true, y_pred)[1], levels=None)
 
 
 def outcome_bins(y_true: FloatArray, bins: int | Sequence[float]) -> tuple[IntArray, list[str]]:
@@ -278,63 +247,31 @@ def outcome_bins(y_true: FloatArray, bins: int | Sequence[float]) -> tuple[IntAr
     return np.searchsorted(edges, y_true, side="left").astype(np.int64), names
 
 
-def conditional_residual_gap(
-    y_true: ArrayLike, y_pred: ArrayLike, *, sensitive_features: ArrayLike, bins: int | Sequence[float] = 4
-) -> Measured:
-    """Gap in the mean error between groups of the same true outcome, averaged over bins of the outcome.
+@of_values(
+    "Gap in mean error at the same outcome",
+    kind="gap",
+    high=INF,
+    null="label",
+    source="regression form of equalized odds, by bins",
+)
+def conditional_residual_gap(y_true: ArrayLike, y_pred: ArrayLike, bins: int | Sequence[float] = 4) -> Made:
+    """Gap in the mean error between groups of the same true outcome, averaged over `outcome_bins`.
 
     Within every bin the largest minus the smallest group mean of y_pred - y_true, then the mean over bins weighted by
     their n; range [0, inf), equal 0. Unlike the gap in bias it does not vanish where a group is overestimated at low
     and underestimated at high outcomes. Bins in which a group has no sample are left out and counted in
-    `n_undefined`; NaN when none is left. Parameters as in `mae`; `bins` as in `outcome_bins`.
-    `per_group` is the gap of a group to all others together.
+    `n_undefined`; NaN when none is left. `per_group` is the gap of a group to all others together.
 
-    Source: the regression form of separation (equalized odds), by mean residuals within bins.
-
-    Examples
-    --------
     >>> conditional_residual_gap([1, 2, 8, 9], [2, 2, 8, 6], sensitive_features=["a", "b", "a", "b"], bins=[5]).value
     2.0
     """
     true, pred = outcomes(y_true, y_pred)
     bin_of, names = outcome_bins(true, bins)
     family = ResidualGap(pred - true, bin_of, len(names))
-
-    def left_out(sums: FloatArray) -> int:
-        return int(np.isnan(family.by_bin(sums)[0]).sum())
-
-    return measure_family(family, family.gaps[0], true.size, sensitive_features, undefined=left_out)
+    return family, lambda sums: int(np.isnan(family.by_bin(sums)[0]).sum())
 
 
-METRICS: tuple[MetricInfo, ...] = (
-    record("mae", "Mean absolute error", mae, high=INF, optimum=0.0),
-    record("rmse", "Root mean squared error", rmse, high=INF, optimum=0.0),
-    record("bias", "Bias (mean error)", bias, low=-INF, high=INF, optimum=0.0, two_sided=True),
-    record("r2", "R^2", r2, low=-INF),
-    record("spearman", "Spearman correlation", spearman, low=-1.0, source="Spearman 1904"),
-    record(
-        "prediction_ks",
-        "Distance of predictions (Kolmogorov-Smirnov)",
-        prediction_ks,
-        kind="gap",
-        source="Agarwal, Dudik and Wu, ICML 2019",
-    ),
-    record(
-        "prediction_wasserstein",
-        "Distance of predictions (Wasserstein-1)",
-        prediction_wasserstein,
-        kind="gap",
-        high=INF,
-        source="Chzhen et al., NeurIPS 2020",
-    ),
-    record(
-        "conditional_residual_gap",
-        "Gap in mean error at the same outcome",
-        conditional_residual_gap,
-        kind="gap",
-        high=INF,
-        null="label",
-        source="regression form of equalized odds, by bins",
-    ),
+METRICS: tuple[MetricInfo, ...] = tuple(
+    m.info for m in (mae, rmse, bias, r2, spearman, prediction_ks, prediction_wasserstein, conditional_residual_gap)
 )
-"""Registry records of this file."""
+"""Records of the metrics above."""

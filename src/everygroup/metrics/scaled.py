@@ -22,13 +22,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.metrics.disparity import difference, standard_deviation
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import INF, MetricInfo, Null, Requires, record
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.performance import accuracy
 from everygroup.metrics.rates import ratio_of
@@ -150,22 +150,19 @@ _FORMS: tuple[tuple[str, str, Callable[[ArrayLike, ArrayLike], Array], bool, str
 )
 
 
-def _infos(
-    metric: Callable[..., Measured], title: str, requires: Literal["y_pred", "y_score", "values"]
-) -> tuple[MetricInfo, ...]:
+def _infos(metric: Callable[..., Measured], title: str, requires: Requires) -> tuple[MetricInfo, ...]:
+    null: Null = "label" if requires == "y_score" else "none"
     return tuple(
-        MetricInfo(
+        record(
             name.format(title.lower()),
             words.format(title),
-            "gap",
-            0.0,
-            1.0 if better else float("inf"),
-            1.0 if better else 0.0,
-            better,
-            requires,
-            "label" if requires == "y_score" else "none",
-            source,
             scaled_of(metric, scale),
+            kind="gap",
+            best="high" if better else "low",
+            high=1.0 if better else INF,
+            null=null,
+            source=source,
+            requires=requires,
         )
         for name, words, scale, better, source in _FORMS
     )

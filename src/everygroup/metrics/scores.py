@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from everygroup.errors import SettingsError
-from everygroup.metrics._grouped import groups_of, measure_family, probability_codes, record
-from everygroup.metrics._inputs import score_codes
-from everygroup.metrics.define import RowFamily, RowMetric
+from everygroup.metrics.define import Made, RowFamily, RowMetric, of_scores
 from everygroup.metrics.families import Array, Index, RankFamily, Sums, Weights
 from everygroup.metrics.info import MetricInfo
-from everygroup.metrics.measured import Measured
 from everygroup.metrics.ranking import Ranking
 from everygroup.metrics.rates import mean_defined
 from everygroup.metrics.registry import list_metrics, metric_info
@@ -128,19 +125,6 @@ class _Answers:
         return predictive_entropy(self._score).round(12)
 
 
-def _ranked(
-    name: str, index: Index, score: Array, sensitive_features: ArrayLike | None, *, coverage: float = 0.8
-) -> Measured:
-    """Measure one of `RANKED`, counting the classes that cannot be ranked where it is a mean over classes."""
-    family = Ranks(index, score, [str(k) for k in range(score.shape[1])], metrics=[name], coverage=coverage)
-    undefined = None
-    if name in RANKED[:2]:
-        group, names = groups_of(sensitive_features, index.size)
-        parts = [np.flatnonzero(group == g) for g in range(len(names))] or [np.arange(index.size)]
-        undefined = sum(family.unranked(rows) for rows in parts)
-    return measure_family(family, name, index.size, sensitive_features, undefined=undefined)
-
-
 def _known(metrics: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     wrong = [m for m in metrics if m not in known]
     if wrong:
@@ -148,13 +132,17 @@ def _known(metrics: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     return tuple(metrics)
 
 
-def auc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+def _one(name: str, index: Index, score: Array, **options: float) -> Ranks:
+    return Ranks(index, score, [str(k) for k in range(score.shape[1])], metrics=[name], **options)
+
+
+@of_scores(
+    "AUC",
+    probabilities=False,
+    null="label",
+    source="Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
+)
+def auc(y_true: Index, y_score: Array) -> Made:
     """Area under the ROC curve; with more than two classes the mean of one-vs-rest over the classes present.
 
     Parameters
@@ -162,6 +150,7 @@ def auc(
     y_true : (n,) labels: 0..K-1, or names with `classes` in the order of the score columns.
     y_score : (n, K) scores, or (n,) scores of the second of two classes.
     sensitive_features : (n,) group of every sample; missing ones belong to no group.
+    positive : judge this class against the rest.
 
     Returns
     -------
@@ -176,17 +165,12 @@ def auc(
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
     0.75
     """
-    index, score = score_codes(y_true, y_score, classes)
-    return _ranked("auc", index, score, sensitive_features)
+    family = _one("auc", y_true, y_score)
+    return family, family.unranked
 
 
-def auprc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_scores("Average precision", probabilities=False, source="Davis and Goadrich 2006; Boyd, Eng and Page 2013")
+def auprc(y_true: Index, y_score: Array) -> Made:
     """Area under the precision-recall curve as average precision: ``sum_i (recall_i - recall_(i-1)) * precision_i``.
 
     In [0, 1], 1 is best. Scores without information give the prevalence, so groups of different prevalence differ
@@ -202,110 +186,52 @@ def auprc(
     >>> round(auprc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 4)
     0.8333
     """
-    index, score = score_codes(y_true, y_score, classes)
-    return _ranked("auprc", index, score, sensitive_features)
+    family = _one("auprc", y_true, y_score)
+    return family, family.unranked
 
 
-def aurc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_scores("Area under the risk-coverage curve", best="low", source="Geifman, Uziel and El-Yaniv, ICLR 2019")
+def aurc(y_true: Index, y_score: Array) -> Made:
     """Area under the risk-coverage curve: the mean over k of the error rate of the k most confident, in [0, 1].
 
     0 is best. Confidence is the answer's probability; ties count as the mean over their orders. It falls with the
-    error rate as well as with better ordering, so look at both.
+    error rate as well as with better ordering, so look at both (Geifman, Uziel and El-Yaniv, ICLR 2019).
 
-    References
-    ----------
-    Geifman, Uziel and El-Yaniv, ICLR 2019.
-
-    Examples
-    --------
     >>> round(aurc([1, 0, 1, 1], [0.95, 0.85, 0.65, 0.55]).value, 3)  # sure and wrong once
     0.271
     """
-    return _ranked("aurc", *probability_codes(y_true, y_score, classes), sensitive_features)
+    return _one("aurc", y_true, y_score)
 
 
-def accuracy_at_coverage(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-    coverage: float = 0.8,
-) -> Measured:
+@of_scores(
+    "Accuracy at 80 % coverage", name="accuracy_at_80", source="El-Yaniv and Wiener 2010; Jones et al., ICLR 2021"
+)
+def accuracy_at_coverage(y_true: Index, y_score: Array, coverage: float = 0.8) -> Made:
     """Accuracy among the most confident share of the rows, in [0, 1]; 1 is best.
 
-    Every group keeps its own most confident ``ceil(coverage * n)`` rows; the others would be referred to a doctor.
+    Every group keeps its own most confident ``ceil(coverage * n)`` rows; the others would be referred to a doctor
+    (El-Yaniv and Wiener, JMLR 2010; by group: Jones et al., ICLR 2021).
 
-    References
-    ----------
-    El-Yaniv and Wiener, JMLR 2010; by group: Jones et al., ICLR 2021.
-
-    Examples
-    --------
     >>> accuracy_at_coverage([1, 0, 1, 1, 1], [0.95, 0.15, 0.85, 0.75, 0.45]).value
     1.0
     """
     if not 0.0 < coverage <= 1.0:
         raise SettingsError(f"coverage is {coverage}.", fix="give a share above 0 and up to 1, such as 0.8")
-    index, score = probability_codes(y_true, y_score, classes)
-    return _ranked("accuracy_at_80", index, score, sensitive_features, coverage=coverage)
+    return _one("accuracy_at_80", y_true, y_score, coverage=coverage)
 
 
-def entropy_error_auc(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
+@of_scores("AUC of entropy for error", source="Hendrycks and Gimpel, ICLR 2017")
+def entropy_error_auc(y_true: Index, y_score: Array) -> Made:
     """AUC of the entropy for the error: the chance that a wrong answer has more entropy than a right one, ties 1/2.
 
     In [0, 1]; 1 is best, 0.5 says that the uncertainty tells nothing about errors. Undefined in a group without an
-    error or without a right answer.
+    error or without a right answer (Hendrycks and Gimpel, ICLR 2017).
 
-    References
-    ----------
-    Hendrycks and Gimpel, ICLR 2017.
-
-    Examples
-    --------
     >>> entropy_error_auc([1, 0, 1, 1], [0.95, 0.1, 0.4, 0.45]).value  # both errors are the most uncertain
     1.0
     """
-    return _ranked("entropy_error_auc", *probability_codes(y_true, y_score, classes), sensitive_features)
+    return _one("entropy_error_auc", y_true, y_score)
 
 
-_record = partial(record, requires="y_score")
-METRICS: tuple[MetricInfo, ...] = (
-    _record(
-        "auc",
-        "AUC",
-        auc,
-        null="label",
-        source="Hanley and McNeil 1982; one-vs-rest: Provost and Domingos 2001",
-    ),
-    _record("auprc", "Average precision", auprc, source="Davis and Goadrich 2006; Boyd, Eng and Page 2013"),
-    _record(
-        "aurc",
-        "Area under the risk-coverage curve",
-        aurc,
-        optimum=0.0,
-        source="Geifman, Uziel and El-Yaniv, ICLR 2019",
-    ),
-    _record(
-        "accuracy_at_80",
-        "Accuracy at 80 % coverage",
-        accuracy_at_coverage,
-        source="El-Yaniv and Wiener 2010; Jones et al., ICLR 2021",
-    ),
-    _record(
-        "entropy_error_auc", "AUC of entropy for error", entropy_error_auc, source="Hendrycks and Gimpel, ICLR 2017"
-    ),
-)
+METRICS: tuple[MetricInfo, ...] = tuple(m.info for m in (auc, auprc, aurc, accuracy_at_coverage, entropy_error_auc))
 """Records of the metrics above."""

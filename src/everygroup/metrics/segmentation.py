@@ -1,22 +1,30 @@
 """Overlap of masks by group: Dice, IoU, pixel rates, and Dice adjusted for the size of the lesion.
 
 Per image first, then the mean over the images of a group, unless a name says 'pooled': then the pixels of all images
-of a group are counted together, so that large lesions weigh more.
+of a group are counted together, so that large lesions weigh more. Every metric takes
+
+- y_true, y_pred : (n, H, W) or (n, D, H, W) bool or integer labels (0 is background), or lists of n such masks, which
+  may then differ in size between images; with several labels: per label, then the mean;
+- sensitive_features : (n,) group of every image; missing ones belong to no group;
+- classes : labels to measure; every label but 0 that occurs when not given;
+- empty : value where both masks are empty: 1, or NaN to leave such images out (they are counted in `n_undefined`);
+
+and raises `PredictionsError` for masks that do not fit together or hold no labels, which names the image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.metrics._grouped import groups_of, measure_family, record
+from everygroup.metrics._grouped import groups_of, measure_family
 from everygroup.metrics._inputs import FloatArray, IntArray
+from everygroup.metrics.define import Made, of_values
 from everygroup.metrics.families import Array, SumFamily, Sums
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import INF, MetricInfo, record
 from everygroup.metrics.masks import Masks, mask_pairs, overlap_counts
 from everygroup.metrics.means import Means
 from everygroup.metrics.measured import Measured
@@ -66,51 +74,18 @@ class Pooled(SumFamily):
         return {m: mean_defined(v) for m, v in each.items()}
 
 
-def mean_by_group(name: str, values: FloatArray, sensitive_features: ArrayLike | None) -> Measured:
-    """Mean of the defined values (n,) overall and by group; `n_undefined` counts the samples left out as NaN."""
-    undefined = int(np.isnan(values).sum())
-    return measure_family(Means({name: values}), name, values.size, sensitive_features, undefined=undefined)
+def _image_means(name: Overlap, y_true: Masks, y_pred: Masks, classes: Sequence[int] | None, empty: float) -> Made:
+    values = image_overlap(overlap_counts(mask_pairs(y_true, y_pred, classes=classes)), name, empty=empty)
+    return Means({name: values}), int(np.isnan(values).sum())
 
 
-def _measure(
-    name: Overlap,
-    y_true: Masks,
-    y_pred: Masks,
-    sensitive_features: ArrayLike | None,
-    classes: Sequence[int] | None,
-    empty: float,
-    pooled: bool,
-) -> Measured:
-    counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
-    if pooled:
-        return measure_family(Pooled(counts, empty=empty), f"{name}_pooled", len(counts), sensitive_features)
-    return mean_by_group(name, image_overlap(counts, name, empty=empty), sensitive_features)
+def _pooled(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None, empty: float = 1.0) -> Made:
+    return Pooled(overlap_counts(mask_pairs(y_true, y_pred, classes=classes)), empty=empty)
 
 
-def dice(
-    y_true: Masks,
-    y_pred: Masks,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[int] | None = None,
-    empty: float = 1.0,
-    pooled: bool = False,
-) -> Measured:
-    """Dice coefficient: 2 abs(A and B) / (abs(A) + abs(B)); range [0, 1], best 1 (Dice 1945).
-
-    Parameters
-    ----------
-    y_true, y_pred : (n, H, W) or (n, D, H, W) bool or integer labels (0 is background), or lists of n such masks,
-        which may then differ in size between images. With several labels: per label, then the mean.
-    sensitive_features : (n,) group of every image; missing ones belong to no group.
-    classes : labels to measure; every label but 0 that occurs when not given.
-    empty : value where both masks are empty: 1, or NaN to leave such images out (they are counted in `n_undefined`).
-    pooled : count the pixels of all images together instead of taking the mean over images.
-
-    Raises
-    ------
-    PredictionsError
-        For masks that do not fit together or hold no labels; names the image.
+@of_values("Dice", source="Dice 1945")
+def dice(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None, empty: float = 1.0) -> Made:
+    """Dice coefficient: 2 abs(A and B) / (abs(A) + abs(B)), mean over images; range [0, 1], best 1 (Dice 1945).
 
     Examples
     --------
@@ -119,72 +94,58 @@ def dice(
     >>> measured = dice(true, pred, sensitive_features=["a", "b"])
     >>> round(measured.value, 6), round(measured.gap, 6)
     (0.833333, 0.333333)
-    >>> round(dice(true, pred, pooled=True).value, 6)
-    0.8
     """
-    return _measure("dice", y_true, y_pred, sensitive_features, classes, empty, pooled)
+    return _image_means("dice", y_true, y_pred, classes, empty)
 
 
-def iou(
-    y_true: Masks,
-    y_pred: Masks,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[int] | None = None,
-    empty: float = 1.0,
-    pooled: bool = False,
-) -> Measured:
-    """Intersection over union: abs(A and B) / abs(A or B); range [0, 1], best 1 (Jaccard 1912).
+@of_values("IoU", source="Jaccard 1912")
+def iou(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None, empty: float = 1.0) -> Made:
+    """Intersection over union: abs(A and B) / abs(A or B), mean over images; range [0, 1], best 1 (Jaccard 1912).
 
-    Parameters as in `dice`.
-
-    Examples
-    --------
     >>> iou([[[1, 1], [0, 0]]], [[[1, 0], [0, 0]]]).value
     0.5
     """
-    return _measure("iou", y_true, y_pred, sensitive_features, classes, empty, pooled)
+    return _image_means("iou", y_true, y_pred, classes, empty)
 
 
-def pixel_tpr(
-    y_true: Masks,
-    y_pred: Masks,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[int] | None = None,
-) -> Measured:
+@of_values("Dice (pixels pooled)", source="Dice 1945")
+def dice_pooled(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None, empty: float = 1.0) -> Made:
+    """`dice` with the pixels of all images of a group counted together.
+
+    >>> dice_pooled([[[1, 1], [0, 0]], [[0, 0], [0, 1]]], [[[1, 0], [0, 0]], [[0, 0], [0, 1]]]).value
+    0.8
+    """
+    return _pooled(y_true, y_pred, classes, empty)
+
+
+@of_values("IoU (pixels pooled)", source="Jaccard 1912")
+def iou_pooled(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None, empty: float = 1.0) -> Made:
+    """`iou` with the pixels of all images of a group counted together."""
+    return _pooled(y_true, y_pred, classes, empty)
+
+
+@of_values("True positive rate of pixels")
+def pixel_tpr(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None) -> Made:
     """Share of the lesion's pixels that were found, over all pixels of a group; range [0, 1], best 1.
 
-    Its gap is equal opportunity of pixels; 0 for identical masks. Parameters as in `dice`; NaN without a lesion.
+    Its gap is equal opportunity of pixels; 0 for identical masks. NaN without a lesion.
 
-    Examples
-    --------
     >>> pixel_tpr([[[1, 1], [0, 0]]], [[[1, 0], [1, 0]]]).value
     0.5
     """
-    counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
-    return measure_family(Pooled(counts), "pixel_tpr", len(counts), sensitive_features)
+    return _pooled(y_true, y_pred, classes)
 
 
-def pixel_fpr(
-    y_true: Masks,
-    y_pred: Masks,
-    *,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[int] | None = None,
-) -> Measured:
+@of_values("False positive rate of pixels", best="low")
+def pixel_fpr(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None) -> Made:
     """Share of the other pixels that were marked, over all pixels of a group; range [0, 1], best 0.
 
-    With `pixel_tpr` it gives the equalized odds of pixels. It shrinks with the background shown. Parameters as in
-    `dice`.
+    With `pixel_tpr` it gives the equalized odds of pixels. It shrinks with the background shown.
 
-    Examples
-    --------
     >>> pixel_fpr([[[1, 1], [0, 0]]], [[[1, 0], [1, 0]]]).value
     0.5
     """
-    counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
-    return measure_family(Pooled(counts), "pixel_fpr", len(counts), sensitive_features)
+    return _pooled(y_true, y_pred, classes)
 
 
 def adjust_for_size(values: FloatArray, size: FloatArray, group: IntArray) -> tuple[FloatArray, float]:
@@ -232,7 +193,7 @@ def dice_size_adjusted(
     value - b (log size - mean log size), with b the slope of the value on log size within groups and the size that of
     the true pixels of all `classes` together. Small lesions have a lower Dice at the same boundary error, so a group
     with smaller lesions looks worse; what is left here is not explained by size. Adjusted means may leave [0, 1].
-    `n_undefined` counts images left out: no lesion, or an undefined value. Parameters as in `dice`.
+    `n_undefined` counts images left out: no lesion, or an undefined value.
 
     Examples
     --------
@@ -243,25 +204,21 @@ def dice_size_adjusted(
     counts = overlap_counts(mask_pairs(y_true, y_pred, classes=classes))
     group, _ = groups_of(sensitive_features, len(counts))
     values, _ = adjust_for_size(image_overlap(counts, "dice"), counts[..., 1].sum(axis=-1), group)
-    return mean_by_group("dice_size_adjusted", values, sensitive_features)
+    family, undefined = Means({"dice_size_adjusted": values}), int(np.isnan(values).sum())
+    return measure_family(family, "dice_size_adjusted", values.size, sensitive_features, undefined=undefined)
 
 
 METRICS: tuple[MetricInfo, ...] = (
-    record("dice", "Dice", dice, source="Dice 1945"),
-    record("iou", "IoU", iou, source="Jaccard 1912"),
-    record("dice_pooled", "Dice (pixels pooled)", partial(dice, pooled=True), source="Dice 1945"),
-    record("iou_pooled", "IoU (pixels pooled)", partial(iou, pooled=True), source="Jaccard 1912"),
-    record("pixel_tpr", "True positive rate of pixels", pixel_tpr),
-    record("pixel_fpr", "False positive rate of pixels", pixel_fpr, optimum=0.0),
+    *(m.info for m in (dice, iou, dice_pooled, iou_pooled, pixel_tpr, pixel_fpr)),
     record(
         "dice_size_adjusted",
         "Dice at the same lesion size",
         dice_size_adjusted,
-        low=float("-inf"),
-        high=float("inf"),
+        low=-INF,
+        high=INF,
         optimum=1.0,
         null="label",
         source="analysis of covariance on log size",
     ),
 )
-"""Registry records of this file."""
+"""Records of the metrics above."""

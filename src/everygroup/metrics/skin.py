@@ -35,23 +35,30 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.metrics._grouped import record
 from everygroup.metrics.confusion import Array
 from everygroup.metrics.define import grouped_counts
 from everygroup.metrics.disparity import difference, normalised_range, ratio
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.info import INF, MetricInfo, record
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import accuracy_of, class_rates, mean_defined
 
 
-class SkinGap(Protocol):
-    """One of the gaps of this file."""
+@dataclass(frozen=True)
+class SkinGap:
+    """One of the gaps of this file: a rate compared between the groups, then the mean over the classes.
+
+    Accuracy has one value for all classes.
+    """
+
+    name: str
+    rate: str
+    compare: Callable[[ArrayLike], Array]
 
     def __call__(
         self,
@@ -62,51 +69,30 @@ class SkinGap(Protocol):
         classes: Sequence[Hashable] | None = None,
     ) -> Measured:
         """Measure it."""
-
-
-def _gap(name: str, rate: str, compare: Callable[[ArrayLike], Array], summary: str, source: str) -> SkinGap:
-    """Compare a rate between the groups, then take the mean over the classes (accuracy has one value for all)."""
-
-    def gap(
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        sensitive_features: ArrayLike,
-        classes: Sequence[Hashable] | None = None,
-    ) -> Measured:
         _, counts, groups, n_missing = grouped_counts(y_true, y_pred, sensitive_features, classes)
-        rates = accuracy_of(counts)[:, None] if rate == "accuracy" else class_rates(counts, rate)
-        values, sizes = compare(rates.T), counts.n[:, 0].astype(int)
-        return Measured(
-            value=float(mean_defined(values)),
-            per_group=dict(zip(groups, mean_defined(rates).tolist(), strict=True)),
-            n_per_group=dict(zip(groups, sizes.tolist(), strict=True)),
-            n=int(sizes.sum()),
-            n_missing=n_missing,
-            n_undefined=int(np.isnan(values).sum()),
+        rates = accuracy_of(counts)[:, None] if self.rate == "accuracy" else class_rates(counts, self.rate)
+        values, shown = self.compare(rates.T), mean_defined(rates)
+        undefined = int(np.isnan(values).sum())
+        return Measured.of(
+            mean_defined(values), groups, shown, counts.n[:, 0], n_missing=n_missing, n_undefined=undefined
         )
 
-    gap.__name__ = gap.__qualname__ = name
-    gap.__doc__ = f"{summary}\n\nReferences\n----------\n{source}.\n"
-    return gap
 
+pqd, nar = SkinGap("pqd", "accuracy", ratio), SkinGap("nar", "accuracy", normalised_range)
+dpm, eom = SkinGap("dpm", "selection_rate", ratio), SkinGap("eom", "tpr", ratio)
+ovr_accuracy_gap = SkinGap("ovr_accuracy_gap", "ovr_accuracy", difference)
 
-_DU, _PAKZAD = "Du et al., FairDisCo, ECCV-W 2022", "Pakzad, Abhishek, Hamarneh: CIRCLe, ECCV-W 2022"
-_GUO = "'SPD' in the public code of FairQuantize, MICCAI 2024"
-pqd = _gap("pqd", "accuracy", ratio, "Smallest over largest group accuracy; range 0..1, 1 is equal.", _DU)
-dpm = _gap("dpm", "selection_rate", ratio, "Mean over classes of the ratio of selection rates; 0..1, 1 is equal.", _DU)
-eom = _gap("eom", "tpr", ratio, "Mean over classes of the ratio of true positive rates; 0..1, 1 is equal.", _DU)
-nar = _gap("nar", "accuracy", normalised_range, "(max - min) / mean of the accuracies; 0..G, 0 is equal.", _PAKZAD)
-ovr_accuracy_gap = _gap(
-    "ovr_accuracy_gap", "ovr_accuracy", difference, "Mean over classes of the gap in accuracy; 0 is equal.", _GUO
+_of_du = partial(record, kind="gap", requires="y_pred", best="high", source="Du et al., FairDisCo, ECCV-W 2022")
+_of_others = partial(record, kind="gap", requires="y_pred")
+_CIRCLE, _GUO = (
+    "Pakzad, Abhishek, Hamarneh: CIRCLe, ECCV-W 2022",
+    "'SPD' in the public code of FairQuantize, MICCAI 2024",
 )
-
-_record = partial(record, kind="gap", requires="y_pred")
 METRICS: tuple[MetricInfo, ...] = (
-    _record("pqd", "PQD", pqd, optimum=1.0, source=_DU),
-    _record("dpm", "DPM", dpm, optimum=1.0, source=_DU),
-    _record("eom", "EOM", eom, optimum=1.0, null="label", source=_DU),
-    _record("nar", "NAR", nar, high=float("inf"), source=_PAKZAD),
-    _record("ovr_accuracy_gap", "One-vs-rest accuracy gap", ovr_accuracy_gap, source=_GUO),
+    _of_du("pqd", "PQD", pqd),
+    _of_du("dpm", "DPM", dpm),
+    _of_du("eom", "EOM", eom, null="label"),
+    _of_others("nar", "NAR", nar, high=INF, source=_CIRCLE),
+    _of_others("ovr_accuracy_gap", "One-vs-rest accuracy gap", ovr_accuracy_gap, source=_GUO),
 )
 """Records of the metrics above."""

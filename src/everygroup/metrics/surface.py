@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from everygroup.errors import PredictionsError
-from everygroup.metrics._grouped import record
 from everygroup.metrics._inputs import FloatArray
-from everygroup.metrics.info import MetricInfo
+from everygroup.metrics.define import Made, of_values
+from everygroup.metrics.info import INF, MetricInfo
 from everygroup.metrics.masks import MaskPairs, Masks, mask_pairs
-from everygroup.metrics.measured import Measured
+from everygroup.metrics.means import Means
 from everygroup.metrics.rates import mean_defined
-from everygroup.metrics.segmentation import mean_by_group
 
 DIAGONAL_SHARE = 0.0075
 """Tolerance of boundary F1 as a share of the image's diagonal (Csurka et al., BMVC 2013)."""
@@ -65,17 +64,16 @@ def image_outlines(
     return dict(zip(("hd95", "boundary_f1"), mean_defined(found), strict=True))
 
 
+@of_values("HD95", best="low", high=INF, source="Huttenlocher et al. 1993; larger of two directions")
 def hd95(
     y_true: Masks,
     y_pred: Masks,
-    *,
     spacing: ArrayLike,
-    sensitive_features: ArrayLike | None = None,
     classes: Sequence[int] | None = None,
     percentile: float = 95.0,
     empty: float = 0.0,
     one_empty: float | None = None,
-) -> Measured:
+) -> Made:
     """95th percentile of the Hausdorff distance: max(P95 of d(a, B), P95 of d(b, A)); range [0, inf), best 0.
 
     a and b run over the outlines (pixels of a mask with a neighbour, along an axis, outside it); d is the distance to
@@ -84,7 +82,7 @@ def hd95(
 
     Parameters
     ----------
-    y_true, y_pred, sensitive_features, classes : as in `everygroup.metrics.segmentation.dice`.
+    y_true, y_pred, sensitive_features, classes : as in `everygroup.metrics.segmentation`.
     spacing : size of a pixel along every axis, (2,) or (3,), or one such row per image; distances have its unit.
     percentile : 100 gives the Hausdorff distance itself.
     empty : value where both masks are empty; NaN leaves them out.
@@ -101,30 +99,25 @@ def hd95(
     >>> hd95(true, pred, spacing=[1.0, 0.5]).value
     1.5
     """
-    found = image_outlines(
-        mask_pairs(y_true, y_pred, classes=classes),
-        spacing,
-        percentile=percentile,
-        one_empty=one_empty,
-        empty=(empty, 1.0),
-    )
-    return mean_by_group("hd95", found["hd95"], sensitive_features)
+    pairs = mask_pairs(y_true, y_pred, classes=classes)
+    found = image_outlines(pairs, spacing, percentile=percentile, one_empty=one_empty, empty=(empty, 1.0))
+    return Means(found), int(np.isnan(found["hd95"]).sum())
 
 
+@of_values("Boundary F1", source="Csurka, Larlus and Perronnin, BMVC 2013")
 def boundary_f1(
     y_true: Masks,
     y_pred: Masks,
-    *,
     spacing: ArrayLike,
-    sensitive_features: ArrayLike | None = None,
     classes: Sequence[int] | None = None,
     tolerance: float | None = None,
     empty: float = 1.0,
-) -> Measured:
+) -> Made:
     """F1 of outlines: 2 P R / (P + R); range [0, 1], best 1.
 
     P is the share of the predicted outline within `tolerance` of the true one, R the share of the true outline within
-    it of the predicted one.
+    it of the predicted one (Csurka, Larlus and Perronnin, What is a good evaluation measure for semantic
+    segmentation?, BMVC 2013).
 
     Parameters
     ----------
@@ -132,19 +125,16 @@ def boundary_f1(
     tolerance : distance in the unit of the spacing; 0.75 % of the image's diagonal when not given.
     empty : value where both masks are empty; NaN leaves them out. Where one is empty the value is 0.
 
-    References
-    ----------
-    Csurka, Larlus and Perronnin, What is a good evaluation measure for semantic segmentation?, BMVC 2013.
-
     Examples
     --------
     >>> true, pred = [[[1, 1, 0, 0]]], [[[0, 1, 1, 0]]]
     >>> [boundary_f1(true, pred, spacing=[1, 1], tolerance=t).value for t in (0, 1)]
     [0.5, 1.0]
     """
-    pairs = mask_pairs(y_true, y_pred, classes=classes)
-    found = image_outlines(pairs, spacing, tolerance=tolerance, empty=(0.0, empty))
-    return mean_by_group("boundary_f1", found["boundary_f1"], sensitive_features)
+    found = image_outlines(
+        mask_pairs(y_true, y_pred, classes=classes), spacing, tolerance=tolerance, empty=(0.0, empty)
+    )
+    return Means(found), int(np.isnan(found["boundary_f1"]).sum())
 
 
 def _spacing(spacing: ArrayLike, pairs: MaskPairs) -> FloatArray:
@@ -184,15 +174,5 @@ def _between(a: Bool, b: Bool, steps: FloatArray) -> tuple[FloatArray, FloatArra
     return np.asarray(to_two[one]), np.asarray(to_one[two])
 
 
-METRICS: tuple[MetricInfo, ...] = (
-    record(
-        "hd95",
-        "HD95",
-        hd95,
-        high=float("inf"),
-        optimum=0.0,
-        source="Huttenlocher et al. 1993; larger of two directions",
-    ),
-    record("boundary_f1", "Boundary F1", boundary_f1, source="Csurka, Larlus and Perronnin, BMVC 2013"),
-)
-"""Registry records of this file."""
+METRICS: tuple[MetricInfo, ...] = (hd95.info, boundary_f1.info)
+"""Records of the metrics above."""
