@@ -55,9 +55,8 @@ class Measured:
     @property
     def gap(self) -> float:
         """Largest minus smallest group value (0 is equal); NaN if one is undefined or there are fewer than two."""
-        from everygroup.metrics.disparity import difference
-
-        return float(difference(np.asarray(list(self.per_group.values()), dtype=np.float64)))
+        values = np.array(list(self.per_group.values()), dtype=np.float64)
+        return float(values.max() - values.min()) if values.size > 1 else float("nan")
 
     @property
     def worst(self) -> Hashable | None:
