@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from everygroup import metrics as eg
 from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics._criterion import CRITERIA, measure_criterion
+from everygroup.metrics.criteria import CRITERIA, measure_criterion
 
 Y = [0, 0, 1, 1, 2, 2] * 2
 ANSWERS = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
@@ -123,7 +123,7 @@ def slow(criterion: str, form: str, method: str, over: str, y, answer, group, k:
         return min(quotients) if quotients and max(values) > 0 else float("nan")
 
     per_rate = []
-    for name in CRITERIA[criterion]:
+    for name in CRITERIA[criterion].rates:
         found = [v for v in (compared(name, label) for label in ([0] if name == "accuracy" else range(k))) if v == v]
         if not found:
             return float("nan")

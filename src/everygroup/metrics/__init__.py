@@ -4,11 +4,11 @@ Every metric takes ``(y_true, y_pred or y_score, *, sensitive_features=...)`` an
 value of every group, the number of samples behind each, and how many rates were undefined.
 """
 
-from everygroup.metrics._criterion import CRITERIA, measure_criterion
 from everygroup.metrics.calibration import expected_minus_observed
 from everygroup.metrics.chance import Chance, chance_level
 from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
 from everygroup.metrics.criteria import (
+    CRITERIA,
     accuracy_parity_difference,
     accuracy_parity_ratio,
     demographic_parity_difference,
@@ -17,6 +17,7 @@ from everygroup.metrics.criteria import (
     equal_opportunity_ratio,
     equalized_odds_difference,
     equalized_odds_ratio,
+    measure_criterion,
     predictive_parity_difference,
     predictive_parity_ratio,
     underdiagnosis_difference,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from everygroup.errors import PredictionsError, SettingsError
-from everygroup.metrics._inputs import class_codes, class_list, combined_codes
-from everygroup.metrics.confusion import OneVsRest, confusion_counts, one_vs_rest
-from everygroup.metrics.measured import Measured
+from everygroup.errors import SettingsError
+from everygroup.metrics.confusion import OneVsRest
 from everygroup.metrics.rates import accuracy_of, class_rates, max_defined, mean_defined, ratio_of
 
 Array = NDArray[np.float64]
@@ -20,18 +17,6 @@ Form = Literal["difference", "ratio"]
 Method = Literal["between_groups", "to_overall"]
 OverClasses = Literal["worst", "mean", "sum"]
 Agg = Literal["worst_case", "mean"]
-
-CRITERIA: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "demographic_parity": ("selection_rate",),
-        "accuracy_parity": ("accuracy",),
-        "equal_opportunity": ("tpr",),
-        "equalized_odds": ("tpr", "fpr"),
-        "predictive_parity": ("ppv",),
-        "underdiagnosis": ("fpr",),
-    }
-)
-"""The rates that every criterion asks to be equal between groups."""
 
 
 def criterion_gap(
@@ -75,7 +60,7 @@ def criterion_gap(
         return np.full(by_group.tp.shape[:-2], np.nan)
     values = []
     for rate in rates:
-        groups, everybody = _rate(by_group, rate, positive), _rate(overall, rate, positive)
+        groups, everybody = rate_of(by_group, rate, positive), rate_of(overall, rate, positive)
         values.append(_over_classes(_compare(groups, everybody, form, method), form, over_classes))
     together = np.stack(values)
     if agg == "mean":
@@ -83,7 +68,7 @@ def criterion_gap(
     return np.asarray(together.max(axis=0) if form == "difference" else together.min(axis=0))
 
 
-def _rate(counts: OneVsRest, rate: str, positive: int | None) -> Array:
+def rate_of(counts: OneVsRest, rate: str, positive: int | None) -> Array:
     """Rate of the classes that count: (..., 1) of one class, (..., K) of more than two."""
     if rate == "accuracy":
         return accuracy_of(counts)[..., None]
@@ -114,64 +99,3 @@ def _over_classes(values: Array, form: Form, over_classes: OverClasses) -> Array
     if over_classes == "sum":
         return np.asarray(np.where(np.isnan(values).all(axis=-1), np.nan, np.nansum(values, axis=-1)))
     return max_defined(values) if form == "difference" else -max_defined(-values)
-
-
-def measure_criterion(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    criterion: str,
-    sensitive_features: Any,
-    form: Form = "difference",
-    method: Method = "between_groups",
-    sample_weight: ArrayLike | None = None,
-    over_classes: OverClasses = "worst",
-    agg: Agg = "worst_case",
-    positive: Hashable | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
-    """Measure a criterion of `CRITERIA`: its gap, the mean rate of every group over the classes, and the counts.
-
-    `per_group` shows the first rate of the criterion; `n_undefined` counts the rates that were 0/0.
-    """
-    names = class_list(y_true, y_pred, classes)
-    true, pred, names = class_codes(y_true, y_pred, names)
-    at = None
-    if positive is not None:
-        if positive not in names:
-            raise PredictionsError(f"Unknown class {positive!r}.", fix=f"classes: {names}")
-        at = names.index(positive)
-    group, groups = combined_codes(sensitive_features)
-    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    for word, size in (
-        ("sensitive_features", group.size),
-        ("sample_weight", true.size if weights is None else weights.size),
-    ):
-        if size != true.size:
-            raise PredictionsError(f"y_true has {true.size} values but {word} {size}.", fix="give one per sample")
-    k = len(names)
-    overall = one_vs_rest(confusion_counts(true, pred, n_classes=k, weights=weights))
-    by_group = one_vs_rest(
-        confusion_counts(true, pred, n_classes=k, group=group, n_groups=len(groups), weights=weights)
-    )
-    rates = CRITERIA[criterion]
-    value = criterion_gap(
-        by_group,
-        overall,
-        rates,
-        form=form,
-        method=method,
-        over_classes=over_classes,
-        agg=agg,
-        positive=at,
-    )
-    shown = [_rate(by_group, rate, at) for rate in rates]
-    sizes = np.bincount(group[group >= 0], minlength=len(groups))
-    return Measured(
-        value=float(value),
-        per_group=dict(zip(groups, mean_defined(shown[0]).tolist(), strict=True)),
-        n_per_group=dict(zip(groups, sizes.tolist(), strict=True)),
-        n=int(sizes.sum()),
-        n_missing=int((group < 0).sum()),
-        n_undefined=int(sum(np.isnan(rate).sum() for rate in shown)),
-    )

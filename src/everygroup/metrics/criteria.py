@@ -39,14 +39,130 @@ nan
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import inspect
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Protocol, cast
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from everygroup.metrics._criterion import CRITERIA, Agg, Form, Method, OverClasses, measure_criterion
-from everygroup.metrics.info import MetricInfo, Null
+from everygroup.errors import PredictionsError
+from everygroup.metrics._criterion import Agg, Form, Method, OverClasses, criterion_gap, rate_of
+from everygroup.metrics._inputs import class_codes, class_list, combined_codes
+from everygroup.metrics.confusion import confusion_counts, one_vs_rest
+from everygroup.metrics.info import MetricInfo, Null, record
+from everygroup.metrics.measured import Measured
+from everygroup.metrics.rates import mean_defined
+
+_HARDT = "Hardt, Price, Srebro, NeurIPS 2016; fairlearn"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What is to be equal between groups.
+
+    Attributes
+    ----------
+    title : for tables; words : its rates, in words.
+    rates : 'accuracy' or keys of `everygroup.metrics.RATES`.
+    null : what a shuffle of the groups keeps fixed.
+    positive : the only class that counts, unless another one is named.
+    """
+
+    title: str
+    words: str
+    rates: tuple[str, ...]
+    null: Null
+    source: str
+    positive: str | None = None
+
+
+CRITERIA: Mapping[str, Criterion] = MappingProxyType(
+    {
+        "demographic_parity": Criterion(
+            "Demographic parity",
+            "selection rates P(y_pred = k | g)",
+            ("selection_rate",),
+            "none",
+            "Agarwal et al., ICML 2018; fairlearn",
+        ),
+        "accuracy_parity": Criterion(
+            "Accuracy parity",
+            "accuracies P(y_pred = y_true | g)",
+            ("accuracy",),
+            "none",
+            "Berk et al., Sociological Methods & Research 2021",
+        ),
+        "equal_opportunity": Criterion(
+            "Equal opportunity", "true positive rates P(y_pred = k | y_true = k, g)", ("tpr",), "label", _HARDT
+        ),
+        "equalized_odds": Criterion(
+            "Equalized odds",
+            "true and of the false positive rates (the worse of the two, or by `agg` their mean)",
+            ("tpr", "fpr"),
+            "label",
+            _HARDT,
+        ),
+        "predictive_parity": Criterion(
+            "Predictive parity",
+            "positive predictive values P(y_true = k | y_pred = k, g)",
+            ("ppv",),
+            "answer",
+            "Chouldechova, Big Data 2017",
+        ),
+        "underdiagnosis": Criterion(
+            "Underdiagnosis",
+            "false positive rates of the class of the healthy: of the ill who are called healthy",
+            ("fpr",),
+            "label",
+            "Seyyed-Kalantari et al., Nature Medicine 2021",
+            "No Finding",
+        ),
+    }
+)
+"""The criteria, by name."""
+
+
+def measure_criterion(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    criterion: str,
+    sensitive_features: Any,
+    form: Form = "difference",
+    method: Method = "between_groups",
+    sample_weight: ArrayLike | None = None,
+    over_classes: OverClasses = "worst",
+    agg: Agg = "worst_case",
+    positive: Hashable | None = None,
+    classes: Sequence[Hashable] | None = None,
+) -> Measured:
+    """Measure a criterion of `CRITERIA`: its gap, the mean rate of every group over the classes, and the counts.
+
+    `per_group` shows the first rate of the criterion; `n_undefined` counts the rates that were 0/0.
+    """
+    true, pred, names = class_codes(y_true, y_pred, class_list(y_true, y_pred, classes))
+    if positive is not None and positive not in names:
+        raise PredictionsError(f"Unknown class {positive!r}.", fix=f"classes: {names}")
+    at = None if positive is None else names.index(positive)
+    group, groups = combined_codes(sensitive_features)
+    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    for word, given in (("sensitive_features", group), ("sample_weight", weights)):
+        if given is not None and given.size != true.size:
+            raise PredictionsError(f"y_true has {true.size} values but {word} {given.size}.", fix="give one per sample")
+    k, g, rates = len(names), len(groups), CRITERIA[criterion].rates
+    overall = one_vs_rest(confusion_counts(true, pred, n_classes=k, weights=weights))
+    by_group = one_vs_rest(confusion_counts(true, pred, n_classes=k, group=group, n_groups=g, weights=weights))
+    value = criterion_gap(
+        by_group, overall, rates, form=form, method=method, over_classes=over_classes, agg=agg, positive=at
+    )
+    shown = [rate_of(by_group, rate, at) for rate in rates]
+    sizes, undefined = np.bincount(group[group >= 0], minlength=g), int(sum(np.isnan(rate).sum() for rate in shown))
+    missing = int((group < 0).sum())
+    return Measured.of(value, groups, mean_defined(shown[0]), sizes, n_missing=missing, n_undefined=undefined)
 
 
 class GapFunction(Protocol):
@@ -68,98 +184,26 @@ class GapFunction(Protocol):
         """Measure it."""
 
 
-class _Told(NamedTuple):
-    """What is said of a criterion of `CRITERIA`: its title, its rates, what a shuffle keeps, its source."""
-
-    title: str
-    of: str
-    formula: str
-    null: Null
-    source: str
-    positive: str | None = None
-
-
-_HARDT = "Hardt, Price, Srebro, NeurIPS 2016; fairlearn"
-_TOLD = {
-    "demographic_parity": _Told(
-        "Demographic parity",
-        "selection rates",
-        "m_g = P(y_pred = k | g): demographic or statistical parity",
-        "none",
-        "Agarwal et al., ICML 2018; fairlearn",
-    ),
-    "accuracy_parity": _Told(
-        "Accuracy parity",
-        "accuracies",
-        "m_g = P(y_pred = y_true | g), one value for all classes",
-        "none",
-        "Berk et al., Sociological Methods & Research 2021",
-    ),
-    "equal_opportunity": _Told(
-        "Equal opportunity", "true positive rates", "m_g = P(y_pred = k | y_true = k, g)", "label", _HARDT
-    ),
-    "equalized_odds": _Told(
-        "Equalized odds",
-        "true and of the false positive rates",
-        "m_g = P(y_pred = k | y_true = k, g), and given y_true != k: the worse of the two, or their mean (`agg`)",
-        "label",
-        _HARDT,
-    ),
-    "predictive_parity": _Told(
-        "Predictive parity",
-        "positive predictive values",
-        "m_g = P(y_true = k | y_pred = k, g)",
-        "answer",
-        "Chouldechova, Big Data 2017",
-    ),
-    "underdiagnosis": _Told(
-        "Underdiagnosis",
-        "false positive rates of the class of the healthy, `positive`,",
-        "m_g = P(y_pred = healthy | y_true != healthy, g), the share of the ill who are called healthy",
-        "label",
-        "Seyyed-Kalantari et al., Nature Medicine 2021",
-        "No Finding",
-    ),
-}
+_SIGNATURE = list(inspect.signature(measure_criterion).parameters.values())
 
 
 def _function(criterion: str, form: Form) -> GapFunction:
-    told = _TOLD[criterion]
+    told = CRITERIA[criterion]
 
-    def gap(
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        sensitive_features: Any,
-        method: Method = "between_groups",
-        sample_weight: ArrayLike | None = None,
-        over_classes: OverClasses = "worst",
-        agg: Agg = "worst_case",
-        positive: Hashable | None = told.positive,
-        classes: Sequence[Hashable] | None = None,
-    ) -> float:
-        return measure_criterion(
-            y_true,
-            y_pred,
-            criterion=criterion,
-            form=form,
-            sensitive_features=sensitive_features,
-            method=method,
-            sample_weight=sample_weight,
-            over_classes=over_classes,
-            agg=agg,
-            positive=positive,
-            classes=classes,
-        ).value
+    def gap(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> float:
+        given = {"positive": told.positive, **options}
+        return measure_criterion(y_true, y_pred, criterion=criterion, form=form, **given).value
 
-    how, fair = ("max_g m_g - min_g m_g", 0) if form == "difference" else ("min_g m_g / max_g m_g", 1)
+    how, fair = ("max - min", 0) if form == "difference" else ("min / max", 1)
     gap.__name__ = gap.__qualname__ = f"{criterion}_{form}"
     gap.__doc__ = (
-        f"{form.capitalize()} of the {told.of} between the groups; range 0..1, {fair} is equal.\n\n"
-        f"``{how}`` with {told.formula}. Options are told in `everygroup.metrics.criteria`.\n\n"
-        f"References\n----------\n{told.source}.\n"
+        f"{form.capitalize()} of the {told.words} between the groups, {how}; range 0..1, {fair} is equal. Source: "
+        f"{told.source}. Options are told in `everygroup.metrics.criteria`."
     )
-    return gap
+    own = [p.replace(default=told.positive) if p.name == "positive" else p for p in _SIGNATURE]
+    kept = [p for p in own if p.name not in ("criterion", "form")]
+    gap.__signature__ = inspect.Signature(kept, return_annotation="float")  # type: ignore[attr-defined]
+    return cast(GapFunction, gap)
 
 
 demographic_parity_difference = _function("demographic_parity", "difference")
@@ -177,18 +221,21 @@ underdiagnosis_ratio = _function("underdiagnosis", "ratio")
 
 
 def _info(criterion: str, form: Form) -> MetricInfo:
-    told, measured = _TOLD[criterion], partial(measure_criterion, criterion=criterion, form=form)
-    title, ratio = f"{told.title} ({form})", form == "ratio"
-    name, fair = f"{criterion}_{form}", float(ratio)
-    return MetricInfo(name, title, "gap", 0.0, 1.0, fair, ratio, "y_pred", told.null, told.source, measured)
+    told, measured = CRITERIA[criterion], partial(measure_criterion, criterion=criterion, form=form)
+    return record(
+        f"{criterion}_{form}",
+        f"{told.title} ({form})",
+        measured,
+        kind="gap",
+        best="high" if form == "ratio" else "low",
+        null=told.null,
+        source=told.source,
+        requires="y_pred",
+    )
 
 
-METRICS: tuple[MetricInfo, ...] = tuple(
-    _info(criterion, form)
-    for criterion in CRITERIA
-    if criterion != "underdiagnosis"
-    for form in ("difference", "ratio")
-)
+FORMS: tuple[Form, ...] = ("difference", "ratio")
+METRICS: tuple[MetricInfo, ...] = tuple(_info(c, form) for c in CRITERIA if c != "underdiagnosis" for form in FORMS)
 """Records of the criteria; their functions return `Measured`, with the rate of every group beside the gap.
 
 Underdiagnosis has none: it needs the name of the class of the healthy.
