@@ -111,7 +111,8 @@ def recalibrate(
         return Recalibration(1.0, float(beta[0]), 0.0, float(np.sqrt(covariance[0, 0])), int(y.size))
     back = np.array([[1.0, -centre / scale], [0.0, 1.0 / scale]])
     intercept, slope = back @ beta
-    errors = np.sqrt(np.diag(back @ covariance @ back.T))
+    variance = np.diag(back @ covariance @ back.T)
+    errors = np.sqrt(np.where(variance >= 0, variance, nan))  # below 0 by rounding: the data do not determine it
     return Recalibration(float(slope), float(intercept), float(errors[1]), float(errors[0]), int(y.size))
 
 
