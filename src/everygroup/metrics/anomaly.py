@@ -97,8 +97,6 @@ def auprc_lift(y_true: ArrayLike, y_score: ArrayLike) -> Made:
     itself rises with the prevalence, so groups of different prevalence cannot be compared by it; the lift corrects
     its baseline, not its ceiling.
 
-    Examples
-    --------
     >>> auprc_lift([0, 0, 0, 1], [0.1, 3.0, 0.2, 7.0]).value
     4.0
     """
@@ -113,8 +111,6 @@ def threshold_at_tpr(y_true: ArrayLike, y_score: ArrayLike, *, tpr: float = TPR)
     PredictionsError
         Without an anomaly, or for a share outside (0, 1].
 
-    Examples
-    --------
     >>> threshold_at_tpr([0, 1, 1, 1, 1], [0.0, 1.0, 2.0, 3.0, 4.0], tpr=0.75)
     2.0
     """
@@ -137,8 +133,6 @@ def threshold_of_normals(normal_score: ArrayLike, *, quantile: float = QUANTILE)
     PredictionsError
         For no scores, scores that are no finite numbers, or a quantile outside (0, 1).
 
-    Examples
-    --------
     >>> round(threshold_of_normals(list(range(101))), 6)
     95.0
     """

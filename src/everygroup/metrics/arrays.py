@@ -154,8 +154,6 @@ def of_arrays(title: str, *, name: str = "", **told: Unpack[Told]) -> Callable[[
     SettingsError
         Where the second parameter is neither y_pred nor y_score.
 
-    Examples
-    --------
     >>> @of_arrays("Cost of errors", best="low", high=float("inf"))
     ... def cost(y_true, y_pred):
     ...     return np.mean(np.where(y_true > y_pred, 5.0, y_true != y_pred))

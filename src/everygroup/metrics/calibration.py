@@ -95,8 +95,6 @@ def ece(y_true: IntArray, y_score: FloatArray, n_bins: int = N_BINS) -> sparse.c
     Naeini, Cooper, Hauskrecht, AAAI 2015; Guo et al., ICML 2017 (top label). Some public code bins over the observed
     range instead of [0, 1] and gives other values.
 
-    Examples
-    --------
     >>> round(ece([1, 0, 1, 1], [0.95, 0.85, 0.65, 0.55], n_bins=10).value, 3)
     0.425
     """
@@ -124,8 +122,6 @@ def brier(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     ----------
     Brier, Monthly Weather Review 1950.
 
-    Examples
-    --------
     >>> round(brier([1, 0, 0], [0.9, 0.2, 0.7]).value, 3)
     0.18
     """
@@ -149,8 +145,6 @@ def nll(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     ----------
     Good, Rational decisions, 1952.
 
-    Examples
-    --------
     >>> round(nll([1, 0], [0.8, 0.4]).value, 4)
     0.367
     """
@@ -176,8 +170,6 @@ def expected_minus_observed(y_true: IntArray, y_score: FloatArray) -> FloatArray
     ----------
     Cox, Biometrika 1958; Van Calster et al., BMC Medicine 2019.
 
-    Examples
-    --------
     >>> groups = ["a", "a", "b", "b"]
     >>> measured = expected_minus_observed([0, 1, 0, 1], [0.5, 1.0, 0.25, 0.75], sensitive_features=groups)
     >>> measured.value, measured.per_group

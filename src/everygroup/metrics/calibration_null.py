@@ -36,8 +36,6 @@ def expected_ece(
     ----------
     Brocker and Smith, Weather and Forecasting 2007.
 
-    Examples
-    --------
     >>> p = np.tile([0.1, 0.3, 0.5, 0.7, 0.9], 100)
     >>> few, many = expected_ece(p[:20]).value, expected_ece(p).value
     >>> few > 3 * many

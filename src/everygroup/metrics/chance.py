@@ -72,8 +72,6 @@ def chance_level(
     n_permutations : number of shuffles; of samples, each on its own. Where patients have several samples use the audit,
         which shuffles patients.
 
-    Examples
-    --------
     >>> from functools import partial
     >>> from everygroup.metrics import lineage_gap
     >>> rng = np.random.default_rng(0)

@@ -67,8 +67,6 @@ def gap_words(
     change : of the gap, with its interval.
     groups : intervals of the changes of the groups that are compared.
 
-    Examples
-    --------
     >>> gap_words("improved all", (0.225, -0.01, 0.322), [(0.1, 0.2), (-0.1, 0.3)])
     'no clear change of the gap'
     >>> gap_words("levelled down", (-0.2, -0.3, -0.1), [(-0.3, -0.1), (-0.1, 0.1)])

@@ -68,8 +68,6 @@ class Conformal:
 def conformal_quantile(scores: ArrayLike, alpha: float) -> float:
     """The ceil((n + 1)(1 - alpha))-th smallest calibration score; infinite where there are too few.
 
-    Examples
-    --------
     >>> conformal_quantile([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], 0.2)
     0.8
     >>> conformal_quantile([0.1, 0.2], 0.2)
@@ -102,8 +100,6 @@ def split_conformal(
     Vovk, Gammerman and Shafer, 2005; score 1 - p_y: Sadinle, Lei and Wasserman, JASA 2019; by group: Lu et al., Fair
     conformal predictors for applications in medical imaging, AAAI 2022.
 
-    Examples
-    --------
     >>> conformal = split_conformal([0, 1, 1, 0], [0.1, 0.8, 0.6, 0.3], alpha=0.25)
     >>> conformal.sets([0.5, 0.75]).tolist()
     [[False, False], [False, True]]

@@ -17,8 +17,6 @@ positive rate of a group without positives, is 0 in fairlearn and can make a gap
 gap (fairlearn: 0, or a ratio of 1). A worst case or mean of two rates of which one is undefined is undefined; in
 fairlearn it depends on which. Of several classes, those that are undefined in a group are left out.
 
-Examples
---------
 >>> y, answer, groups = [0, 1, 1, 0, 1, 1], [0, 1, 1, 0, 0, 1], ["a", "a", "a", "b", "b", "b"]
 >>> equal_opportunity_difference(y, answer, sensitive_features=groups)
 0.5

@@ -87,8 +87,6 @@ def roc_points(positive: ArrayLike, score: ArrayLike, *, cluster: ArrayLike | No
     positive, score : (n,) whether a row is of the class, and its score for it.
     cluster : (n,) patient of every row.
 
-    Examples
-    --------
     >>> curve = roc_points([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     >>> curve.x.tolist(), curve.y.tolist()
     ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
@@ -111,8 +109,6 @@ def precision_recall_points(
 
     Empty without a positive. Parameters as in `roc_points`.
 
-    Examples
-    --------
     >>> curve = precision_recall_points([0, 1, 1], [0.1, 0.4, 0.8])
     >>> curve.x.tolist(), curve.y.round(2).tolist()
     ([0.0, 0.5, 1.0, 1.0], [1.0, 1.0, 1.0, 0.67])
@@ -145,8 +141,6 @@ def reliability_points(
     cluster : (n,) patient of every row.
     n_bins : number of bins, of equal mass by default (every point then rests on as many rows), else of equal width.
 
-    Examples
-    --------
     >>> curve = reliability_points([0.1, 0.1, 0.9, 0.9], [0, 0, 1, 0], n_bins=2)
     >>> curve.x.tolist(), curve.y.tolist(), curve.n.tolist()
     ([0.1, 0.9], [0.0, 0.5], [2, 2])
@@ -170,8 +164,6 @@ def risk_coverage_points(
 ) -> Curve:
     """Risk-coverage curve: x the share answered, the surest first, y the error rate among them, n their number.
 
-    Examples
-    --------
     >>> curve = risk_coverage_points([0, 1, 0, 1], [0.9, 0.8, 0.7, 0.6])
     >>> curve.x.tolist(), curve.y.round(2).tolist()
     ([0.25, 0.5, 0.75, 1.0], [0.0, 0.5, 0.33, 0.5])
@@ -197,8 +189,6 @@ def macro_points(
     y_true, y_score : (n,) class index, and (n, K) scores.
     rows : index of the rows that count; all by default.
 
-    Examples
-    --------
     >>> roc, _ = macro_points([0, 1], [[0.9, 0.1], [0.5, 0.5]], points=3)
     >>> roc.x.tolist(), roc.y.tolist()
     ([0.0, 0.5, 1.0], [1.0, 1.0, 1.0])

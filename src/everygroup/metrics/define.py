@@ -234,8 +234,6 @@ def of_counts(
     name : that of the function by default.
     told : what else its record holds, see `everygroup.metrics.info.record`.
 
-    Examples
-    --------
     >>> @of_counts("Error rate", best="low")
     ... def error_rate(counts):
     ...     return counts.n[..., 0] - counts.tp.sum(axis=-1), counts.n[..., 0]
@@ -259,8 +257,6 @@ def of_rows(
     The function takes class indices (n,) and probabilities (n, K) and returns (n,). With `value`, a function of sums
     (..., J) and n (...), it may return (n, J) features. Other parameters as of `of_counts`.
 
-    Examples
-    --------
     >>> @of_rows("Mean score of the truth", best="high", high=1.0)
     ... def mean_truth(y_true, y_score):
     ...     return y_score[np.arange(y_true.size), y_true]

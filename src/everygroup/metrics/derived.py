@@ -10,8 +10,6 @@ All take ``(y_true, y_pred or y_score, *, sensitive_features, method="between_gr
 the metric and return a float, which is NaN where a group's value is undefined. Editors read their names in
 `derived.pyi`.
 
-Examples
---------
 >>> from everygroup.metrics.derived import accuracy_group_min, sensitivity_difference
 >>> y, answer, sex = [0, 1, 1, 0, 1, 1], [0, 1, 1, 0, 0, 1], ["f", "f", "f", "m", "m", "m"]
 >>> sensitivity_difference(y, answer, sensitive_features=sex)

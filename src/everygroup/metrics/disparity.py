@@ -255,8 +255,6 @@ def disparity_of(
 ) -> DisparityOf:
     """Make a disparity of any metric: a function, or a registered name, whose direction says which group is the worst.
 
-    Examples
-    --------
     >>> gap = disparity_of("auc")
     >>> gap([0, 1, 0, 1], [0.1, 0.9, 0.6, 0.5], sensitive_features=["a", "a", "b", "b"]).value
     1.0

@@ -94,8 +94,6 @@ def label_suspects(
     ----------
     Northcutt, Jiang and Chuang, Confident learning, JAIR 2021 (off-diagonal of the confident joint).
 
-    Examples
-    --------
     >>> y, p = [0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.9, 0.8, 0.9, 0.7]
     >>> found = label_suspects(y, p, ids=["a", "b", "c", "d", "e", "f"])
     >>> found.table["id"].tolist(), found.joint.tolist()

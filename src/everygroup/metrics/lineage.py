@@ -18,8 +18,6 @@ max        max_k abs(dTNR_k)    max_k abs(dTPR_k)    max_k max(abs(dTPR_k), abs(
 2023). In 'lab', 'sum' and 'fairadabn' the sum inside EOdds is signed, so that opposite gaps cancel, and 0/0 is 0; in
 'strict' and 'max' nothing cancels, and a class whose rate is 0/0 in a group is left out and counted.
 
-Examples
---------
 >>> y, groups = [0, 0, 1, 1, 2, 2] * 2, ["a"] * 6 + ["b"] * 6
 >>> y_pred = [0, 0, 1, 2, 2, 2, 0, 1, 1, 1, 2, 0]
 >>> [round(gap(y, y_pred, sensitive_features=groups).value, 6) for gap in (eopp0, eopp1, eodds)]
@@ -83,8 +81,6 @@ def lineage_gap(
     NaN with fewer than two groups, or where no class is defined. Range 0..1; 'sum' 0..K (EOdds 0..2K); EOdds of
     'fairadabn' 0..2.
 
-    Examples
-    --------
     >>> from everygroup.metrics import one_vs_rest
     >>> better, worse = [[9, 1], [1, 9]], [[8, 2], [2, 8]]
     >>> two_groups = one_vs_rest([better, worse])

@@ -103,8 +103,6 @@ def dice_by_location(
     Idea: Ioannou et al., demographic bias in brain MRI segmentation, FAIMI 2022. Max-T: Westfall and Young 1993;
     cluster mass: Bullmore et al. 1999.
 
-    Examples
-    --------
     >>> true = np.ones((8, 2, 4), dtype=int)
     >>> pred = true.copy()
     >>> pred[4:, :, 2:] = 0  # the second group's right half is missed

@@ -4,8 +4,6 @@ An unknown label (NaN) is left out of that label's rates and counted; it is neve
 `y_true` (n, L) of 0, 1 and NaN where unknown, `y_pred` (n, L) of 0 and 1, `sensitive_features` (n,) and `labels`, L
 names; it refuses tables that do not fit together or hold other values.
 
-Examples
---------
 >>> label_macro_recall([[1, 0], [1, 1], [0, float("nan")]], [[1, 0], [0, 1], [0, 1]]).value
 0.75
 """

@@ -1,4 +1,9 @@
-"""Performance from predicted labels, overall and for every group. Each metric is a function of counts."""
+"""Performance from predicted labels, overall and for every group. Each metric is a function of counts.
+
+>>> y, answer = [0, 0, 1, 1], [0, 1, 1, 1]
+>>> [round(metric(y, answer).value, 6) for metric in (balanced_accuracy, macro_precision, macro_recall, macro_f1)]
+[0.75, 0.833333, 0.75, 0.733333]
+"""
 
 from __future__ import annotations
 
@@ -26,8 +31,6 @@ def accuracy(counts: OneVsRest) -> Value:
     sensitive_features : (n,) group of every sample; None, NaN, '' and -1 are missing and belong to no group.
     classes : the fixed class list; the labels found when not given.
 
-    Examples
-    --------
     >>> measured = accuracy([0, 0, 1, 1], [0, 0, 1, 0], sensitive_features=["a", "a", "b", "b"])
     >>> measured.value, measured.gap, measured.worst
     (0.75, 0.5, 'b')
@@ -37,56 +40,26 @@ def accuracy(counts: OneVsRest) -> Value:
 
 @of_counts("Balanced accuracy", null="label", averages="recall")
 def balanced_accuracy(counts: OneVsRest) -> Value:
-    """Mean over the classes present of the true positive rate; range 0..1, 1 is best.
-
-    Examples
-    --------
-    >>> balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0]).value
-    0.5
-    """
+    """Mean over the classes present of the true positive rate; range 0..1, 1 is best."""
     return average_rate(counts, "recall")
 
 
-@of_counts("Precision (macro)", averages="precision")
-def macro_precision(
-    counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
-) -> Value:
-    """Mean over classes of TP / (TP + FP); range 0..1, 1 is best; see `average_rate` for the options.
+def _macro(rate: str, title: str, formula: str, null: Null = "none") -> CountMetric:
+    """Make the metric that is the mean over the classes of a rate."""
 
-    Examples
-    --------
-    >>> round(macro_precision([0, 0, 1, 1], [0, 1, 1, 1]).value, 6)
-    0.833333
-    """
-    return average_rate(counts, "precision", average=average, zero_division=zero_division, absent=absent)
+    def definition(
+        counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
+    ) -> Value:
+        return average_rate(counts, rate, average=average, zero_division=zero_division, absent=absent)
 
-
-@of_counts("Recall (macro)", null="label", averages="recall")
-def macro_recall(
-    counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
-) -> Value:
-    """Mean over classes of TP / (TP + FN); range 0..1, 1 is best; see `average_rate` for the options.
-
-    Examples
-    --------
-    >>> round(macro_recall([0, 0, 1, 1], [0, 1, 1, 1]).value, 6)
-    0.75
-    """
-    return average_rate(counts, "recall", average=average, zero_division=zero_division, absent=absent)
+    definition.__name__ = definition.__qualname__ = f"macro_{rate}"
+    definition.__doc__ = f"Mean over classes of {formula}; range 0..1, 1 is best; see `average_rate` for the options."
+    return of_counts(f"{title} (macro)", null=null, averages=rate)(definition)
 
 
-@of_counts("F1 (macro)", averages="f1")
-def macro_f1(
-    counts: OneVsRest, average: Average = "macro", zero_division: float = np.nan, absent: Absent = "skip"
-) -> Value:
-    """Mean over classes of 2 TP / (2 TP + FP + FN); range 0..1, 1 is best; see `average_rate` for the options.
-
-    Examples
-    --------
-    >>> round(macro_f1([0, 0, 1, 1], [0, 1, 1, 1]).value, 6)
-    0.733333
-    """
-    return average_rate(counts, "f1", average=average, zero_division=zero_division, absent=absent)
+macro_precision = _macro("precision", "Precision", "TP / (TP + FP)")
+macro_recall = _macro("recall", "Recall", "TP / (TP + FN)", "label")
+macro_f1 = _macro("f1", "F1", "2 TP / (2 TP + FP + FN)")
 
 
 @of_counts("Precision (weighted)", averages="precision")
@@ -109,8 +82,6 @@ def matthews(counts: OneVsRest) -> Value:
     ----------
     Gorodkin, Computational Biology and Chemistry 2004, for more than two classes.
 
-    Examples
-    --------
     >>> matthews([0, 0, 1, 1], [0, 0, 1, 1]).value
     1.0
     """
@@ -130,8 +101,6 @@ def kappa(counts: OneVsRest) -> Value:
     ----------
     Cohen, Educational and Psychological Measurement 1960.
 
-    Examples
-    --------
     >>> kappa([0, 0, 1, 1], [0, 0, 1, 0]).value
     0.5
     """
@@ -223,48 +192,23 @@ def rate(
     positive : a class name; the rate of that class alone.
     average, zero_division, absent : as in `average_rate`.
 
-    Examples
-    --------
     >>> rate([0, 0, 1, 1], [0, 1, 1, 1], name="fpr", positive=1).value
     0.5
     """
-    if positive is None:
+    true, pred, names = class_codes(y_true, y_pred, classes)
+    at = None if positive is None else int(class_codes(np.array([positive]), np.array([positive]), names)[0][0])
 
-        def metric(counts: OneVsRest) -> Array:
-            return average_rate(counts, name, average=average, zero_division=zero_division, absent=absent)
-    else:
-        names = (
-            list(classes) if classes is not None else sorted({*np.ravel(y_true).tolist(), *np.ravel(y_pred).tolist()})
-        )
-        wanted = np.array([positive])
-        at = int(class_codes(wanted, wanted, names)[0][0])
-
-        def metric(counts: OneVsRest) -> Array:
+    def metric(counts: OneVsRest) -> Array:
+        if at is not None:
             return class_rates(counts, name, zero_division=zero_division)[..., at]
+        return average_rate(counts, name, average=average, zero_division=zero_division, absent=absent)
 
-    return measure_counts(
-        metric, y_true, y_pred, sensitive_features=sensitive_features, classes=classes, undefined_of=name
-    )
-
-
-def one_class_rate(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    name: str,
-    label: str,
-    sensitive_features: ArrayLike | None = None,
-    classes: Sequence[Hashable] | None = None,
-) -> Measured:
-    """Rate `name` of the class whose name, as text, is `label`; a class that nowhere occurs is undefined."""
-    found = sorted({*np.ravel(y_true).tolist(), *np.ravel(y_pred).tolist()})
-    names = list(classes) if classes is not None else [*found, *([] if label in map(str, found) else [label])]
-    positive = next((c for c in names if str(c) == label), label)
-    return rate(y_true, y_pred, name=name, positive=positive, sensitive_features=sensitive_features, classes=names)
+    known = range(len(names))
+    return measure_counts(metric, true, pred, sensitive_features=sensitive_features, classes=known, undefined_of=name)
 
 
 ONE_CLASS: tuple[MetricInfo, ...] = tuple(
-    record(name, title, partial(one_class_rate, name=name), best=best, null=null, requires="y_pred")
+    record(name, title, partial(rate, name=name), best=best, null=null, requires="y_pred")
     for name, (title, null, best) in _RATES.items()
 )
 """Records of the rates of one class against the rest, written ``recall[class]``; without a best value (NaN) where

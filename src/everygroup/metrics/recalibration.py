@@ -67,8 +67,6 @@ def recalibrate(
     ----------
     Cox, Biometrika 1958; Van Calster et al., BMC Medicine 2019; clusters: Liang and Zeger, Biometrika 1986.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> logit = rng.normal(size=20000) * 2
     >>> y = rng.random(20000) < 1 / (1 + np.exp(-logit / 2))  # the model claims twice the truth

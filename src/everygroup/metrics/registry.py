@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from everygroup.errors import SettingsError
+from everygroup.metrics._inputs import score_codes
 from everygroup.metrics.info import MetricInfo
 from everygroup.metrics.measured import Measured
 from everygroup.metrics.rates import SAME_RATE
@@ -60,8 +61,6 @@ def _metrics() -> Mapping[str, MetricInfo]:
 def list_metrics(kind: Literal["performance", "gap"] | None = None) -> list[str]:
     """Names of the registered metrics.
 
-    Examples
-    --------
     >>> [name for name in list_metrics("gap") if name.startswith("eopp1")]
     ['eopp1_lab', 'eopp1_sum', 'eopp1_fairadabn', 'eopp1_strict', 'eopp1_max']
     """
@@ -99,8 +98,6 @@ ALIASES = {
 def canonical(name: str) -> str:
     """The name of a metric here, whatever it is called elsewhere; unknown names stay.
 
-    Examples
-    --------
     >>> canonical("AUROC"), canonical("tpr"), canonical("wisdom")
     ('auc', 'sensitivity', 'wisdom')
     """
@@ -120,8 +117,6 @@ def metric_info(name: str) -> MetricInfo:
     SettingsError
         For an unknown name, with the nearest ones.
 
-    Examples
-    --------
     >>> metric_info("macro_f1").optimum
     1.0
     >>> info = metric_info("recall[melanoma]")
@@ -175,34 +170,36 @@ def own_metrics() -> dict[str, MetricInfo]:
 
 def _of_class(base: str, label: str, name: str) -> MetricInfo:
     """Return the record of a metric of one class against the rest."""
-    function: Callable[..., Measured]
     rates = _of_one_class()
     base = SAME_RATE.get(base, base)
     info = rates[base] if base in rates else metric_info(base)
-    if info.requires == "y_score" and info.kind == "performance":
-        function = partial(_score_of_class, metric=info.function, label=label)
-    elif base in rates:
-        function = partial(info.function, label=label)
-    else:
+    if base not in rates and (info.requires, info.kind) != ("y_score", "performance"):
         raise SettingsError(
             f"{base} has no form for one class.", fix=f"of one class there are {', '.join(rates)} and auc"
         )
     title = re.sub(r" \(macro.*\)$", "", info.title)
+    function = partial(_against_the_rest, info=info, label=label)
     return replace(info, name=name, title=f"{title} of {label}", function=function)
 
 
-def _score_of_class(
+def _against_the_rest(
     y_true: ArrayLike,
-    y_score: ArrayLike,
+    answers: ArrayLike,
     *,
-    metric: Callable[..., Measured],
+    info: MetricInfo,
     label: str,
     classes: Sequence[Hashable] | None = None,
     **options: object,
 ) -> Measured:
-    """Measure the scores of one class, named as text, against the rest."""
-    names = list(classes) if classes is not None else sorted(set(np.asarray(y_true).tolist()))
-    found = [c for c in names if str(c) == label]
-    if not found:
-        raise SettingsError(f"Unknown class {label!r}.", fix=f"classes: {', '.join(map(str, names))}")
-    return metric(y_true, y_score, positive=found[0], classes=names, **options)
+    """Measure one class, named as text; the rate of a class that nowhere occurs is undefined."""
+    if info.requires == "y_score":
+        names = list(classes) if classes is not None else sorted(set(np.ravel(y_true).tolist()))
+        at = [str(c) for c in names].index(label) if label in map(str, names) else None
+        if at is None:
+            raise SettingsError(f"Unknown class {label!r}.", fix=f"classes: {', '.join(map(str, names))}")
+        index, score = score_codes(y_true, answers, names)
+        return info.function((index == at).astype(int), score[:, at], **options)
+    found = sorted({*np.ravel(y_true).tolist(), *np.ravel(answers).tolist()})
+    names = list(classes) if classes is not None else [*found, *([] if label in map(str, found) else [label])]
+    positive = next((c for c in names if str(c) == label), label)
+    return info.function(y_true, answers, positive=positive, classes=names, **options)

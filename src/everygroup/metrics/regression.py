@@ -140,8 +140,6 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike) -> Made:
 
     The gap in MAE is the disparity of bounded group loss (Agarwal, Dudik and Wu, ICML 2019).
 
-    Examples
-    --------
     >>> measured = mae([40, 50, 60, 70], [42, 50, 65, 71], sensitive_features=["a", "a", "b", "b"])
     >>> measured.value, measured.per_group["a"], measured.per_group["b"], measured.gap
     (2.0, 1.0, 3.0, 2.0)

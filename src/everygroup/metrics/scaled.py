@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,8 +44,6 @@ def equity_scaled(overall: ArrayLike, values: ArrayLike, *, alpha: float = 1.0) 
     ----------
     Luo et al., Harvard Glaucoma Fairness, TMI 2024; Luo et al., FairCLIP, CVPR 2024; Tian et al., FairSeg, ICLR 2024.
 
-    Examples
-    --------
     >>> round(float(equity_scaled(0.6902, [0.7242, 0.7078, 0.6741])), 6)
     0.646436
     """
@@ -57,8 +54,6 @@ def equity_scaled(overall: ArrayLike, values: ArrayLike, *, alpha: float = 1.0) 
 def equity_scaled_sd(overall: ArrayLike, values: ArrayLike, *, ddof: int = 1) -> Array:
     """M / (1 + sd of the groups); higher is better. The form in the code of FairSeg (Tian et al., ICLR 2024).
 
-    Examples
-    --------
     >>> float(equity_scaled_sd(0.75, [0.5, 1.0], ddof=0))
     0.6
     """
@@ -68,8 +63,6 @@ def equity_scaled_sd(overall: ArrayLike, values: ArrayLike, *, ddof: int = 1) ->
 def equity_scaled_group_mean(values: ArrayLike, *, ddof: int = 0) -> Array:
     """Unweighted mean of the groups / (1 + sd); higher is better. 'es_dice' in the code of FairMedFM, 2024.
 
-    Examples
-    --------
     >>> float(equity_scaled_group_mean([0.5, 1.0]))
     0.6
     """
@@ -80,8 +73,6 @@ def equity_scaled_group_mean(values: ArrayLike, *, ddof: int = 0) -> Array:
 def performance_scaled_sd(overall: ArrayLike, values: ArrayLike, *, ddof: int = 1) -> Array:
     """Sd of the groups / M, range 0.., 0 is equal; undefined for M = 0. Code of FairSeg (Tian et al., ICLR 2024).
 
-    Examples
-    --------
     >>> float(performance_scaled_sd(0.5, [0.25, 0.75], ddof=0))
     0.5
     """
@@ -91,8 +82,6 @@ def performance_scaled_sd(overall: ArrayLike, values: ArrayLike, *, ddof: int = 
 def performance_scaled_range(overall: ArrayLike, values: ArrayLike) -> Array:
     """(max - min of the groups) / M, range 0.., 0 is equal; undefined for M = 0. Code of FairSeg, ICLR 2024.
 
-    Examples
-    --------
     >>> float(performance_scaled_range(0.5, [0.25, 0.75]))
     1.0
     """
@@ -113,28 +102,19 @@ def scaled_of(
     -------
     A metric whose value is NaN with fewer than two groups or an undefined one.
 
-    Examples
-    --------
     >>> from everygroup.metrics import accuracy
     >>> es_accuracy = scaled_of(accuracy, equity_scaled)
     >>> es_accuracy([0, 0, 1, 1], [0, 0, 1, 0], sensitive_features=["a", "a", "b", "b"]).value
     0.5
     """
-    return partial(_measure, metric=metric, scale=scale)
 
+    def scaled(y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> Measured:
+        measured = metric(y_true, y_pred, **options)
+        values = np.array(list(measured.per_group.values()), dtype=np.float64)
+        value = float(scale(measured.value, values)) if values.size > 1 else float("nan")
+        return replace(measured, value=value)
 
-def _measure(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    metric: Callable[..., Measured],
-    scale: Callable[[ArrayLike, ArrayLike], Array],
-    **options: Any,
-) -> Measured:
-    measured = metric(y_true, y_pred, **options)
-    values = np.array(list(measured.per_group.values()), dtype=np.float64)
-    value = float(scale(measured.value, values)) if values.size > 1 else float("nan")
-    return replace(measured, value=value)
+    return scaled
 
 
 def _group_mean(overall: ArrayLike, values: ArrayLike) -> Array:

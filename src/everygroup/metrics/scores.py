@@ -160,8 +160,6 @@ def auc(y_true: Index, y_score: Array) -> Made:
     ----------
     Hanley and McNeil, Radiology 1982; one-vs-rest: Provost and Domingos 2001.
 
-    Examples
-    --------
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value
     0.75
     """
@@ -181,8 +179,6 @@ def auprc(y_true: Index, y_score: Array) -> Made:
     ----------
     Davis and Goadrich, ICML 2006; as a sum of steps: Boyd, Eng and Page, ECML 2013.
 
-    Examples
-    --------
     >>> round(auprc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 4)
     0.8333
     """

@@ -87,8 +87,6 @@ def _pooled(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None, empty: 
 def dice(y_true: Masks, y_pred: Masks, classes: Sequence[int] | None = None, empty: float = 1.0) -> Made:
     """Dice coefficient: 2 abs(A and B) / (abs(A) + abs(B)), mean over images; range [0, 1], best 1 (Dice 1945).
 
-    Examples
-    --------
     >>> true = [[[1, 1], [0, 0]], [[0, 0], [0, 1]]]
     >>> pred = [[[1, 0], [0, 0]], [[0, 0], [0, 1]]]
     >>> measured = dice(true, pred, sensitive_features=["a", "b"])
@@ -195,8 +193,6 @@ def dice_size_adjusted(
     with smaller lesions looks worse; what is left here is not explained by size. Adjusted means may leave [0, 1].
     `n_undefined` counts images left out: no lesion, or an undefined value.
 
-    Examples
-    --------
     >>> true = [[[1, 1], [0, 0]], [[0, 0], [0, 1]]]
     >>> dice_size_adjusted(true, true, sensitive_features=["a", "b"]).gap
     0.0

@@ -28,8 +28,6 @@ def pareto_front(values: ArrayLike) -> NDArray[np.bool_]:
 
     Candidates with an undefined or infinite value are not on the front. Columns may also be (utility, -disparity).
 
-    Examples
-    --------
     >>> pareto_front([[0.9, 0.8], [0.88, 0.86], [0.85, 0.8]]).tolist()
     [True, True, False]
     """
@@ -53,8 +51,6 @@ def pareto_minimax(values: ArrayLike, *, baseline: ArrayLike | None = None) -> i
     ----------
     Martinez, Bertran, Sapiro: Minimax Pareto fairness, ICML 2020; Zong, Yang, Hospedales: MEDFAIR, ICLR 2023.
 
-    Examples
-    --------
     >>> pareto_minimax([[0.90, 0.80], [0.88, 0.86], [0.92, 0.78]])
     1
     >>> pareto_minimax([[0.90, 0.80], [0.88, 0.86], [0.92, 0.78]], baseline=[0.7, 0.8])
@@ -68,8 +64,6 @@ def pareto_minimax(values: ArrayLike, *, baseline: ArrayLike | None = None) -> i
 def best_worst_group(values: ArrayLike) -> int:
     """Index of the candidate whose worst group is the best (minimax without the Pareto front).
 
-    Examples
-    --------
     >>> best_worst_group([[0.90, 0.80], [0.88, 0.86], [0.92, 0.78]])
     1
     """
@@ -84,8 +78,6 @@ def best_within_gap(performance: ArrayLike, gap: ArrayLike, *, most: float) -> i
     SettingsError
         If there is none; names the smallest gap.
 
-    Examples
-    --------
     >>> best_within_gap([0.9, 0.88, 0.8], [0.1, 0.02, 0.01], most=0.05)
     1
     """

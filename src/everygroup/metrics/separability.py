@@ -76,8 +76,6 @@ def separability(
     ----------
     Jones, Roschewitz and Glocker, MICCAI 2023; on frozen features: Glocker et al., eBioMedicine 2023.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> group = np.repeat(["a", "b"], 100)
     >>> found = separability(rng.normal(size=(200, 3)) + 4 * (group == "b")[:, None], group, n_boot=50)

@@ -19,8 +19,6 @@ the public code of FairDisCo gives NaN there, or drops it silently.
 Each takes ``(y_true, y_pred, *, sensitive_features, classes=None)`` and gives `Measured`, with the accuracy of every
 group, or its mean rate over the classes.
 
-Examples
---------
 >>> y, answer, groups = [0, 0, 1, 1], [0, 0, 1, 0], ["a", "a", "b", "b"]
 >>> [gap(y, answer, sensitive_features=groups).value for gap in (pqd, ovr_accuracy_gap)]
 [0.5, 0.5]

@@ -93,8 +93,6 @@ def hd95(
     ----------
     Huttenlocher et al. 1993; the diagonal for a missed lesion as in the BraTS challenges.
 
-    Examples
-    --------
     >>> true, pred = [[[1, 0, 0, 0]]], [[[0, 0, 0, 1]]]
     >>> hd95(true, pred, spacing=[1.0, 0.5]).value
     1.5
@@ -125,8 +123,6 @@ def boundary_f1(
     tolerance : distance in the unit of the spacing; 0.75 % of the image's diagonal when not given.
     empty : value where both masks are empty; NaN leaves them out. Where one is empty the value is 0.
 
-    Examples
-    --------
     >>> true, pred = [[[1, 1, 0, 0]]], [[[0, 1, 1, 0]]]
     >>> [boundary_f1(true, pred, spacing=[1, 1], tolerance=t).value for t in (0, 1)]
     [0.5, 1.0]

@@ -45,8 +45,6 @@ class Rule:
         SettingsError
             For anything else, with the rules there are.
 
-        Examples
-        --------
         >>> Rule.parse("validation:sens:0.9")
         Rule(name='sens', value=0.9, split='validation')
         """
@@ -162,8 +160,6 @@ def choose_threshold(
     ----------
     Youden, Cancer 1950.
 
-    Examples
-    --------
     >>> chosen = choose_threshold([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.4, 0.6, 0.7, 0.9], "youden")
     >>> chosen.value, chosen.sensitivity, round(chosen.specificity, 3)
     (0.4, 1.0, 0.667)
@@ -256,8 +252,6 @@ def threshold_of(
     PredictionsError
         Where there are no such rows, scores or two classes.
 
-    Examples
-    --------
     >>> p = Predictions.from_arrays([0, 1, 0, 1], [0.2, 0.6, 0.4, 0.9], split=["validation"] * 2 + ["test"] * 2)
     >>> threshold_of(p, "youden").value
     0.6
@@ -298,8 +292,6 @@ def threshold_of(
 def apply_threshold(predictions: Predictions, threshold: Threshold) -> Predictions:
     """Return the predictions with every answer (y_pred) made anew by the threshold.
 
-    Examples
-    --------
     >>> p = Predictions.from_arrays([0, 1], [0.2, 0.4], classes=["benign", "malignant"])
     >>> apply_threshold(p, choose_threshold([0, 1], [0.1, 0.3], "f1")).table["y_pred"].tolist()
     ['benign', 'malignant']

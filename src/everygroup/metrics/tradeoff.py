@@ -28,8 +28,6 @@ def fate(
     ----------
     Xu, Zhao, Quan, Yao, Zhou: FairAdaBN, MICCAI 2023.
 
-    Examples
-    --------
     >>> round(fate(0.788, 0.7505, 0.015, 0.018), 3)  # SPARE on ISIC 2019 by EOpp0
     0.217
     """
@@ -56,8 +54,6 @@ def dto(values: ArrayLike, *, coords: Literal["groups", "perf_fair"] = "groups")
     ----------
     Zong, Yang, Hospedales: MEDFAIR, ICLR 2023; Han et al., EACL 2022 for ``perf_fair``.
 
-    Examples
-    --------
     >>> dto([[0.90, 0.80], [0.88, 0.86], [0.92, 0.78]]).round(6).tolist()
     [0.073076, 0.043478, 0.093023]
     """
@@ -89,8 +85,6 @@ def levelling_down(baseline: ArrayLike, method: ArrayLike, *, higher_is_better: 
     ----------
     Zietlow et al., Leveling down in computer vision, CVPR 2022.
 
-    Examples
-    --------
     >>> levelling_down([0.8, 0.6], [0.6, 0.58])
     'levelled down'
     """

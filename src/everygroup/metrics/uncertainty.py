@@ -21,8 +21,6 @@ def predictive_entropy(y_score: ArrayLike, *, normalised: bool = False) -> Float
         give the mean.
     normalised : divide by log K, so that 1 is the largest.
 
-    Examples
-    --------
     >>> predictive_entropy([[0.5, 0.5], [1.0, 0.0]], normalised=True).tolist()
     [1.0, 0.0]
     """
@@ -40,8 +38,6 @@ def predictive_entropy(y_score: ArrayLike, *, normalised: bool = False) -> Float
 def selective_risk(wrong: ArrayLike, confidence: ArrayLike) -> FloatArray:
     """Error rate (n,) among the k most confident rows, k = 1..n; the mean over all orders of rows of equal confidence.
 
-    Examples
-    --------
     >>> selective_risk([0, 1, 0, 1], [0.9, 0.8, 0.7, 0.6]).round(3).tolist()
     [0.0, 0.5, 0.333, 0.5]
     """
@@ -59,8 +55,6 @@ def mean_entropy(y_true: IntArray, y_score: FloatArray) -> FloatArray:
     ----------
     Shannon 1948; as predictive uncertainty: Gal, Uncertainty in Deep Learning, 2016.
 
-    Examples
-    --------
     >>> round(mean_entropy([0, 1], [0.5, 1.0]).value, 3)
     0.347
     """
