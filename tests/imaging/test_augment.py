@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 
 import pytest
 import torch
 
-from everygroup.imaging.augment import AUGMENTATIONS, Augmentation
+from everygroup.imaging.augment import AUGMENTATIONS, Augmentation, augment_pair
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,3 +123,66 @@ def test_one_affine_draw_a_sample() -> None:
     x = batch(1).expand(8, -1, -1, -1)
     out = Augmentation(rotation=math.degrees(1.0))(x)
     assert len({tuple(o.flatten().tolist()) for o in out}) == 8
+
+
+VOLUME = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).view(1, 2, 3, 4, 5) / 120
+
+
+def test_volumes_are_flipped_along_every_axis() -> None:
+    out = AUGMENTATIONS["flip"](VOLUME.expand(400, -1, -1, -1, -1))
+    mirrors = [
+        VOLUME[0].flip([axis for axis, turned in zip((1, 2, 3), turns, strict=True) if turned])
+        for turns in itertools.product((False, True), repeat=3)
+    ]
+    counts = [sum(torch.equal(o, m) for o in out) for m in mirrors]
+    assert sum(counts) == 400 and min(counts) > 20
+
+
+def test_volumes_turn_within_their_slices_only() -> None:
+    x = torch.zeros(60, 1, 9, 31, 31)
+    x[:, :, 4, 14:17, 24:27] = 1.0
+    out = Augmentation(rotation=30)(x)
+    torch.testing.assert_close(out[:, :, 4].sum((1, 2, 3)), torch.full((60,), 9.0), atol=0.2, rtol=0)
+    assert out[:, :, [3, 5]].max() < 1e-4
+    flat = Augmentation(rotation=30)
+    torch.manual_seed(5)
+    one = flat(x[:, :, 4])
+    assert one.shape == (60, 1, 31, 31)
+    for name in ("standard", "strong"):
+        some = AUGMENTATIONS[name](torch.rand(3, 2, 6, 7, 8))
+        assert some.shape == (3, 2, 6, 7, 8) and 0 <= some.min() <= some.max() <= 1
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("shape", [(20, 20), (15, 24), (6, 10, 12)])
+def test_a_mask_moves_with_its_image(name: str, shape: tuple[int, ...]) -> None:
+    """Images that show their mask: after augmentation they still do, but for colours and the rims."""
+    mask = torch.zeros(30, *shape, dtype=torch.uint8)
+    mask[..., 2:7, 3:9] = 1
+    mask[..., shape[-2] - 5 :, shape[-1] - 9 : shape[-1] - 2] = 2
+    mask = torch.stack([m.roll(int(k), -1) for m, k in zip(mask, torch.arange(30) % 3, strict=True)])
+    x = (mask.float() / 2)[:, None]
+    torch.manual_seed(3)
+    moved, moved_mask = augment_pair(name)(x, mask)
+    assert moved_mask.dtype == torch.uint8 and moved_mask.shape == mask.shape
+    assert set(moved_mask.unique().tolist()) <= {0, 1, 2}
+    torch.manual_seed(3)
+    assert torch.equal(AUGMENTATIONS[name](x), moved)  # the images are those of training without masks
+    torch.manual_seed(3)
+    plain = dataclasses.replace(AUGMENTATIONS[name], colour=0.0)
+    x_only, again = plain.pair(x, mask.long())
+    assert torch.equal(again, moved_mask.long())
+    differs = (x_only[:, 0] * 2 - moved_mask).abs() > 0.75
+    assert differs.float().mean() < 0.04  # moved otherwise it would be a third
+    if name == "none":
+        assert torch.equal(moved_mask, mask)
+    if name == "flip":
+        assert torch.equal((x_only[:, 0] * 2).to(torch.uint8), moved_mask) and not torch.equal(moved_mask, mask)
+
+
+@pytest.mark.parametrize("name", ["flip", "strong"])
+def test_degraded_and_undegraded_images_move_alike_and_keep_their_colours(name: str) -> None:
+    x = batch()
+    moved, truth = augment_pair(name)(x, x[:, :1] / 2)
+    torch.testing.assert_close(truth, moved[:, :1] / 2)
+    assert not torch.equal(moved, x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,9 +20,9 @@ class Augmentation:
     Attributes
     ----------
     flips : bool
-        Mirror left-right and up-down, each with probability 1/2.
+        Mirror every axis of the image or volume, each with probability 1/2.
     rotation : float
-        Largest angle in degrees, either way.
+        Largest angle in degrees, either way; of volumes within their slices.
     scale : float
         Largest relative change of size, either way.
     colour : float
@@ -34,40 +35,72 @@ class Augmentation:
     colour: float = 0.0
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Augment images (B, C, H, W) in [0, 1]; the result stays in [0, 1]."""
-        if x.ndim != 4:
+        """Augment images (B, C, H, W) or volumes (B, C, D, H, W) in [0, 1]; the result stays in [0, 1]."""
+        if x.ndim < 4:
             return x
-        if self.rotation or self.scale:
-            x = self._affine(x)
-        elif self.flips:
-            x = self._flip(x)
+        x = self._move(x)(x, "bilinear")
         return self._recolour(x) if self.colour else x
 
-    def _flip(self, x: torch.Tensor) -> torch.Tensor:
-        for axis in (2, 3):
-            chosen = (torch.rand(len(x)) < 0.5).to(x.device).view(-1, 1, 1, 1)
-            x = torch.where(chosen, x.flip(axis), x)
-        return x
+    def pair(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Augment images and what belongs to each of their pixels: both are moved alike.
 
-    def _affine(self, x: torch.Tensor) -> torch.Tensor:
-        draw = torch.rand(len(x), 4)
+        Parameters
+        ----------
+        x : Tensor, (B, C, H, W) or (B, C, D, H, W)
+        y : Tensor
+            Masks of integers (B, H, W) or (B, D, H, W), which take the nearest pixel's value; or images (B, C, ...) of
+            floats, as the undegraded ones of `x`, and then the colours of both are left alone.
+        """
+        move = self._move(x)
+        moved = move(x, "bilinear")
+        if y.is_floating_point():
+            return moved, move(y, "bilinear")
+        mask = move(y[:, None].to(x.dtype), "nearest")[:, 0].to(y.dtype)
+        return (self._recolour(moved) if self.colour else moved), mask
+
+    def _move(self, x: torch.Tensor) -> Callable[[torch.Tensor, str], torch.Tensor]:
+        """Draw what happens to the pixels' places: a function of anything of the same size and of how to read it."""
+        if self.rotation or self.scale:
+            matrix = self._matrix(x)
+
+            def affine(values: torch.Tensor, mode: str) -> torch.Tensor:
+                grid = F.affine_grid(matrix, list(values.shape), align_corners=False)
+                return F.grid_sample(values, grid, mode, "reflection", align_corners=False)
+
+            return affine
+        axes = range(2, x.ndim) if self.flips else ()
+        chosen = [(torch.rand(len(x)) < 0.5).to(x.device).view(-1, *[1] * (x.ndim - 1)) for _ in axes]
+
+        def flip(values: torch.Tensor, mode: str) -> torch.Tensor:
+            for axis, those in zip(axes, chosen, strict=True):
+                values = torch.where(those, values.flip(axis), values)
+            return values
+
+        return flip
+
+    def _matrix(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps (B, 2, 3) in the plane; of volumes (B, 3, 4), turned about the axis from slice to slice."""
+        draw = torch.rand(len(x), x.ndim)
         angle = (2 * draw[:, 0] - 1) * math.radians(self.rotation)
         size = 1 + (2 * draw[:, 1] - 1) * self.scale
         mirror = torch.where((draw[:, 2:] < 0.5) & self.flips, -1.0, 1.0)
         cos, sin = angle.cos() / size, angle.sin() / size
-        ratio = x.shape[3] / x.shape[2]  # keeps rotations rigid on images that are not square
+        ratio = x.shape[-1] / x.shape[-2]  # keeps rotations rigid on images that are not square
         rows = torch.stack(
             [cos * mirror[:, 0], -sin * mirror[:, 1] / ratio, sin * mirror[:, 0] * ratio, cos * mirror[:, 1]], 1
         )
-        matrix = torch.cat([rows.view(-1, 2, 2), torch.zeros(len(x), 2, 1)], 2).to(x.device, x.dtype)
-        grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
-        return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+        matrix = torch.zeros(len(x), x.ndim - 2, x.ndim - 1)
+        matrix[:, :2, :2] = rows.view(-1, 2, 2)
+        if x.ndim == 5:
+            matrix[:, 2, 2] = mirror[:, 2] / size
+        return matrix.to(x.device, x.dtype)
 
     def _recolour(self, x: torch.Tensor) -> torch.Tensor:
         gains = 1 + (2 * torch.rand(len(x), 3) - 1) * self.colour
-        brightness, contrast, saturation = (gains[:, i].to(x.device, x.dtype).view(-1, 1, 1, 1) for i in range(3))
+        shape = (-1, *[1] * (x.ndim - 1))
+        brightness, contrast, saturation = (gains[:, i].to(x.device, x.dtype).view(shape) for i in range(3))
         grey = x.mean(1, keepdim=True)
-        centre = grey.mean((2, 3), keepdim=True)
+        centre = grey.mean(tuple(range(2, x.ndim)), keepdim=True)
         return (((x - grey) * saturation + grey - centre) * contrast + centre).mul(brightness).clamp(0, 1)
 
 
@@ -77,3 +110,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "standard": Augmentation(flips=True, rotation=30, scale=0.1, colour=0.1),
     "strong": Augmentation(flips=True, rotation=180, scale=0.2, colour=0.3),
 }
+
+
+def augment_pair(name: str) -> Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Return the augmentation of this name for images and their masks (or undegraded images) together."""
+    return AUGMENTATIONS[name].pair

@@ -65,10 +65,25 @@ def read_nifti(data: bytes, part: Part, label: str, max_pixels: int, header: byt
     ----------
     Cox et al. A (sort of) new image data format standard: NIfTI-1. NeuroImage 2004.
     """
+    array, _ = read_voxels(data, part, label, max_pixels, header)
+    n = array.shape[part.axis]
+    at = n // 2 if part.number is None else part.number
+    if not 0 <= at < n:
+        raise ImageError(f"{label}: there is no slice {at}.", fix=f"slices of axis {part.axis}: 0 to {n - 1}")
+    low, high = grey_scale(array, label)
+    grey = (np.rot90(array.take(at, axis=part.axis)).astype(float) - low) / (high - low)
+    grey = np.round(255 * np.clip(np.where(np.isfinite(grey), grey, 0), 0, 1)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def read_voxels(
+    data: bytes, part: Part, label: str, max_pixels: int, header: bytes | None = None
+) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Return the voxels (x, y, z) in RAS+ order, as stored and scaled, and their spacing; else as `read_nifti`."""
     nib = extra_package("nibabel", "nifti", "NIfTI files")
     try:
         with np.errstate(all="ignore"):
-            return _slice(nib, data, part, label, max_pixels, header)
+            return _voxels(nib, data, part, label, max_pixels, header)
     except EverygroupError:
         raise
     except MemoryError:
@@ -77,7 +92,9 @@ def read_nifti(data: bytes, part: Part, label: str, max_pixels: int, header: byt
         raise ImageError(f"{label}: the volume is damaged ({type(error).__name__}).", fix=_FIX) from None
 
 
-def _slice(nib: Any, data: bytes, part: Part, label: str, max_pixels: int, header: bytes | None) -> np.ndarray:
+def _voxels(
+    nib: Any, data: bytes, part: Part, label: str, max_pixels: int, header: bytes | None
+) -> tuple[np.ndarray, tuple[float, ...]]:
     head = _unpacked(data if header is None else header, _HEADER_BYTES)
     kind = _class(nib, head, pair=header is not None)
     if kind is None:
@@ -97,15 +114,10 @@ def _slice(nib: Any, data: bytes, part: Part, label: str, max_pixels: int, heade
         image = kind.from_file_map({k: nib.FileHolder(fileobj=io.BytesIO(v)) for k, v in holders.items()})
     array = np.asanyarray(image.dataobj[..., part.volume or 0] if len(shape) == 4 else image.dataobj)
     array = array.reshape((*array.shape[:3], *[1] * (3 - array.ndim)))
-    array = nib.orientations.apply_orientation(array, nib.orientations.io_orientation(image.affine))
-    n = array.shape[part.axis]
-    at = n // 2 if part.number is None else part.number
-    if not 0 <= at < n:
-        raise ImageError(f"{label}: there is no slice {at}.", fix=f"slices of axis {part.axis}: 0 to {n - 1}")
-    low, high = _scale(array, label)
-    grey = (np.rot90(array.take(at, axis=part.axis)).astype(float) - low) / (high - low)
-    grey = np.round(255 * np.clip(np.where(np.isfinite(grey), grey, 0), 0, 1)).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1)
+    turn = nib.orientations.io_orientation(image.affine)
+    spacing = np.ones(3)
+    spacing[turn[:, 0].astype(int)] = np.linalg.norm(image.affine[:3, :3], axis=0)
+    return nib.orientations.apply_orientation(array, turn), tuple(spacing.tolist())
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any], part: Part, label: str, max_pixels: int) -> int:
@@ -136,7 +148,8 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], part: Part, label: str,
     return n_voxels * dtype.itemsize
 
 
-def _scale(array: np.ndarray, label: str) -> tuple[float, float]:
+def grey_scale(array: np.ndarray, label: str) -> tuple[float, float]:
+    """Return what becomes black and what white, see `read_nifti`."""
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array.ravel()
     if not finite.size:
         raise ImageError(f"{label}: no voxel is finite.", fix=_FIX)

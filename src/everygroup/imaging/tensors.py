@@ -6,7 +6,10 @@ import torch
 
 
 def to_input(stored: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [0, 1]; float vectors and images as they are, channels first."""
-    if stored.dtype == torch.uint8:
-        return stored.permute(0, 3, 1, 2).float().div_(255)
-    return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
+    """Stored (B, H, W, C) or (B, D, H, W, C) -> float32 with the channels second; vectors (B, D) as they are.
+
+    uint8 becomes [0, 1]; float32 keeps its values.
+    """
+    if stored.ndim in (4, 5):
+        stored = stored.movedim(-1, 1)
+    return stored.float().div_(255) if stored.dtype == torch.uint8 else stored
