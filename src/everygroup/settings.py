@@ -68,7 +68,7 @@ class TrainSettings(BaseModel):
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of the cross-entropy")
     augment: Literal["none", "flip", "standard", "strong"] = Field("standard", description="batched augmentation")
-    selection: str = Field("macro_f1", description="rule that chooses the epoch, on validation only")
+    selection: str = Field("score", description="rule that chooses the epoch, on validation only")
     seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation, and of the split")
     device: str = Field("auto", description="where networks are trained: auto, cpu, cuda, cuda:1, mps")
     amp: Literal["off", "bf16", "fp16"] = Field("off", description="mixed precision")
@@ -146,18 +146,28 @@ def build(model: type[M], values: Mapping[str, Any]) -> M:
     try:
         return model(**values)
     except ValidationError as error:
-        wrong = {".".join(str(p) for p in problem["loc"]): problem for problem in error.errors()}
-        lines = [f"Setting {name} = {problem['input']!r}: {problem['msg']}." for name, problem in wrong.items()]
-        raise SettingsError("\n".join(lines), fix=f"change {', '.join(wrong)}") from None
+        raise impossible_values(error) from None
 
 
-def unknown_settings(unknown: Sequence[str], names: Iterable[str], *, fix: str) -> SettingsError:
+def impossible_values(error: ValidationError) -> SettingsError:
+    """Return the error that names every impossible value and what would be possible."""
+    wrong = {".".join(str(p) for p in problem["loc"]): problem for problem in error.errors()}
+    lines = [
+        f"{name} = {problem['input']!r}: {problem['msg']}." if name else f"{problem['msg']}."
+        for name, problem in wrong.items()
+    ]
+    return SettingsError("\n".join(lines), fix=f"change {', '.join(filter(None, wrong)) or 'one of them'}")
+
+
+def unknown_settings(
+    unknown: Sequence[str], names: Iterable[str], *, fix: str, what: str = "setting"
+) -> SettingsError:
     """Return the error that names unknown keys, each with the nearest of the known ones."""
     names = list(names)
     near = {key: found[0] for key in unknown if (found := difflib.get_close_matches(key, names, n=1))}
     listed = ", ".join(map(repr, unknown))
     hint = f"did you mean {', '.join(map(repr, near.values()))}? " if near else ""
-    return SettingsError(f"Unknown setting{'s' if len(unknown) > 1 else ''} {listed}.", fix=f"{hint}{fix}")
+    return SettingsError(f"Unknown {what}{'s' if len(unknown) > 1 else ''} {listed}.", fix=f"{hint}{fix}")
 
 
 def parse_assignments(pairs: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,17 @@ from everygroup.files import hash_array, hash_bytes, hash_json
 _OF_SAMPLES = ("y", "group", "ids", "units", "rows")
 _FOUND_OUT = ("outcome", "image_hashes", "content_hash")  # of these very samples; the hashes of stores stay
 _TYPES = {"labels": np.float32, "number": np.float64}
+
+
+class Seen(Protocol):
+    """A change of images, see `everygroup.models.transforms.Transform`."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]: ...
+
+    def __call__(self, images: np.ndarray, table: pd.DataFrame) -> np.ndarray: ...
 
 
 class Samples:
@@ -59,6 +70,7 @@ class Samples:
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
         self.split_by = split_by
         self.provenance = dict(provenance or {})
+        self.transforms: tuple[Seen, ...] = ()
         self._hashes = {"images": images_hash, "truth": truth_hash}
         self._check()
         check_truth(target, truth, images)
@@ -110,12 +122,22 @@ class Samples:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one stored image, such as (H, W, C)."""
-        return tuple(self.images.shape[1:])
+        """Shape of one image as it is seen, such as (H, W, C)."""
+        shape: tuple[int, ...] = tuple(self.images.shape[1:])
+        for transform in self.transforms:
+            shape = transform.shape(shape)
+        return shape
 
     def batch(self, index: np.ndarray | slice) -> np.ndarray:
-        """Return the stored images of these samples, (b, ...), in the store's type."""
-        return np.asarray(self.images[self.rows[index]])
+        """Return the images of these samples, (b, ...), as they are seen; without a transform in the store's type."""
+        images = np.asarray(self.images[self.rows[index]])
+        for transform in self.transforms:
+            images = transform(images, self.table.iloc[index])
+        return images
+
+    def seen_through(self, transform: Seen) -> Self:
+        """Return the same samples with their images seen through a transform, after those before it."""
+        return self._changed(transforms=(*self.transforms, transform))
 
     def truth_batch(self, index: np.ndarray | slice) -> np.ndarray:
         """Return the masks (b, H, W) or undegraded images (b, H, W, C) of these samples, in the store's type."""
@@ -154,6 +176,14 @@ class Samples:
         groups, group = rule.assign(self.table)
         return self._changed(rule=rule, groups=tuple(groups), group=np.asarray(group, dtype=np.int64))
 
+    def with_merged_groups(self, members: Sequence[Sequence[int]]) -> Self:
+        """Return the same samples with clusters for groups, each named after its groups (by index): 'a + b'."""
+        cluster = np.full(len(self.groups) + 1, -1)  # the last is the missing group's
+        for c, inside in enumerate(members):
+            cluster[list(inside)] = c
+        names = tuple(" + ".join(self.groups[g] for g in inside) for inside in members)
+        return self._changed(groups=names, group=cluster[self.group])
+
     def in_group(self, name: str) -> Self:
         """Return the in-group samples of one group."""
         if name not in self.groups:
@@ -187,5 +217,6 @@ class Samples:
             list(self.classes),
             list(self.groups),
             list(self.sample_shape),
+            *(transform.hash for transform in self.transforms),
         ]
         return hash_json(known if self.target == "classes" else [*known, self.target, self.truth_hash])

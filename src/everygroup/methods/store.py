@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from everygroup.boundary import Distances, boundary_distances
 from everygroup.cohort import Cohort
 from everygroup.settings import TrainSettings
-from everygroup.training import Objective, RunLog, Task, Trained, train, training_key, weighted_cross_entropy
-from everygroup.training.checkpoint import StateDict
+from everygroup.training import Learner, RunLog, Task, Trained, train
 
 
 class Store:
@@ -27,44 +29,28 @@ class Store:
     def __init__(self, folder: Path | str | None = None, log: RunLog | None = None) -> None:
         self.folder = Path(folder) if folder is not None else None
         self.log = log or RunLog()
-        self._networks: dict[str, Trained] = {}
+        self._trained: dict[str, Trained] = {}
 
     def network(
-        self,
-        task: Task,
-        settings: TrainSettings,
-        *,
-        n_budget: int,
-        objective: Objective = weighted_cross_entropy,
-        initial: StateDict | None = None,
-        adapter: dict[str, Any] | None = None,
+        self, task: Task, settings: TrainSettings, build: Callable[[], Learner], key: str, *, n_budget: int
     ) -> Trained:
-        """Return the network of a task, trained now, earlier, or from where a killed run stopped.
+        """Return the learner of a task, trained now, earlier, or from where a killed run stopped.
 
-        `n_budget` is the size of the whole training cohort; see `everygroup.training.train`.
+        Parameters are those of `everygroup.training.train`; `n_budget` is the size of the whole training cohort.
         """
-        n_updates, per_epoch = settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)
-        key = training_key(task, settings, n_updates, per_epoch, objective, initial, adapter)
-        if key not in self._networks:
+        if key not in self._trained:
             folder = None if self.folder is None else _folder_of(self.folder / "networks", task.name, key)
-            self._networks[key] = train(
-                task,
-                settings,
-                folder=folder,
-                n_budget=n_budget,
-                objective=objective,
-                initial=initial,
-                adapter=adapter,
-                on_epoch=self.log.update,
+            self._trained[key] = train(
+                task, settings, build, key, folder=folder, n_budget=n_budget, on_epoch=self.log.update
             )
-        trained = self._networks[key]
+        trained = self._trained[key]
         self.log.update([{**r, "model": task.name} for r in trained.log], selected_epoch=trained.selected_epoch)
         return trained
 
-    def distances(self, trained: Trained, cohort: Cohort, **options: Any) -> Distances:
+    def distances(self, network: nn.Module, cohort: Cohort, **options: Any) -> Distances:
         """Return boundary distances of a cohort; see `everygroup.boundary.boundary_distances`."""
         cache = self.folder / "distances" if self.folder is not None else None
-        return boundary_distances(trained.network, cohort, cache=cache, **options)
+        return boundary_distances(network, cohort, cache=cache, **options)
 
 
 def _folder_of(root: Path, name: str, key: str) -> Path:

@@ -1,11 +1,11 @@
 """Networks: backbones by name, with input scaling inside, and what methods make of them."""
 
-from everygroup.networks.adapted import ADAPTERS, Adapted, adapter_record, logits_of, register_adapter
+from everygroup.networks.adapted import ADAPTERS, Adapted, logits_of, register_adapter
 from everygroup.networks.backbones import (
     OWN,
-    NetworkSpec,
     build_network,
     list_backbones,
+    rebuild,
     resolve_backbone,
 )
 from everygroup.networks.classifier import Classifier
@@ -17,7 +17,9 @@ from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.group_offsets import GroupOffsets
 from everygroup.networks.group_weights import GroupWeights
 from everygroup.networks.masked import Masked
+from everygroup.networks.predict import predict_features, predict_outputs
 from everygroup.networks.shared_trunk import SharedTrunk
+from everygroup.networks.spec import NetworkSpec
 
 __all__ = [
     "ADAPTERS",
@@ -34,10 +36,12 @@ __all__ = [
     "Masked",
     "NetworkSpec",
     "SharedTrunk",
-    "adapter_record",
     "build_network",
     "list_backbones",
     "logits_of",
+    "predict_features",
+    "predict_outputs",
+    "rebuild",
     "register_adapter",
     "resolve_backbone",
 ]

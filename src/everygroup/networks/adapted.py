@@ -1,8 +1,9 @@
-"""Networks made from a backbone: group-specific parts, masks, states of an objective. One file, one kind, one name."""
+"""Kinds of networks that answer and are no plain backbone. One file, one kind, one name; rebuilt from its spec."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -10,13 +11,14 @@ from torch import nn
 
 from everygroup.errors import SettingsError
 from everygroup.networks.classifier import Classifier
+from everygroup.networks.spec import NetworkSpec
 
 ADAPTERS: dict[str, type[Adapted]] = {}
 A = TypeVar("A", bound="type[Adapted]")
 
 
 class Adapted(nn.Module, ABC):
-    """A backbone with something added for training.
+    """A backbone with something added that answers.
 
     The constructor takes the backbone, with the initial weights that ERM has under the same seed, and JSON-able
     options, which are kept in `options` and saved beside the weights.
@@ -45,12 +47,10 @@ class Adapted(nn.Module, ABC):
         """Return the network that answers for one group, or where the group is unknown (None), free of `group`."""
         return self.base
 
-    def parameter_groups(self) -> list[dict[str, Any]] | None:
-        """Return optimiser parameter groups ('params', and 'lr_scale', 'weight_decay' if need be); None for one."""
-        return None
-
-    def constrain(self) -> None:
-        """Put the parameters back where they may be; called after every update."""
+    @property
+    def spec(self) -> NetworkSpec:
+        """How to build it again."""
+        return replace(self.base.spec, adapter={"name": self.name, **self.options})
 
     def but(self, **options: Any) -> Self:
         """Return a copy with other options and the same weights."""
@@ -68,7 +68,7 @@ def register_adapter(cls: A) -> A:
 
 
 def adapt(base: Classifier, record: dict[str, Any]) -> Adapted:
-    """Build an adapted network from `adapter_record`.
+    """Build an adapted network from the `adapter` of its spec.
 
     Raises
     ------
@@ -80,11 +80,6 @@ def adapt(base: Classifier, record: dict[str, Any]) -> Adapted:
     if name not in ADAPTERS:
         raise SettingsError(f"Unknown kind of network {name!r}.", fix=f"this version knows {', '.join(ADAPTERS)}")
     return ADAPTERS[name](base, **options)
-
-
-def adapter_record(network: nn.Module) -> dict[str, Any] | None:
-    """Return how a network was adapted, JSON-able; None for a plain one."""
-    return {"name": network.name, **network.options} if isinstance(network, Adapted) else None
 
 
 def logits_of(network: nn.Module, x: torch.Tensor, group: torch.Tensor | None) -> torch.Tensor:

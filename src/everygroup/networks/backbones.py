@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from everygroup.errors import SettingsError
@@ -15,6 +16,7 @@ from everygroup.networks.adapted import Adapted, adapt
 from everygroup.networks.classifier import Classifier
 from everygroup.networks.narrow_vgg import narrow_vgg
 from everygroup.networks.small import SmallCNN, VectorNetwork
+from everygroup.networks.spec import NetworkSpec
 from everygroup.networks.vision_library import timm
 
 OWN = {
@@ -30,47 +32,12 @@ _MIN_SIDE = {"vgg": 32, "tiny_vgg": 32}
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True)
-class NetworkSpec:
-    """All that is needed to build a network again; JSON-able.
-
-    Attributes
-    ----------
-    backbone : str
-        A name of `list_backbones`.
-    n_outputs : int
-        Number of logits.
-    sample_shape : tuple of int
-        Shape of a stored image, (H, W, C), or (D,) for vectors.
-    small_stem : bool
-        3x3 stride-1 stem without pooling (ResNets).
-    adapter : dict, optional
-        Name and options of what was made of the backbone, see `everygroup.networks.adapted`.
-    """
-
-    backbone: str
-    n_outputs: int
-    sample_shape: tuple[int, ...]
-    small_stem: bool = False
-    adapter: dict[str, Any] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        record = asdict(self)
-        return record if self.adapter is not None else {k: v for k, v in record.items() if k != "adapter"}
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> NetworkSpec:
-        """Rebuild from `to_dict`."""
-        return cls(**{**value, "sample_shape": tuple(value["sample_shape"])})
-
-
 def list_backbones(pattern: str = "*") -> list[str]:
     """Return the names of backbones that match a wildcard pattern, ours first."""
     return [n for n in OWN if fnmatch.fnmatch(n, pattern)] + list(timm().list_models(pattern))
 
 
-def resolve_backbone(name: str, sample_shape: Sequence[int]) -> str:
+def resolve_backbone(name: str, sample_shape: Sequence[int], form: str = "vector") -> str:
     """Turn 'auto' into a name: small_cnn up to 64 px, resnet18 above, linear for vectors."""
     if name != "auto":
         return name
@@ -88,7 +55,16 @@ def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier 
         For an unknown name (with the nearest ones), images too small for it, or a mismatch of vectors and images.
     """
     plain = _plain(spec, pretrained)
+    plain.spec = replace(spec, adapter=None)
     return plain if spec.adapter is None else adapt(plain, spec.adapter)
+
+
+def rebuild(spec: NetworkSpec, weights: Mapping[str, torch.Tensor]) -> nn.Module:
+    """Build a network in eval mode with given weights, leaving torch's random state alone."""
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(spec)
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _plain(spec: NetworkSpec, pretrained: bool) -> Classifier:

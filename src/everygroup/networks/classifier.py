@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from everygroup.errors import SettingsError
+
+if TYPE_CHECKING:
+    from everygroup.networks.spec import NetworkSpec
 
 
 class Classifier(nn.Module):
@@ -19,6 +22,7 @@ class Classifier(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    spec: NetworkSpec  # how to build it again; set by `build_network`
 
     def __init__(
         self, body: nn.Module, mean: Sequence[float] | None = None, std: Sequence[float] | None = None

@@ -10,6 +10,7 @@ import torch
 
 from everygroup.cohort import Cohort
 from everygroup.imaging.tensors import to_input
+from everygroup.targets import Truth
 
 RESIDENT_BYTES = 2 << 30  # stores up to this size are copied to the device once
 
@@ -52,6 +53,19 @@ class PixelSource:
                 ahead = following
             if ahead is not None:
                 yield ahead[0], ahead[1].result()
+
+
+class TruthSource:
+    """Gives the targets of a batch on the device; those of single values are copied there once."""
+
+    def __init__(self, truth: Truth, device: torch.device) -> None:
+        self._truth, self._device = truth, device
+        self._resident = torch.from_numpy(truth).to(device) if isinstance(truth, np.ndarray) else None
+
+    def __getitem__(self, index: np.ndarray) -> torch.Tensor:
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(index).to(self._device)]
+        return torch.from_numpy(np.ascontiguousarray(self._truth[index])).to(self._device)
 
 
 def index_batches(

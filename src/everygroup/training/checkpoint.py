@@ -14,6 +14,7 @@ from torch import nn
 
 from everygroup.errors import OutputError
 from everygroup.files import atomic_path
+from everygroup.training.optimiser import Optimisers
 
 StateDict = dict[str, torch.Tensor]
 
@@ -48,18 +49,18 @@ def copy_state(network: nn.Module) -> StateDict:
     return {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
 
 
-def save_checkpoint(
-    path: Path, progress: Progress, network: nn.Module, optimiser: torch.optim.Optimizer, scaler: dict[str, Any]
-) -> None:
-    """Write network, optimiser, loss scaler, random state, log and candidate epochs.
+def save_checkpoint(path: Path, progress: Progress, learner: nn.Module, optimisers: Optimisers) -> None:
+    """Write learner, optimisers, loss scaler, random state, log and candidate epochs.
 
     The schedule is a function of the update, batches and augmentation of (seed, update) and (seed, epoch); torch's
-    random state is kept as well, for networks that draw outside these.
+    random state is kept as well, for learners that draw outside these.
     """
-    state = optimiser.state_dict()
-    tensors = {f"network/{k}": v for k, v in copy_state(network).items()}
-    for i, entry in state["state"].items():
-        tensors.update({f"optimiser/{i}/{k}": v.detach().cpu().contiguous() for k, v in entry.items() if v is not None})
+    states = optimisers.state()
+    tensors = {f"learner/{k}": v for k, v in copy_state(learner).items()}
+    for name, state in states.items():
+        for i, entry in state["state"].items():
+            values = {k: v.detach().cpu().contiguous() for k, v in entry.items() if v is not None}
+            tensors.update({f"optimiser/{name}/{i}/{k}": v for k, v in values.items()})
     for epoch, candidate in progress.candidates.items():
         tensors.update({f"candidate/{epoch}/{k}": v for k, v in candidate.items()})
     tensors["random_state"] = torch.get_rng_state()
@@ -68,30 +69,31 @@ def save_checkpoint(
         "epoch": progress.epoch,
         "history": progress.history,
         "log": progress.log,
-        "param_groups": state["param_groups"],
-        "scaler": scaler,
+        "param_groups": {name: state["param_groups"] for name, state in states.items()},
+        "scaler": optimisers.scaler.state_dict(),
     }
     save_network(path, tensors, header)
 
 
-def load_checkpoint(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[Progress, dict[str, Any]]:
-    """Restore what `save_checkpoint` wrote; returns the progress and the loss scaler's state."""
+def load_checkpoint(path: Path, learner: nn.Module, optimisers: Optimisers) -> Progress:
+    """Restore what `save_checkpoint` wrote; returns the progress."""
     tensors, header = load_network(path)
-    network.load_state_dict(_under(tensors, "network/"))
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in _under(tensors, "optimiser/").items():
-        index, key = name.split("/", 1)
-        state.setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict({"state": state, "param_groups": header["param_groups"]})
+    learner.load_state_dict(_under(tensors, "learner/"))
+    states: dict[str, dict[str, Any]] = {}
+    for name, groups in header["param_groups"].items():
+        entries: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in _under(tensors, f"optimiser/{name}/").items():
+            index, field_name = key.split("/", 1)
+            entries.setdefault(int(index), {})[field_name] = value
+        states[name] = {"state": entries, "param_groups": groups}
+    optimisers.load_state(states)
+    optimisers.scaler.load_state_dict(header["scaler"])
     torch.set_rng_state(tensors["random_state"])
     candidates: dict[int, StateDict] = {}
     for name, value in _under(tensors, "candidate/").items():
         epoch, key = name.split("/", 1)
         candidates.setdefault(int(epoch), {})[key] = value
-    progress = Progress(header["key"], header["epoch"], header["history"], header["log"], candidates)
-    return progress, header["scaler"]
+    return Progress(header["key"], header["epoch"], header["history"], header["log"], candidates)
 
 
 def save_network(path: Path, state: StateDict, header: dict[str, Any]) -> None:

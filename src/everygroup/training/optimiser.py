@@ -3,25 +3,100 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
-from everygroup.networks import Adapted
 from everygroup.settings import TrainSettings
 
+MAIN = "main"
 
-def build_optimiser(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return SGD or AdamW over all parameters that require a gradient.
 
-    An adapted network may part them into groups; the learning rate of a group is `lr_scale` (1 by default) times the
-    schedule's.
+class Optimisers:
+    """The optimisers of a learner by name, 'main' first; most have one.
+
+    Parameters
+    ----------
+    network : Module
+        A learner, whose `parameter_groups` say what belongs to which. The learning rate of a group is `lr_scale` (1 by
+        default) times the schedule's.
+    settings : TrainSettings
+    scaled : bool
+        Scale losses (half precision).
     """
-    own = network.parameter_groups() if isinstance(network, Adapted) else None
-    parameters = [
-        {"lr_scale": 1.0, **part, "params": [p for p in part["params"] if p.requires_grad]}
-        for part in own or [{"params": network.parameters()}]
-    ]
+
+    def __init__(self, network: nn.Module, settings: TrainSettings, *, scaled: str = "") -> None:
+        self._network, self._settings = network, settings
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for part in network.parameter_groups():  # type: ignore[operator]
+            entry = {"lr_scale": 1.0, **part, "params": [p for p in part["params"] if p.requires_grad]}
+            groups.setdefault(entry.pop("optimiser", MAIN), []).append(entry)
+        self.by_name = {name: _build(parts, settings) for name, parts in groups.items()}
+        self.scaler = torch.amp.GradScaler(scaled or "cpu", enabled=bool(scaled))
+
+    def __getitem__(self, name: str) -> torch.optim.Optimizer:
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def parameters(self, name: str) -> list[nn.Parameter]:
+        """Return what an optimiser trains."""
+        if len(self.by_name) == 1:
+            return list(self._network.parameters())
+        return [p for part in self.by_name[name].param_groups for p in part["params"]]
+
+    def set_rate(self, rate: float) -> None:
+        """Set the schedule's learning rate."""
+        for optimiser in self.by_name.values():
+            for part in optimiser.param_groups:
+                part["lr"] = rate * part.get("lr_scale", 1.0)
+
+    def step(self, loss: torch.Tensor | Mapping[str, torch.Tensor], name: str = MAIN, *, again: bool = False) -> None:
+        """Make the gradients of a loss, clip them by their norm, and make a step of one optimiser.
+
+        Parameters
+        ----------
+        loss : Tensor, or mapping of an optimiser's name to a Tensor
+            Of several losses all gradients are made before any step, each with respect to its optimiser's parameters.
+        name : str
+            Whose step, for a single loss.
+        again : bool
+            Keep the graph: another loss that shares it follows.
+        """
+        losses = {name: loss} if isinstance(loss, torch.Tensor) else dict(loss)
+        for i, (key, value) in enumerate(losses.items()):
+            self.backward(value, key, again=again or i < len(losses) - 1)
+        for key in losses:
+            self.apply(key)
+        self.scaler.update()
+
+    def backward(self, loss: torch.Tensor, name: str = MAIN, *, again: bool = False) -> None:
+        """Make the gradients of an optimiser's parameters, and of no others."""
+        self.by_name[name].zero_grad(set_to_none=True)
+        only = None if len(self.by_name) == 1 else [p for p in self.parameters(name) if p.requires_grad]
+        self.scaler.scale(loss).backward(inputs=only, retain_graph=again or None)
+
+    def apply(self, name: str = MAIN) -> None:
+        """Clip the gradients and make the step."""
+        if self._settings.clip_norm is not None:
+            self.scaler.unscale_(self.by_name[name])
+            nn.utils.clip_grad_norm_(self.parameters(name), self._settings.clip_norm)
+        self.scaler.step(self.by_name[name])
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return what a checkpoint needs, by name."""
+        return {name: optimiser.state_dict() for name, optimiser in self.by_name.items()}
+
+    def load_state(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what a checkpoint holds."""
+        for name, optimiser in self.by_name.items():
+            optimiser.load_state_dict(dict(state[name]))
+
+
+def _build(parameters: list[dict[str, Any]], settings: TrainSettings) -> torch.optim.Optimizer:
     if settings.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from everygroup.errors import SettingsError
-from everygroup.metrics.confusion import confusion_counts, one_vs_rest
-from everygroup.metrics.rates import average_rate
+from everygroup.targets import Classes, Target
 
 
 @dataclass(frozen=True)
@@ -18,38 +17,41 @@ class ValidationPredictions:
 
     Attributes
     ----------
-    y_true : (n,) target index
-    y_score : (n, K) probabilities
+    y_true : (n,) class index, or what else the target has
+    answers : (n, K) probabilities, or what else the target answers
     group : (n,) group index, -1 missing
     loss : float
-        Mean cross-entropy.
+        Mean loss.
+    target : Target, optional
+        What is answered; by default one of K classes.
     """
 
     y_true: np.ndarray
-    y_score: np.ndarray
+    answers: np.ndarray
     group: np.ndarray
     loss: float
+    target: Target | None = None
 
-    def macro_f1(self) -> float:
-        """Macro F1 over the classes present."""
-        return float(np.nan_to_num(self._f1(None), nan=0.0))
+    @property
+    def _target(self) -> Target:
+        return self.target or Classes([str(k) for k in range(self.answers.shape[1])])
 
-    def group_f1(self) -> np.ndarray:
-        """Macro F1 of every group present, in order of their index."""
+    def score(self) -> float:
+        """The target's selection score, such as macro F1 over the classes present."""
+        return self._quality(np.ones(len(self.group), dtype=bool))
+
+    def group_scores(self) -> np.ndarray:
+        """The score in every group present, in order of their index."""
         present = np.unique(self.group[self.group >= 0])
-        values = [self._f1(self.group == g) for g in present]
-        return np.nan_to_num(np.array(values or [self.macro_f1()]), nan=0.0)
+        return np.array([self._quality(self.group == g) for g in present] or [self.score()])
 
     def accuracy(self) -> float:
-        """Share of right answers."""
-        return float((self.y_score.argmax(1) == self.y_true).mean())
+        """Share of right answers; of classes only."""
+        return float((self.answers.argmax(1) == self.y_true).mean())
 
-    def _f1(self, mask: np.ndarray | None) -> float:
-        y, p = self.y_true, self.y_score.argmax(1)
-        if mask is not None:
-            y, p = y[mask], p[mask]
-        counts = one_vs_rest(confusion_counts(y, p, n_classes=self.y_score.shape[1]))
-        return float(average_rate(counts, "f1", average="macro"))
+    def _quality(self, mask: np.ndarray) -> float:
+        value = self._target.quality(self.y_true[mask], self.answers[mask])
+        return self._target.worst if np.isnan(value) else value
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,20 @@ class SelectionRule:
     name: str
     values: Callable[[ValidationPredictions], Sequence[float]]
     help: str
+    classes_only: bool = False
+
+    def check(self, target: Target) -> None:
+        """Refuse a target the rule says nothing of.
+
+        Raises
+        ------
+        SettingsError
+        """
+        if self.classes_only and not isinstance(target, Classes):
+            raise SettingsError(
+                f"Selection rule {self.name!r} is for classes; the target is {target.name!r}.",
+                fix="use --selection score, worst_group_score, loss or last",
+            )
 
     def choose(self, history: Sequence[Sequence[float]]) -> int:
         """Return the index of the chosen epoch; the earliest among equals.
@@ -80,13 +96,11 @@ class SelectionRule:
 SELECTION: dict[str, SelectionRule] = {
     rule.name: rule
     for rule in (
-        SelectionRule(
-            "loss", lambda v: [-v.loss if np.isfinite(v.loss) else -np.inf], "smallest validation cross-entropy"
-        ),
-        SelectionRule("accuracy", lambda v: [v.accuracy()], "largest validation accuracy"),
-        SelectionRule("macro_f1", lambda v: [v.macro_f1()], "largest validation macro F1"),
-        SelectionRule("worst_group_f1", lambda v: [v.group_f1().min()], "largest macro F1 of the worst group"),
-        SelectionRule("dto", lambda v: v.group_f1().tolist(), "nearest to the best F1 of every group (DTO)"),
+        SelectionRule("score", lambda v: [v.score()], "largest score of the target: macro F1 of classes"),
+        SelectionRule("worst_group_score", lambda v: [v.group_scores().min()], "largest score of the worst group"),
+        SelectionRule("loss", lambda v: [-v.loss if np.isfinite(v.loss) else -np.inf], "smallest validation loss"),
+        SelectionRule("accuracy", lambda v: [v.accuracy()], "largest validation accuracy", True),
+        SelectionRule("dto", lambda v: v.group_scores().tolist(), "nearest to the best F1 of every group (DTO)", True),
         SelectionRule("last", lambda v: [0.0], "the last epoch"),
     )
 }

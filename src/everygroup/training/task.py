@@ -9,6 +9,7 @@ import numpy as np
 from everygroup.cohort import Cohort
 from everygroup.errors import TrainingError
 from everygroup.files import hash_array, hash_json
+from everygroup.targets import Classes, Target, Truth
 
 
 @dataclass(frozen=True)
@@ -19,24 +20,24 @@ class Task:
     ----------
     name : str
         Shown in logs, such as 'group_model[<=55]'.
+    target : Target
+        What it is to answer.
     train, validation : Cohort
         Samples to learn from; samples that choose the epoch. Never a test cohort.
-    y_train, y_validation : ndarray of int64
-        Targets: diagnosis labels, or groups for a group predictor.
-    outputs : tuple of str
-        Names of the targets' values.
+    y_train, y_validation : Truth
+        The samples' targets: diagnoses, or groups for a group predictor.
     weights : ndarray of float, (n_train,) or (n_train, G), optional
-        Sample weights in the loss; a column per group for objectives that weigh every head by itself.
+        Sample weights in the loss; a column per group for learners that weigh every head by itself.
     probabilities : ndarray of float, (n_train,), optional
         Relative probabilities of being drawn (with replacement) into a batch; None passes through the data in order.
     """
 
     name: str
+    target: Target
     train: Cohort
     validation: Cohort
-    y_train: np.ndarray
-    y_validation: np.ndarray
-    outputs: tuple[str, ...]
+    y_train: Truth
+    y_validation: Truth
     weights: np.ndarray | None = None
     probabilities: np.ndarray | None = None
 
@@ -53,10 +54,9 @@ class Task:
                 raise TrainingError(f"{self.name}: weights must be finite and one a training sample.")
             if values is not None and (np.min(values) < 0 or np.max(values) == 0):
                 raise TrainingError(f"{self.name}: weights must not be negative, nor all 0.")
-        present = np.unique(self.y_train)
-        if len(present) < 2:
+        if why := self.target.learnable(self.y_train):
             raise TrainingError(
-                f"{self.name}: all {len(self.train)} training samples are {self.outputs[present[0]]!r}.",
+                f"{self.name}: {why}.",
                 fix="merge groups with --bins, or leave this group to the pooled model with --set small_groups=erm",
             )
 
@@ -64,24 +64,31 @@ class Task:
     def diagnosis(
         cls,
         name: str,
+        target: Target,
         train: Cohort,
         validation: Cohort,
         *,
         weights: np.ndarray | None = None,
         probabilities: np.ndarray | None = None,
     ) -> Task:
-        """Return the task of predicting the label."""
-        return cls(name, train, validation, train.y, validation.y, train.classes, weights, probabilities)
+        """Return the task of giving the cohort's own answer."""
+        used = target.used(train)
+        if used is not None and not used.all():
+            train = train.where(used)
+            weights, probabilities = (None if v is None else v[used] for v in (weights, probabilities))
+        return cls(name, target, train, validation, target.truth(train), target.truth(validation), weights, probabilities)
 
     @classmethod
     def group(cls, name: str, train: Cohort, validation: Cohort) -> Task:
         """Return the task of predicting the group; samples whose group is missing are left out."""
         train, validation = train.where(train.group >= 0), validation.where(validation.group >= 0)
-        return cls(name, train, validation, train.group, validation.group, train.groups)
+        return cls(name, Classes(train.groups), train, validation, train.group, validation.group)
 
     @property
     def hash(self) -> str:
         """Content hash: equal hashes and settings give equal networks."""
         extra = [None if v is None else hash_array(np.asarray(v, float)) for v in (self.weights, self.probabilities)]
-        parts = [self.train.content_hash, self.validation.content_hash, hash_array(self.y_train)]
-        return hash_json([*parts, hash_array(self.y_validation), list(self.outputs), *extra])
+        truths = [hash_array(y) if isinstance(y, np.ndarray) else None for y in (self.y_train, self.y_validation)]
+        return hash_json(
+            [self.train.content_hash, self.validation.content_hash, *truths, self.target.record, *extra]
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,15 +10,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from everygroup.cohort import Cohort, GroupRule
 from everygroup.console import warn
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import read_json, write_json
-from everygroup.methods.spellings import refuse_other_spellings
-from everygroup.networks import Adapted, Classifier, NetworkSpec
+from everygroup.models.spellings import refuse_other_spellings
+from everygroup.models.transforms import Transform, build_transform
+from everygroup.networks import NetworkSpec, predict_outputs, rebuild
 from everygroup.predictions import Predictions
-from everygroup.training import Trained, build_from, predict_logits
+from everygroup.targets import Classes, Target
+from everygroup.training import Trained
 from everygroup.training.checkpoint import copy_state, load_network, save_network
 
 Routing = Literal["known", "predicted", "soft"]
@@ -34,10 +37,8 @@ class RoutedModel:
     ----------
     method : str
         Name of the method that made it.
-    networks : dict of str to Classifier or Adapted
-        By network name.
-    specs : dict of str to NetworkSpec
-        How to build each network.
+    networks : dict of str to Module
+        By network name; each has a `spec`.
     route : dict of str to str
         Group -> name of the network that answers for it.
     pooled : str or None
@@ -51,13 +52,14 @@ class RoutedModel:
         Shape of a stored image, (H, W, C) or (D,).
     info : dict
         Hyper-parameters, settings, hashes; JSON-able.
+    transforms : tuple of Transform
+        What images are seen through first.
     weights : DataFrame or None
         Sample weights and distances of the training samples, where the method has any.
     """
 
     method: str
-    networks: dict[str, Classifier | Adapted]
-    specs: dict[str, NetworkSpec]
+    networks: dict[str, nn.Module]
     route: dict[str, str]
     classes: tuple[str, ...]
     groups: tuple[str, ...]
@@ -67,6 +69,7 @@ class RoutedModel:
     group_predictor: str | None = None
     info: dict[str, Any] = field(default_factory=dict)
     weights: pd.DataFrame | None = None
+    transforms: tuple[Transform, ...] = ()
 
     @classmethod
     def build(
@@ -80,22 +83,27 @@ class RoutedModel:
         group_predictor: str | None = None,
         info: Mapping[str, Any] | None = None,
         weights: pd.DataFrame | None = None,
+        transforms: Sequence[Transform] = (),
     ) -> RoutedModel:
         """Assemble a routed model from trained networks by name."""
         return cls(
             method,
             {name: t.network for name, t in trained.items()},
-            {name: t.spec for name, t in trained.items()},
             dict(route),
             train.classes,
             train.groups,
             train.rule,
-            train.sample_shape,
+            tuple(train.images.shape[1:]),
             pooled,
             group_predictor,
             {**(info or {}), "networks": {n: {"key": t.key, "epoch": t.selected_epoch} for n, t in trained.items()}},
             weights,
+            tuple(transforms),
         )
+
+    @property
+    def _target(self) -> Target:
+        return Classes(self.classes)
 
     def predict_proba(self, cohort: Cohort, **options: Any) -> np.ndarray:
         """Return probabilities (n, K); options as in `predict`."""
@@ -162,6 +170,12 @@ class RoutedModel:
                 f"The model was trained on images of shape {self.sample_shape}, these have {cohort.sample_shape}.",
                 fix=f"read the cohort with --image-size {self.sample_shape[0]}",
             )
+        for transform in self.transforms:
+            if absent := [c for c in transform.columns if c not in cohort.table]:
+                raise CohortError(
+                    f"The model needs column {absent[0]!r}, which the data lack.", fix="add it to the table"
+                )
+            cohort = cohort.seen_through(transform)
         if routing != "known" and self.group_predictor is None:
             raise SettingsError(f"Method {self.method!r} has no group predictor.", fix="use --routing known")
         if routing != "known":
@@ -210,7 +224,7 @@ class RoutedModel:
     def _probabilities(self, name: str, cohort: Cohort, device: str | torch.device) -> np.ndarray:
         network = self.networks[name].to(device)
         try:
-            return predict_logits(network, cohort, device=device).double().softmax(1).numpy()
+            return self._target.answers(predict_outputs(network, cohort, device=device).double()).numpy()
         finally:
             network.to("cpu")
 
@@ -250,7 +264,7 @@ class RoutedModel:
         folder = Path(folder)
         files = {name: f"network-{i}.safetensors" for i, name in enumerate(self.networks)}
         for name, file in files.items():
-            save_network(folder / file, copy_state(self.networks[name]), {"spec": self.specs[name].to_dict()})
+            save_network(folder / file, copy_state(self.networks[name]), {"spec": self.networks[name].spec.to_dict()})
         write_json(
             folder / "model.json",
             {
@@ -264,9 +278,16 @@ class RoutedModel:
                 "groups": self.groups,
                 "rule": self.rule.to_dict(),
                 "sample_shape": self.sample_shape,
+                "transforms": [self._save_transform(t, folder, i) for i, t in enumerate(self.transforms)],
                 "info": self.info,
             },
         )
+
+    @staticmethod
+    def _save_transform(transform: Transform, folder: Path, number: int) -> dict[str, Any]:
+        file = f"transform-{number}.safetensors"
+        save_network(folder / file, transform.tensors(), {"name": transform.name})
+        return {"name": transform.name, "file": file, "options": transform.options()}
 
     @classmethod
     def load(cls, folder: Path | str) -> RoutedModel:
@@ -283,8 +304,14 @@ class RoutedModel:
             if record["format"] > FORMAT:
                 raise SettingsError(f"{folder} was written by a newer everygroup.", fix="update everygroup")
             loaded = {name: load_network(folder / Path(file).name) for name, file in record["networks"].items()}
-            specs = {name: NetworkSpec.from_dict(header["spec"]) for name, (_, header) in loaded.items()}
-            networks = {name: build_from(specs[name], weights) for name, (weights, _) in loaded.items()}
+            networks = {
+                name: rebuild(NetworkSpec.from_dict(header["spec"]), weights)
+                for name, (weights, header) in loaded.items()
+            }
+            transforms = tuple(
+                build_transform(t["name"], t["options"], load_network(folder / Path(t["file"]).name)[0])
+                for t in record["transforms"]
+            )
         except FileNotFoundError as error:
             raise SettingsError(
                 f"No trained model in {folder}.", fix="give the folder that `fit --out` wrote"
@@ -294,7 +321,6 @@ class RoutedModel:
         return cls(
             record["method"],
             networks,
-            specs,
             record["route"],
             tuple(record["classes"]),
             tuple(record["groups"]),
@@ -303,4 +329,5 @@ class RoutedModel:
             record["pooled"],
             record["group_predictor"],
             record["info"],
+            transforms=transforms,
         )

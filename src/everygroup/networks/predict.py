@@ -1,23 +1,22 @@
-"""Logits of a whole cohort, in eval mode and float32."""
+"""Outputs of a network for a whole cohort, in eval mode and float32."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.imaging.tensors import to_input
-from everygroup.networks import logits_of
+from everygroup.networks.adapted import logits_of
 
 PREDICT_BATCH = 512
 
 
-def predict_logits(
+def predict_outputs(
     network: nn.Module, cohort: Cohort, *, device: torch.device | str = "cpu", batch_size: int = PREDICT_BATCH
 ) -> torch.Tensor:
-    """Return logits (n, K) on the CPU; the network's train/eval mode is restored."""
-    import numpy as np
-
+    """Return outputs (n, ...) on the CPU, of classes logits (n, K); the network's train/eval mode is restored."""
     was_training = network.training
     network.eval()
     parts = []
@@ -30,3 +29,18 @@ def predict_logits(
     finally:
         network.train(was_training)
     return torch.cat(parts).clone() if parts else torch.empty(0, 0)
+
+
+def predict_features(
+    network: nn.Module, cohort: Cohort, *, device: torch.device | str = "cpu", batch_size: int = PREDICT_BATCH
+) -> np.ndarray:
+    """Return penultimate features (n, q), in eval mode; the network is left as it is."""
+    import copy
+
+    network = copy.deepcopy(network).to(device).eval()
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(cohort), batch_size):
+            stored = torch.from_numpy(np.ascontiguousarray(cohort.batch(slice(start, start + batch_size))))
+            parts.append(network.features(to_input(stored.to(device))).float().cpu())  # type: ignore[operator]
+    return torch.cat(parts).numpy()

@@ -1,0 +1,1 @@
+"""Parts that act before anything is trained: on samples, on how they are drawn, on groups."""

@@ -1,0 +1,1 @@
+"""Methods that train several networks and route every patient to one of them."""

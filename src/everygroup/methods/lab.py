@@ -1,0 +1,247 @@
+"""What a method works with: two parts of a cohort, settings, a store of what is costly. There is no test data in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from everygroup.boundary import Distances
+from everygroup.cohort import Cohort
+from everygroup.errors import SettingsError, TrainingError
+from everygroup.methods.store import Store
+from everygroup.models import RoutedModel
+from everygroup.models.transforms import Transform
+from everygroup.networks import NetworkSpec, build_network, predict_features, resolve_backbone
+from everygroup.settings import TrainSettings
+from everygroup.targets import Target, target_of
+from everygroup.training import Learner, Task, Trained, resolve_device, training_key
+
+
+class Learns(Protocol):
+    """What trains a network: see `everygroup.methods.Learn`."""
+
+    def learner(self, lab: Lab) -> Learner: ...
+
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Everything a method may see.
+
+    Attributes
+    ----------
+    train, validation : Cohort
+        Samples to learn from; samples to choose on.
+    settings : TrainSettings
+        Equal for all methods under comparison.
+    store : Store
+        Where networks and distances are kept and looked up.
+    draws : ndarray of float, (n_train,), optional
+        Relative probabilities of being drawn into a batch.
+    transforms : tuple of Transform
+        What the samples were seen through; prediction repeats it.
+
+    Raises
+    ------
+    SettingsError
+        If the cohorts do not belong together, or share a patient.
+    """
+
+    train: Cohort
+    validation: Cohort
+    settings: TrainSettings = field(default_factory=TrainSettings.make)
+    store: Store = field(default_factory=Store)
+    draws: np.ndarray | None = None
+    transforms: tuple[Transform, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.train.classes != self.validation.classes or self.train.groups != self.validation.groups:
+            raise SettingsError("Training and validation cohorts differ in classes or groups.", fix="split one cohort")
+        if shared := set(self.train.units) & set(self.validation.units):
+            raise SettingsError(
+                f"{len(shared)} patients or lesions are in both training and validation, for example {min(shared)!r}.",
+                fix="split by patient or lesion with everygroup.split_cohort",
+            )
+
+    @cached_property
+    def target(self) -> Target:
+        """What the diagnosis networks answer."""
+        return target_of(self.train)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups, in order of their index."""
+        return self.train.groups
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which training samples have a group, (n_train,) bool."""
+        return self.train.group >= 0
+
+    @property
+    def group_sizes(self) -> np.ndarray:
+        """Training samples of every group, (G,)."""
+        return np.bincount(self.train.group[self.known], minlength=len(self.groups))
+
+    @property
+    def n_updates(self) -> int:
+        """Updates of every network."""
+        return self.settings.n_updates(len(self.train))
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        return resolve_device(self.settings.device)
+
+    def but(self, **changes: Any) -> Self:
+        """Return a lab with some attributes replaced."""
+        return replace(self, **changes)
+
+    # ---- what parts of a chain hand on ----------------------------------------------------------------------------
+
+    def drawn(self, probabilities: np.ndarray) -> Self:
+        """Return a lab whose batches draw samples with these relative probabilities, (n_train,), times those so far."""
+        return self.but(draws=probabilities if self.draws is None else self.draws * probabilities)
+
+    def seen_through(self, transform: Transform) -> Self:
+        """Return a lab whose images are seen through a transform, which prediction repeats."""
+        return self.but(
+            train=self.train.seen_through(transform),
+            validation=self.validation.seen_through(transform),
+            transforms=(*self.transforms, transform),
+        )
+
+    # ---- networks -------------------------------------------------------------------------------------------------
+
+    def network(self, target: Target | None = None) -> Any:
+        """Build a network with initial weights from torch's random state, for the diagnosis or another target.
+
+        It has `features(x)`, `head(h)` and `spec`. Under `learner` the state is the seed's, so that all methods start
+        from the same weights.
+        """
+        return build_network(self.spec(target), pretrained=self.settings.pretrained)
+
+    def spec(self, target: Target | None = None) -> NetworkSpec:
+        """Say how `network` is built."""
+        target, shape = target or self.target, self.train.sample_shape
+        backbone = resolve_backbone(self.settings.backbone, shape, target.form)
+        return NetworkSpec(backbone, target.n_outputs, shape, self.settings.small_stem)
+
+    def train_network(
+        self,
+        learn: Learns | None = None,
+        name: str = "erm",
+        *,
+        where: np.ndarray | None = None,
+        validation: Cohort | None = None,
+        weights: np.ndarray | None = None,
+        draws: np.ndarray | None = None,
+        settings: TrainSettings | None = None,
+        budget: int | None = None,
+    ) -> Trained:
+        """Train a network, or look up the one that was trained so before.
+
+        Parameters
+        ----------
+        learn : Learn, optional
+            How it learns; by default empirical risk minimisation.
+        name : str
+            Shown in logs.
+        where : (n_train,) bool, optional
+            Training samples to use; all by default.
+        validation : Cohort, optional
+            Samples that choose the epoch; by default all of validation.
+        weights : (n_train,) or (n_train, G), optional
+            Sample weights in the loss.
+        draws : (n_train,), optional
+            Relative probabilities of being drawn, besides those of the lab.
+        settings : TrainSettings, optional
+            Others than the lab's.
+        budget : int, optional
+            Number of samples that sets the number of updates: by default of the whole training cohort, whatever
+            `where` takes.
+        """
+        lab = self if draws is None else self.drawn(draws)
+        used = np.ones(len(self.train), dtype=bool) if where is None else where
+        task = Task.diagnosis(
+            name,
+            self.target,
+            self.train if where is None else self.train.where(used),
+            self.validation if validation is None else validation,
+            weights=None if weights is None else weights[used],
+            probabilities=None if lab.draws is None else lab.draws[used],
+        )
+        return self._trained(task, learn, settings or self.settings, budget or len(self.train))
+
+    def _trained(self, task: Task, learn: Learns | None, settings: TrainSettings, budget: int) -> Trained:
+        def build() -> Learner:
+            return Learner(self.network(task.target)) if learn is None else learn.learner(self)
+
+        made = "erm" if learn is None else [learn.key, self.train.content_hash]
+        key = training_key(task, settings, budget, made)
+        return self.store.network(task, settings, build, key, n_budget=budget)
+
+    def erm(self, selected_for: str | None = None) -> Trained:
+        """Train the network of everybody, which methods share; its epoch may be chosen for one group alone."""
+        if selected_for is None:
+            return self.train_network()
+        return self.train_network(name=f"erm[{selected_for}]", validation=self.validation.in_group(selected_for))
+
+    def group_model(self, group: str, *, budget: int | None = None) -> Trained:
+        """Train a group's network on its own samples alone, by default with as many updates as one of everybody."""
+        return self.train_network(
+            name=f"group_model[{group}]",
+            where=self.train.group == self.groups.index(group),
+            validation=self.validation.in_group(group),
+            budget=budget,
+        )
+
+    def group_predictor(self) -> Trained:
+        """Train the network that predicts the group, on everybody whose group is known."""
+        task = Task.group("group_predictor", self.train, self.validation)
+        return self._trained(task, None, self.settings, len(self.train))
+
+    def cross_fitted_network(self, task: Task) -> Trained:
+        """Train a plain network on a part of some task's samples, taken from its last epoch."""
+        return self._trained(task, None, self.settings.but(selection="last"), len(self.train))
+
+    # ---- what is measured on networks -----------------------------------------------------------------------------
+
+    def distances(self, network: nn.Module, cohort: Cohort | None = None, **options: Any) -> Distances:
+        """Measure boundary distances of the training samples (or a cohort); see `everygroup.boundary`."""
+        cohort = self.train if cohort is None else cohort
+        return self.store.distances(network, cohort, **{"device": self.device, **options})
+
+    def features(self, network: nn.Module, cohort: Cohort | None = None) -> np.ndarray:
+        """Return penultimate features, (n, q), of the training samples (or a cohort)."""
+        return predict_features(network, self.train if cohort is None else cohort, device=self.device)
+
+    # ---- models ---------------------------------------------------------------------------------------------------
+
+    def model(self, method: str, networks: dict[str, Trained], route: dict[str, str], **more: Any) -> RoutedModel:
+        """Assemble a routed model; `more` as in `RoutedModel.build`."""
+        return RoutedModel.build(method, self.train, networks, route=route, transforms=self.transforms, **more)
+
+    def one_model(self, method: str, trained: Trained, **info: Any) -> RoutedModel:
+        """Assemble the model of a method whose one network answers for everybody."""
+        route = dict.fromkeys(self.groups, "pooled")
+        return self.model(method, {"pooled": trained}, route, pooled="pooled", info=info)
+
+    def refuse_empty_groups(self) -> None:
+        """Refuse groups that nothing can be learnt of.
+
+        Raises
+        ------
+        TrainingError
+        """
+        if empty := [g for g, n in zip(self.groups, self.group_sizes, strict=True) if not n]:
+            raise TrainingError(
+                f"Group {', '.join(empty)} has no training samples.", fix="merge it with another by --bins"
+            )

@@ -1,0 +1,1 @@
+"""How one network learns: one file, one method."""

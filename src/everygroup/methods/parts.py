@@ -1,0 +1,303 @@
+"""The four kinds of parts that methods are made of, and what is said of each. One file, one part, one paper."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
+
+from everygroup.errors import SettingsError
+from everygroup.files import hash_json
+from everygroup.methods.lab import Lab
+from everygroup.methods.store import Store
+from everygroup.models import RoutedModel
+from everygroup.settings import TrainSettings, impossible_values, unknown_settings
+from everygroup.training import Learner
+
+Family = Literal["baseline", "pre-processing", "in-processing", "post-processing", "group-specific"]
+ALL_TARGETS = ("classes", "labels", "number", "mask", "anomaly", "image")
+NEEDS: dict[str, tuple[type[nn.Module], str]] = {
+    "batch norm": (nn.BatchNorm2d, "batch norm"),
+    "convolutions": (nn.Conv2d, "convolutions"),
+}
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What is said of a method besides its hyper-parameters.
+
+    Attributes
+    ----------
+    name : str
+        The name of its file.
+    title, paper : str
+        Name and reference of the paper.
+    family : str
+        Where it acts.
+    min_groups, max_groups : int, int or None
+        Number of groups it can handle; None for any.
+    needs_group_at_test : bool
+        Whether prediction uses the recorded group.
+    cost : callable
+        Number of groups -> trained networks with the default hyper-parameters, in multiples of ERM.
+    targets : tuple of str
+        What it can be trained for.
+    needs : str
+        What the backbone must have: 'batch norm', 'convolutions', 'hidden layer'; empty for nothing.
+    every_group : bool
+        Whether a part of the network belongs to each group, so that each needs training samples.
+    """
+
+    name: str
+    title: str
+    paper: str
+    family: Family
+    min_groups: int
+    max_groups: int | None
+    needs_group_at_test: bool
+    cost: Callable[[int], float]
+    targets: tuple[str, ...]
+    needs: str = ""
+    every_group: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values; the cost for two groups."""
+        return {**asdict(replace(self, cost=_no_cost)), "cost": self.cost(2)}
+
+
+def _no_cost(groups: int) -> float:
+    return float("nan")
+
+
+class Part(BaseModel, ABC):
+    """A part of a chain: hyper-parameters are its fields, and data come in the call."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+
+    info: ClassVar[MethodInfo]
+    default_family: ClassVar[Family]
+
+    def __init__(self, **values: Any) -> None:
+        fields = type(self).model_fields
+        if unknown := [key for key in values if key not in fields]:
+            has = f"Method {self.info.name!r} has: {', '.join(fields) or 'no hyper-parameters'}"
+            raise unknown_settings(unknown, fields, fix=has, what="hyper-parameter")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise impossible_values(error) from None
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The fields and their values, JSON-able."""
+        return self.model_dump(mode="json")
+
+    @property
+    def key(self) -> str:
+        """Content hash of method and hyper-parameters."""
+        return hash_json([type(self).__module__, type(self).__qualname__, self.hyperparameters])
+
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return the trained networks for these groups with these hyper-parameters, in multiples of ERM."""
+        return self.info.cost(len(groups))
+
+    def check(self, lab: Lab) -> None:
+        """Refuse what the part cannot work with, before anything is trained.
+
+        Raises
+        ------
+        SettingsError, TrainingError
+        """
+        name, low, high = self.info.name, self.info.min_groups, self.info.max_groups
+        found = len(lab.groups)
+        if found < low or (high is not None and found > high):
+            wanted = f"at least {low}" if high is None else f"{low} to {high}"
+            listed = f" ({', '.join(lab.groups)})" if found else "; the attribute is missing everywhere"
+            raise SettingsError(
+                f"Method {name!r} needs {wanted} groups, but {lab.train.rule.name!r} has {found}{listed}.",
+                fix="choose another --group or other --bins, or --method erm",
+            )
+        if lab.target.name not in self.info.targets:
+            raise SettingsError(
+                f"Method {name!r} cannot be trained for target {lab.target.name!r}.",
+                fix=f"its targets are {', '.join(self.info.targets)}; `everygroup list methods` shows those of others",
+            )
+        if self.info.every_group:
+            lab.refuse_empty_groups()
+
+    def check_network(self, network: nn.Module) -> None:
+        """Refuse a backbone the part cannot work with; `network` has untrained weights.
+
+        Raises
+        ------
+        SettingsError
+            If the backbone lacks what `info.needs` names.
+        """
+        kind, what = NEEDS.get(self.info.needs, (nn.Module, ""))
+        if not any(isinstance(m, kind) for m in network.modules()):
+            raise SettingsError(
+                f"Method {self.info.name!r} needs a backbone with {what}.",
+                fix="choose --backbone resnet18 or small_cnn",
+            )
+        if self.info.needs == "hidden layer" and getattr(getattr(network, "spec", None), "backbone", "") == "linear":
+            raise SettingsError(
+                f"Method {self.info.name!r} needs a backbone with a hidden layer.", fix="choose --backbone mlp"
+            )
+
+    def fit(
+        self,
+        train: Any,
+        validation: Any,
+        *,
+        settings: TrainSettings | None = None,
+        store: Store | None = None,
+    ) -> RoutedModel:
+        """Fit this part alone; see `everygroup.methods.Chain.fit`."""
+        return run((self,), Lab(train, validation, settings or TrainSettings.make(), store or Store()))
+
+
+class Before(Part):
+    """Acts before anything is trained: on samples, on how they are drawn, on groups."""
+
+    default_family: ClassVar[Family] = "pre-processing"
+
+    @abstractmethod
+    def prepare(self, lab: Lab) -> Lab:
+        """Return the lab that what follows will see, such as ``lab.seen_through(transform)`` or ``lab.drawn(p)``."""
+
+
+class Learn(Part):
+    """How one network learns. The base class is empirical risk minimisation."""
+
+    default_family: ClassVar[Family] = "in-processing"
+    answers: ClassVar[Literal["pooled", "by group", "by group or blind"]] = "pooled"
+    """Who answers: one network for everybody; one a group, where no group is known the mean of their probabilities; or
+    there the network that validation saw when the epoch was chosen."""
+
+    def learner(self, lab: Lab) -> Learner:
+        """Build the learner; `lab.network()` first, so that it starts from the weights that ERM starts from."""
+        return Learner(lab.network())
+
+    def draws(self, lab: Lab) -> np.ndarray | None:
+        """Return relative probabilities of being drawn into a batch, (n_train,), if the method draws at its own."""
+        return None
+
+    def model(self, lab: Lab) -> RoutedModel:
+        """Train the network and say who answers."""
+        where = lab.known if self.info.every_group else None
+        name = self.info.name
+        trained = lab.train_network(self, name, where=where, draws=self.draws(lab))
+        if self.answers == "pooled":
+            return lab.one_model(name, trained.answering(None))
+        parts = {g: trained.answering(i) for i, g in enumerate(lab.groups)}
+        blind = self.answers == "by group or blind"
+        if blind:
+            parts["pooled"] = trained.answering(None)
+        return lab.model(name, parts, {g: g for g in lab.groups}, pooled="pooled" if blind else None)
+
+
+class ByGroup(Part):
+    """Trains several networks and routes every patient to one of them."""
+
+    default_family: ClassVar[Family] = "group-specific"
+
+    @abstractmethod
+    def model(self, lab: Lab) -> RoutedModel:
+        """Train the networks and say who answers."""
+
+
+class After(Part):
+    """Works on a fitted model, with validation samples only."""
+
+    default_family: ClassVar[Family] = "post-processing"
+
+    @abstractmethod
+    def refine(self, model: RoutedModel, lab: Lab) -> RoutedModel:
+        """Return the model that answers in its place."""
+
+
+def run(parts: Sequence[Part], lab: Lab) -> RoutedModel:
+    """Check and run parts in order; without one that learns, ERM stands in its place."""
+    network = lab.network()
+    for part in parts:
+        part.check(lab)
+        part.check_network(network)
+    model: RoutedModel | None = None
+    for part in parts:
+        if isinstance(part, After):
+            model = part.refine(model or _erm(lab), lab)
+        elif isinstance(part, Before):
+            lab = part.prepare(lab)
+        else:
+            assert isinstance(part, Learn | ByGroup)
+            model = part.model(lab)
+    model = model or _erm(lab)
+    return replace(model, info={**model.info, "hyperparameters": described(parts)})
+
+
+def _erm(lab: Lab) -> RoutedModel:
+    return lab.one_model("erm", lab.erm())
+
+
+def described(parts: Sequence[Part]) -> dict[str, Any]:
+    """Return the hyper-parameters of one part; of several, those of each by its name."""
+    if len(parts) == 1:
+        return parts[0].hyperparameters
+    return {part.info.name: part.hyperparameters for part in parts}
+
+
+REGISTERED: dict[str, type[Part]] = {}
+P = TypeVar("P", bound=Part)
+
+
+def method(
+    title: str,
+    paper: str,
+    *,
+    name: str = "",
+    groups: tuple[int, int | None] = (1, None),
+    cost: float | Callable[[int], float] = 1,
+    family: Family | None = None,
+    targets: tuple[str, ...] = ("classes",),
+    needs: str = "",
+    needs_group_at_test: bool = False,
+    every_group: bool = False,
+) -> Callable[[type[P]], type[P]]:
+    """Enter a part under the name of its file; see `MethodInfo` for what the arguments mean.
+
+    Parameters
+    ----------
+    name : str
+        Another name than the file's.
+    groups : (int, int or None)
+        Smallest and largest number of groups.
+    """
+
+    def enter(cls: type[P]) -> type[P]:
+        counted = cost if callable(cost) else lambda n: cost
+        called = name or Path(inspect.getfile(cls)).stem
+        cls.info = MethodInfo(
+            called,
+            title,
+            paper,
+            family or cls.default_family,
+            *groups,
+            needs_group_at_test,
+            counted,
+            targets,
+            needs,
+            every_group,
+        )
+        REGISTERED[called] = cls
+        return cls
+
+    return enter
