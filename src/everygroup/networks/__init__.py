@@ -9,13 +9,10 @@ from everygroup.networks.backbones import (
     resolve_backbone,
 )
 from everygroup.networks.classifier import Classifier
-from everygroup.networks.client_mixture import ClientMixture
 from everygroup.networks.domain_heads import DomainHeads
 from everygroup.networks.experts import ExpertMixture
 from everygroup.networks.frozen_trunk import FrozenTrunk
 from everygroup.networks.group_batchnorm import GroupBatchNorm
-from everygroup.networks.group_offsets import GroupOffsets
-from everygroup.networks.group_weights import GroupWeights
 from everygroup.networks.masked import Masked
 from everygroup.networks.predict import predict_features, predict_outputs
 from everygroup.networks.shared_trunk import SharedTrunk
@@ -26,13 +23,10 @@ __all__ = [
     "OWN",
     "Adapted",
     "Classifier",
-    "ClientMixture",
     "DomainHeads",
     "ExpertMixture",
     "FrozenTrunk",
     "GroupBatchNorm",
-    "GroupOffsets",
-    "GroupWeights",
     "Masked",
     "NetworkSpec",
     "SharedTrunk",

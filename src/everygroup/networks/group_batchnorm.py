@@ -48,11 +48,6 @@ def _as_it_stands(norm: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return answer
 
 
-def norms_act(network: nn.Module) -> bool:
-    """Tell whether batch norms hold more than a norm, such as the activation of timm's EfficientNets and DenseNets."""
-    return any(isinstance(m, nn.BatchNorm2d) and type(m) is not nn.BatchNorm2d for m in network.modules())
-
-
 @register_adapter
 class GroupBatchNorm(Adapted):
     """Every 2-D batch norm of the backbone once per group: own running statistics, own affine parameters or one.
@@ -66,9 +61,6 @@ class GroupBatchNorm(Adapted):
     n_groups : int
     shared_affine : bool
         One scale and shift for all groups.
-    norms_act : bool
-        What `norms_act` tells of the backbone. Nothing depends on it but the key of the training: such networks were
-        once trained without the activation where running statistics are used, and these are not to be served.
     blind : bool
         Answer everybody as if no group were known.
 
@@ -86,10 +78,9 @@ class GroupBatchNorm(Adapted):
         *,
         n_groups: int,
         shared_affine: bool = False,
-        norms_act: bool = False,
         blind: bool = False,
     ) -> None:
-        super().__init__(base, n_groups=n_groups, shared_affine=shared_affine, norms_act=norms_act, blind=blind)
+        super().__init__(base, n_groups=n_groups, shared_affine=shared_affine, blind=blind)
         found = [(name, m) for name, m in base.named_modules() if isinstance(m, nn.BatchNorm2d)]
         if not found:
             raise SettingsError("This backbone has no batch norm.", fix="choose --backbone resnet18 or small_cnn")

@@ -1,39 +1,64 @@
-"""Shared weights plus an offset per group: theta_g = theta_0 + Delta_g."""
+"""Regularised multi-task learning: a shared network plus an offset per group."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.func import functional_call
 
-from everygroup.networks.adapted import Adapted, register_adapter
-from everygroup.networks.classifier import Classifier
+from everygroup.methods.lab import Lab
+from everygroup.methods.parts import Learn, method
+from everygroup.training import Batch, Learner
 
 
-@register_adapter
-class GroupOffsets(Adapted):
-    """The backbone with weights theta_0 + Delta_g for the samples of group g.
+@method(
+    "Regularised multi-task learning (MTL)",
+    "Evgeniou and Pontil. Regularized multi-task learning. KDD 2004",
+    family="group-specific",
+    needs_group_at_test=True,
+    every_group=True,
+)
+class MultiTask(Learn):
+    """min (1/n) sum_i CE(f_{theta_0 + Delta_{a_i}}(x_i), y_i) + strength * mean_g ||Delta_g||^2.
 
-    Delta starts at 0, so that every group starts as the backbone. Batch-norm statistics are the group's own. A sample
+    The deep form of w_t = w_0 + v_t; the penalty on w_0 is the training settings' weight decay. A large strength gives
+    one shared network, 0 (without weight decay) independent ones. Samples without a group are not trained on, and are
+    answered by w_0 (with the mean of the groups' batch-norm statistics).
+    """
+
+    answers: ClassVar[Literal["by group or blind"]] = "by group or blind"
+
+    strength: float = Field(1e-2, ge=0, description="lambda_1 of the paper, the penalty on the offsets")
+
+    def learner(self, lab: Lab) -> Learner:
+        """Build the network and its offsets."""
+        return GroupOffsets(lab.network(), len(lab.groups), self.strength)
+
+
+class GroupOffsets(Learner):
+    """The network with weights theta_0 + Delta_g for the samples of group g.
+
+    Delta starts at 0, so that every group starts as the network. Batch-norm statistics are the group's own. A sample
     without a group is answered by theta_0 with the mean of the groups' statistics.
     """
 
-    name = "group_offsets"
-    takes_group = True
+    net: Any
 
-    def __init__(self, base: Classifier, *, n_groups: int) -> None:
-        super().__init__(base, n_groups=n_groups)
-        self._names = [name for name, _ in base.named_parameters()]
+    def __init__(self, net: nn.Module, n_groups: int, strength: float) -> None:
+        super().__init__(net)
+        self.strength = strength
+        self._names = [name for name, _ in net.named_parameters()]
         self.offsets = nn.ModuleList(
-            nn.ParameterList(nn.Parameter(torch.zeros_like(p)) for p in base.parameters()) for _ in range(n_groups)
+            nn.ParameterList(nn.Parameter(torch.zeros_like(p)) for p in net.parameters()) for _ in range(n_groups)
         )
-        self._statistics = [name for name in base.state_dict() if name not in self._names]
+        self._statistics = [name for name in net.state_dict() if name not in self._names]
         for g in range(n_groups):
             for name in self._statistics:
-                self.register_buffer(self._key(g, name), base.get_buffer(name).clone())
+                self.register_buffer(self._key(g, name), net.get_buffer(name).clone())
 
     @staticmethod
     def _key(group: int, name: str) -> str:
@@ -41,7 +66,7 @@ class GroupOffsets(Adapted):
 
     def state_of(self, group: int) -> dict[str, torch.Tensor]:
         """Return the weights and statistics of one group, by the backbone's names."""
-        shared = dict(self.base.named_parameters())
+        shared = dict(self.net.named_parameters())
         own = {n: shared[n] + d for n, d in zip(self._names, self.offsets[group], strict=True)}  # type: ignore[call-overload]
         return own | {n: getattr(self, self._key(group, n)) for n in self._statistics}
 
@@ -54,16 +79,15 @@ class GroupOffsets(Adapted):
         """Return logits (N, K)."""
         if group is None:
             raise ValueError("the group of every sample is needed")
-        n_outputs = self.base.head.out_features
-        logits = x.new_zeros(len(x), n_outputs)
+        logits = x.new_zeros(len(x), self.net.spec.n_outputs)
         for g in range(len(self.offsets)):
             rows = (group == g).nonzero().squeeze(1)
             if rows.numel():
                 # statistics are tensors of this module, so that a training pass updates them in place; one sample has
                 # none of its own
-                self.base.train(self.training and rows.numel() > 1)
-                answer = functional_call(self.base, self.state_of(g), (x[rows],))
-                self.base.train(self.training)
+                self.net.train(self.training and rows.numel() > 1)
+                answer = functional_call(self.net, self.state_of(g), (x[rows],))
+                self.net.train(self.training)
                 logits = logits.index_copy(0, rows, answer.to(logits.dtype))
         rows = (group < 0).nonzero().squeeze(1)
         if rows.numel():
@@ -71,16 +95,20 @@ class GroupOffsets(Adapted):
             logits = logits.index_copy(0, rows, answer.to(logits.dtype))
         return logits
 
+    def loss(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(1/B) sum_i CE(f_{theta_{a_i}}(x_i), y_i) + strength * mean_g ||Delta_g||^2."""
+        return batch.loss(self(x, batch.group)) + self.strength * self.penalty()
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return theta_0, and the offsets without weight decay: their penalty is part of the loss."""
         return [
-            {"params": list(self.base.parameters())},
+            {"params": list(self.net.parameters())},
             {"params": list(self.offsets.parameters()), "weight_decay": 0.0},
         ]
 
-    def answering(self, group: int | None) -> Classifier:
+    def answering(self, group: int | None) -> nn.Module:
         """Return the plain network of one group, or theta_0 with the mean of the groups' statistics."""
-        plain = copy.deepcopy(self.base)
+        plain: nn.Module = copy.deepcopy(self.net)
         with torch.no_grad():
             if group is not None:
                 state = self.state_of(group)
