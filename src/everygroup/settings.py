@@ -159,9 +159,7 @@ def impossible_values(error: ValidationError) -> SettingsError:
     return SettingsError("\n".join(lines), fix=f"change {', '.join(filter(None, wrong)) or 'one of them'}")
 
 
-def unknown_settings(
-    unknown: Sequence[str], names: Iterable[str], *, fix: str, what: str = "setting"
-) -> SettingsError:
+def unknown_settings(unknown: Sequence[str], names: Iterable[str], *, fix: str, what: str = "setting") -> SettingsError:
     """Return the error that names unknown keys, each with the nearest of the known ones."""
     names = list(names)
     near = {key: found[0] for key in unknown if (found := difflib.get_close_matches(key, names, n=1))}

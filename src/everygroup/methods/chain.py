@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -198,11 +199,12 @@ def _owner(key: str, value: Any, drafts: list[Any]) -> None:
     if len(named) > 1 and isinstance(value, Mapping) and (mine := [d for d in named if d[0] == key]):
         mine[0][1].update(value)
         return
-    has = [d for d in named if key in method_class(d[0]).model_fields]
+    has = [d for d in named if key in method_class(d[0]).options()]
     if len(has) > 1:
         owners = " and ".join(repr(name) for name, _ in has)
         raise SettingsError(
-            f"{key!r} is a hyper-parameter of {owners}.", fix=f"write it with its part, as in {has[0][0]}({key}={value})"
+            f"{key!r} is a hyper-parameter of {owners}.",
+            fix=f"write it with its part, as in {has[0][0]}({key}={value})",
         )
     (has or named)[0][1][key] = value
 
@@ -212,9 +214,17 @@ def _place(part: Part) -> int:
 
 
 def _written(part: Part) -> str:
-    changed = {
-        name: value
-        for name, value in part.hyperparameters.items()
-        if name in part.model_fields_set and value != type(part).model_fields[name].default
-    }
-    return part.info.name + (f"({', '.join(f'{k}={v}' for k, v in changed.items())})" if changed else "")
+    """Write a part with what differs from its defaults, flat."""
+    usual = type(part)().hyperparameters
+    changed: dict[str, Any] = {}
+    for name, value in part.hyperparameters.items():
+        if isinstance(value, dict) and isinstance(usual[name], dict) and name in type(part).nested():
+            changed |= {name if i == 0 else key: v for i, (key, v) in enumerate(value.items()) if v != usual[name][key]}
+        elif value != usual[name]:
+            changed[name] = value
+    return part.info.name + (f"({', '.join(f'{k}={_flow(v)}' for k, v in changed.items())})" if changed else "")
+
+
+def _flow(value: Any) -> str:
+    """Write a value as YAML reads it in one line."""
+    return json.dumps(value) if isinstance(value, list | dict | bool) or value is None else str(value)

@@ -6,22 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.console import warn
 from everygroup.errors import TrainingError
-from everygroup.methods.store import Store
-from everygroup.settings import TrainSettings
+from everygroup.methods.lab import Lab
 from everygroup.training import Task, Trained
 
 
 def cross_fitted(
     task: Task,
     folds: int,
-    settings: TrainSettings,
-    store: Store,
-    n_budget: int,
-    measure: Callable[[Trained, Cohort], np.ndarray],
+    lab: Lab,
+    measure: Callable[[nn.Module, Cohort], np.ndarray],
     *,
     otherwise: Trained | None = None,
 ) -> np.ndarray:
@@ -36,13 +34,13 @@ def cross_fitted(
         a choice on the fold they are measured on would not be unseen.
     folds : int
         k.
-    n_budget : int
-        Size of the whole training cohort, for the number of updates.
+    lab : Lab
+        Trains the networks, with as many updates as one of everybody.
     measure : callable
         (network, samples) -> values (n, ...), such as boundary distances.
     otherwise : Trained, optional
-        Network that a fold is measured on without which too little is left to train on: its patients hold all samples
-        of every class but one. A warning says so.
+        Network that a fold is measured on without which nothing can be learnt: its patients hold all samples of every
+        class but one. A warning says so.
 
     Returns
     -------
@@ -59,30 +57,28 @@ def cross_fitted(
         raise TrainingError(
             f"{task.name}: {len(names)} patients cannot be cut into {folds} folds.", fix="use a smaller cross_fit"
         )
-    order = np.random.default_rng(settings.seed).permutation(len(names))
+    order = np.random.default_rng(lab.settings.seed).permutation(len(names))
     fold = (np.argsort(order) % folds)[np.searchsorted(names, cohort.units)]
     values: np.ndarray | None = None
     for k in range(folds):
         held = fold == k
-        unseen = cohort.where(held)
-        left = np.unique(task.y_train[~held])
-        if len(left) < 2 and otherwise is not None:
-            warn(
-                f"{task.name} fold {k + 1}: all other samples are {task.outputs[left[0]]!r}, nothing can be trained on "
-                "them; its samples are measured on the network that has seen them."
-            )
+        unseen, left = cohort.where(held), task.y_train[~held]
+        name = f"{task.name} fold {k + 1}"
+        why = task.target.learnable(left)
+        if why and otherwise is not None:
+            warn(f"{name}: {why}; its samples are measured on the network that has seen them.")
             network = otherwise
         else:
             part = replace(
                 task,
-                name=f"{task.name} fold {k + 1}",
+                name=name,
                 train=cohort.where(~held),
-                y_train=task.y_train[~held],
+                y_train=left,
                 validation=unseen,
                 y_validation=task.y_train[held],
             )
-            network = store.network(part, settings.but(selection="last"), n_budget=n_budget)
-        found = measure(network, unseen)
+            network = lab.cross_fitted_network(part)
+        found = measure(network.network, unseen)
         if values is None:
             values = np.full((len(cohort), *found.shape[1:]), np.nan)
         values[held] = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, Self
@@ -47,6 +48,10 @@ class Lab:
         Relative probabilities of being drawn into a batch.
     transforms : tuple of Transform
         What the samples were seen through; prediction repeats it.
+    merged_from : Lab, optional
+        The lab before its groups were put together.
+    info : mapping
+        What is to be written beside the model; JSON-able.
 
     Raises
     ------
@@ -60,6 +65,8 @@ class Lab:
     store: Store = field(default_factory=Store)
     draws: np.ndarray | None = None
     transforms: tuple[Transform, ...] = ()
+    merged_from: Lab | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.train.classes != self.validation.classes or self.train.groups != self.validation.groups:
@@ -117,6 +124,17 @@ class Lab:
             validation=self.validation.seen_through(transform),
             transforms=(*self.transforms, transform),
         )
+
+    def merged(self, members: Sequence[Sequence[int]], **info: Any) -> Self:
+        """Return a lab with clusters for groups, named after their groups; each group is then answered by its cluster.
+
+        Parameters
+        ----------
+        members : sequence of sequences of int
+            Groups of every cluster, by index.
+        """
+        parts = [part.with_merged_groups(members) for part in (self.train, self.validation)]
+        return self.but(train=parts[0], validation=parts[1], merged_from=self, info={**self.info, **info})
 
     # ---- networks -------------------------------------------------------------------------------------------------
 
@@ -227,7 +245,16 @@ class Lab:
 
     def model(self, method: str, networks: dict[str, Trained], route: dict[str, str], **more: Any) -> RoutedModel:
         """Assemble a routed model; `more` as in `RoutedModel.build`."""
-        return RoutedModel.build(method, self.train, networks, route=route, transforms=self.transforms, **more)
+        info = {**self.info, **more.pop("info", {})}
+        train = self.train
+        if self.merged_from is not None:  # patients are routed by the groups there were at first
+            first = self.merged_from
+            cluster = dict(zip(first.train.group.tolist(), self.train.group.tolist(), strict=True))
+            route = {g: route[self.groups[cluster[i]]] for i, g in enumerate(first.groups)}
+            if predictor := more.get("group_predictor"):
+                networks = {**networks, predictor: first.group_predictor()}
+            train = first.train
+        return RoutedModel.build(method, train, networks, route=route, transforms=self.transforms, info=info, **more)
 
     def one_model(self, method: str, trained: Trained, **info: Any) -> RoutedModel:
         """Assemble the model of a method whose one network answers for everybody."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from torch import nn
 
 from everygroup.errors import SettingsError
@@ -76,25 +77,65 @@ def _no_cost(groups: int) -> float:
     return float("nan")
 
 
+_CONFIG = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Options(BaseModel):
+    """Hyper-parameters of a part that belong together.
+
+    Where they are written flat, ``spare(scale=median)``, each finds its place; the first one may stand for all,
+    ``spare(weighting=ranking)``.
+    """
+
+    model_config = _CONFIG
+
+
 class Part(BaseModel, ABC):
     """A part of a chain: hyper-parameters are its fields, and data come in the call."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
+    model_config = _CONFIG
 
     info: ClassVar[MethodInfo]
     default_family: ClassVar[Family]
 
     def __init__(self, **values: Any) -> None:
-        fields = type(self).model_fields
-        if unknown := [key for key in values if key not in fields]:
-            has = f"Method {self.info.name!r} has: {', '.join(fields) or 'no hyper-parameters'}"
-            raise unknown_settings(unknown, fields, fix=has, what="hyper-parameter")
+        known = self.options()
+        if unknown := [key for key in values if key not in known and key not in type(self).model_fields]:
+            has = f"Method {self.info.name!r} has: {', '.join(known) or 'no hyper-parameters'}"
+            raise unknown_settings(unknown, known, fix=has, what="hyper-parameter")
         try:
-            super().__init__(**values)
+            super().__init__(**self._placed(values))
         except ValidationError as error:
             raise impossible_values(error) from None
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        """The hyper-parameters by name; of those that belong together, each by its own."""
+        inner = {k: f for options in cls.nested().values() for k, f in options.model_fields.items()}
+        return {**cls.model_fields, **inner}
+
+    @classmethod
+    def nested(cls) -> dict[str, type[Options]]:
+        """The fields that hold hyper-parameters that belong together."""
+        return {
+            name: field.annotation
+            for name, field in cls.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Options)
+        }
+
+    @classmethod
+    def _placed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Put hyper-parameters that are written flat where they belong."""
+        placed = {k: v for k, v in values.items() if k in cls.model_fields}
+        for name, options in cls.nested().items():
+            given = placed.get(name, {})
+            if isinstance(given, Options):
+                continue
+            own = dict(given) if isinstance(given, Mapping) else {next(iter(options.model_fields)): given}
+            own |= {k: v for k, v in values.items() if k in options.model_fields and k not in cls.model_fields}
+            if own:
+                placed[name] = own
+        return placed
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -234,7 +275,7 @@ def run(parts: Sequence[Part], lab: Lab) -> RoutedModel:
     model: RoutedModel | None = None
     for part in parts:
         if isinstance(part, After):
-            model = part.refine(model or _erm(lab), lab)
+            model = part.refine(model or _erm(lab), lab.merged_from or lab)
         elif isinstance(part, Before):
             lab = part.prepare(lab)
         else:

@@ -1,4 +1,4 @@
-"""What a method leaves: networks, who answers for whom, and what is done before and after. Saved as safetensors and JSON."""
+"""What a method leaves: networks, who answers for whom, what is done before and after; saved without code."""
 
 from everygroup.models.routed import RoutedModel
 

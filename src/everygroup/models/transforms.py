@@ -14,7 +14,7 @@ from torch import nn
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import hash_array, hash_json
 from everygroup.imaging.tensors import to_input
-from everygroup.networks import NetworkSpec, predict_outputs, rebuild
+from everygroup.networks import NetworkSpec, rebuild
 
 Tensors = dict[str, torch.Tensor]
 
@@ -85,7 +85,7 @@ def build_transform(name: str, options: Mapping[str, Any], tensors: Tensors) -> 
 
 @register_transform
 class AffineByValue(Transform):
-    """x -> x * scale[v] + shift[v], v the value of a column: a scanner, a site. Of pixels the result is clipped to [0, 1].
+    """x -> x * scale[v] + shift[v], v the value of a column: a scanner, a site. Pixels are clipped to [0, 1].
 
     Parameters
     ----------

@@ -15,7 +15,6 @@ from everygroup.networks.frozen_trunk import FrozenTrunk
 from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.masked import Masked
 from everygroup.networks.predict import predict_features, predict_outputs
-from everygroup.networks.shared_trunk import SharedTrunk
 from everygroup.networks.spec import NetworkSpec
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "GroupBatchNorm",
     "Masked",
     "NetworkSpec",
-    "SharedTrunk",
     "build_network",
     "list_backbones",
     "logits_of",

@@ -83,7 +83,7 @@ class Target(ABC):
         return None
 
     def strata(self, y: Truth) -> np.ndarray | None:
-        """Return the class of every sample, (n,), for class weights and class-balanced batches; None without classes."""
+        """Return every sample's class, (n,), for class weights and class-balanced batches; None without classes."""
         return None
 
     def augmented(

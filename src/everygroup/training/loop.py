@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from everygroup.cohort import Cohort
 from everygroup.console import progress as progress_bar
 from everygroup.errors import OutputError, SettingsError, TrainingError
 from everygroup.files import hash_json
 from everygroup.imaging.augment import AUGMENTATIONS
 from everygroup.networks.predict import predict_outputs
 from everygroup.settings import TrainSettings
-from everygroup.targets import Classes, Target
+from everygroup.targets import Classes, Target, Truth
 from everygroup.training.batches import PixelSource, TruthSource, index_batches
 from everygroup.training.checkpoint import (
     Progress,
@@ -306,10 +307,17 @@ def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray
     return weights, probabilities
 
 
+def answered(
+    network: nn.Module, target: Target, cohort: Cohort, truth: Truth, device: torch.device | str = "cpu"
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return targets, answers and the mean loss of a network on a cohort."""
+    outputs = predict_outputs(network, cohort, device=device)
+    y = truth[:]
+    loss = float(target.losses(outputs, torch.from_numpy(y)).mean())
+    return y, target.answers(outputs).numpy(), loss
+
+
 def validate(learner: nn.Module, task: Task, device: torch.device) -> ValidationPredictions:
     """Predict the validation cohort with the learner as it stands."""
-    outputs = predict_outputs(learner, task.validation, device=device)
-    y = task.y_validation[:]
-    loss = float(task.target.losses(outputs, torch.from_numpy(y)).mean())
-    answers = task.target.answers(outputs).numpy()
+    y, answers, loss = answered(learner, task.target, task.validation, task.y_validation, device)
     return ValidationPredictions(y, answers, task.validation.group, loss, task.target)

@@ -76,7 +76,9 @@ class Task:
         if used is not None and not used.all():
             train = train.where(used)
             weights, probabilities = (None if v is None else v[used] for v in (weights, probabilities))
-        return cls(name, target, train, validation, target.truth(train), target.truth(validation), weights, probabilities)
+        return cls(
+            name, target, train, validation, target.truth(train), target.truth(validation), weights, probabilities
+        )
 
     @classmethod
     def group(cls, name: str, train: Cohort, validation: Cohort) -> Task:
@@ -89,6 +91,4 @@ class Task:
         """Content hash: equal hashes and settings give equal networks."""
         extra = [None if v is None else hash_array(np.asarray(v, float)) for v in (self.weights, self.probabilities)]
         truths = [hash_array(y) if isinstance(y, np.ndarray) else None for y in (self.y_train, self.y_validation)]
-        return hash_json(
-            [self.train.content_hash, self.validation.content_hash, *truths, self.target.record, *extra]
-        )
+        return hash_json([self.train.content_hash, self.validation.content_hash, *truths, self.target.record, *extra])

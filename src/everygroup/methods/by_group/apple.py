@@ -190,14 +190,12 @@ class ClientMixture(Learner):
         return [cores, *own]
 
     def answering(self, group: int | None) -> nn.Module:
-        """Return a client's mixture as a plain network; where no group is known, the mixture of client 0 stands in.
-
-        `Learn.answers` is 'by group': it is never asked.
-        """
-        client = group or 0
-        plain = copy.deepcopy(self.cores[client])
+        """Return a client's mixture as a plain network."""
+        if group is None:
+            raise ValueError("where no group is known, the mean of the groups' networks answers")
+        plain = copy.deepcopy(self.cores[group])
         with torch.no_grad():
-            plain.load_state_dict(self._weights_of(client) | self._statistics_of(client, training=False))
+            plain.load_state_dict(self._weights_of(group) | self._statistics_of(group, training=False))
         return plain
 
     def _answer(self, client: int, x: torch.Tensor) -> torch.Tensor:

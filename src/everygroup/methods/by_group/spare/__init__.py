@@ -1,0 +1,1 @@
+"""SPARE: Algorithm 1 in spare.py; its distances, weights and the study's variants beside it, one idea a file."""
