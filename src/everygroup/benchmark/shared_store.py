@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from torch import nn
 
 from everygroup.boundary import Distances
 from everygroup.boundary.chunks import model_hash
@@ -18,8 +19,7 @@ from everygroup.cohort import Cohort
 from everygroup.files import hash_json, read_json, write_json, write_text
 from everygroup.methods import Store
 from everygroup.settings import TrainSettings
-from everygroup.training import Objective, RunLog, Task, Trained, training_key, weighted_cross_entropy
-from everygroup.training.checkpoint import StateDict
+from everygroup.training import Learner, RunLog, Task, Trained
 
 
 @contextmanager
@@ -68,24 +68,13 @@ class SharedStore(Store):
             yield
 
     def network(
-        self,
-        task: Task,
-        settings: TrainSettings,
-        *,
-        n_budget: int,
-        objective: Objective = weighted_cross_entropy,
-        initial: StateDict | None = None,
-        adapter: dict[str, Any] | None = None,
+        self, task: Task, settings: TrainSettings, build: Callable[[], Learner], key: str, *, n_budget: int
     ) -> Trained:
-        """Return the network of a task; see `Store.network`. Waits while another process trains it."""
-        n_updates, per_epoch = settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)
-        key = training_key(task, settings, n_updates, per_epoch, objective, initial, adapter)
+        """Return the learner of a task; see `Store.network`. Waits while another process trains it."""
         made = self._root / "made" / f"{key}.json"
         with self._alone(key):
             there = made.exists()
-            trained = super().network(
-                task, settings, n_budget=n_budget, objective=objective, initial=initial, adapter=adapter
-            )
+            trained = super().network(task, settings, build, key, n_budget=n_budget)
             if not there:
                 write_json(made, {"process": os.getpid(), "machine": socket.gethostname()})
         if key not in [n["key"] for n in self.networks]:
@@ -95,21 +84,21 @@ class SharedStore(Store):
                     "key": key,
                     "updates": trained.updates,
                     "passes": trained.updates * settings.batch_size,
-                    "parameters": sum(p.numel() for p in trained.network.parameters() if p.requires_grad),
+                    "parameters": sum(p.numel() for p in trained.learner.parameters() if p.requires_grad),
                     "seconds": round(sum(float(r["seconds"]) for r in trained.log), 3),
                     "reused": there,
                 }
             )
         return trained
 
-    def distances(self, trained: Trained, cohort: Cohort, **options: Any) -> Distances:
+    def distances(self, network: nn.Module, cohort: Cohort, **options: Any) -> Distances:
         """Return boundary distances; see `Store.distances`. Waits while another process measures them."""
-        key = hash_json([model_hash(trained.network), cohort.content_hash, {k: str(v) for k, v in options.items()}])
+        key = hash_json([model_hash(network), cohort.content_hash, {k: str(v) for k, v in options.items()}])
         made = self._root / "made" / f"{key}.json"
         with self._alone(key):
             there = made.exists()
             started = time.perf_counter()
-            found = super().distances(trained, cohort, **options)
+            found = super().distances(network, cohort, **options)
             if not there:
                 write_json(made, {"process": os.getpid(), "seconds": round(time.perf_counter() - started, 3)})
         self.searches.append(

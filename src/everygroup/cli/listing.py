@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from everygroup.datasets.published import LabelMap
+    from everygroup.methods import Part
 
 _OWN_DATASETS = {
     "simulated": "procedural dermatology cohort with a known truth",
@@ -88,9 +89,10 @@ def _take(files: Sequence[Path] | None) -> None:
 
 def _entries(kind: str, pattern: str) -> dict[str, str]:
     if kind == "methods":
-        from everygroup.methods import METHODS
+        from everygroup.methods import list_methods, method_class
 
-        return {n: f"{m.info.title} ({m.info.family})" for n, m in METHODS.items()}
+        infos = [method_class(n).info for n in list_methods(pattern)]
+        return {i.name: f"{i.title} ({i.family}; {', '.join(i.targets)})" for i in infos}
     if kind == "backbones":
         from everygroup.networks import OWN, list_backbones
 
@@ -123,15 +125,13 @@ def _record(name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from everygroup.datasets.published import ADAPTERS
-    from everygroup.methods import METHODS
+    from everygroup.methods import list_methods, method_class
     from everygroup.metrics import list_metrics, metric_info
     from everygroup.settings import TrainSettings
 
-    if name in METHODS:
-        method = METHODS[name]
-        info = method.info.to_dict()
-        cost = f"{info.pop('cost'):g} x ERM (two groups)"
-        return {**info, "cost": cost, "hyper-parameters": method.defaults(), "text": inspect.getdoc(method) or ""}
+    methods = list_methods()
+    if name in methods:
+        return _method(method_class(name))
     if name in list_metrics():
         metric = metric_info(name)
         record = {k: v for k, v in asdict(metric).items() if k != "function"}
@@ -146,17 +146,33 @@ def _record(name: str) -> dict[str, Any]:
         return _data_set(name)
     if name in _OWN_DATASETS:
         return {"name": name, "title": _OWN_DATASETS[name]}
-    if owners := [m for m in METHODS if name in METHODS[m].defaults()]:
-        listed = ", ".join(f"{m} (default {METHODS[m].defaults()[name]!r})" for m in owners)
+    options = {m: method_class(m).options() for m in methods}
+    if owners := [m for m in methods if name in options[m]]:
+        listed = ", ".join(f"{m} (default {options[m][name].default!r})" for m in owners)
         raise SettingsError(
             f"{name!r} is a hyper-parameter of {listed}.", fix=f"everygroup describe {owners[0]} says what it does"
         )
-    known = [*METHODS, *list_metrics(), *TrainSettings.model_fields, *ADAPTERS]
+    known = [*methods, *list_metrics(), *TrainSettings.model_fields, *ADAPTERS]
     near = [k for k in known if name in k][:4] or difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise SettingsError(
         f"Nothing is called {name!r}.", fix=f"{hint}See `everygroup list methods`, `metrics`, `datasets` or `settings`"
     )
+
+
+def _method(method: type[Part]) -> dict[str, Any]:
+    """Return what is known of a method; its hyper-parameters with their defaults, limits and meaning."""
+    info = method.info.to_dict()
+    cost = f"{info.pop('cost'):g} x ERM (two groups)"
+    nested = method.nested()
+    shown = {}
+    for name, field in method.options().items():
+        if name in nested:
+            continue
+        limits = [str(m) for m in field.metadata]
+        what = f"{field.default!r}: {field.description or ''}"
+        shown[name] = f"{what} [{', '.join(limits)}]" if limits else what
+    return {**info, "cost": cost, "hyper-parameters": shown, "text": inspect.getdoc(method) or ""}
 
 
 def _data_set(name: str) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
 from everygroup.models.transforms import Transform
-from everygroup.networks import NetworkSpec, build_network, predict_features, resolve_backbone
+from everygroup.networks import NetworkSpec, build_network, predict_features
 from everygroup.settings import TrainSettings
 from everygroup.targets import Target, target_of
 from everygroup.training import Learner, Task, Trained, resolve_device, training_key
+from everygroup.training.plain import ERM_KEY, spec_of
 
 
 class Learns(Protocol):
@@ -148,9 +149,7 @@ class Lab:
 
     def spec(self, target: Target | None = None) -> NetworkSpec:
         """Say how `network` is built."""
-        target, shape = target or self.target, self.train.sample_shape
-        backbone = resolve_backbone(self.settings.backbone, shape, target.form)
-        return NetworkSpec(backbone, target.n_outputs, shape, self.settings.small_stem)
+        return spec_of(target or self.target, self.train.sample_shape, self.settings)
 
     def train_network(
         self,
@@ -202,7 +201,7 @@ class Lab:
         def build() -> Learner:
             return Learner(self.network(task.target)) if learn is None else learn.learner(self)
 
-        made = "erm" if learn is None else [learn.key, self.train.content_hash]
+        made = ERM_KEY if learn is None else [learn.key, self.train.content_hash]
         key = training_key(task, settings, budget, made)
         return self.store.network(task, settings, build, key, n_budget=budget)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from everygroup.console import warn
 from everygroup.errors import CohortError, SettingsError
 from everygroup.files import read_json, write_json
 from everygroup.models.spellings import refuse_other_spellings
+from everygroup.models.steps import ABSTAINED, Step, build_step
 from everygroup.models.transforms import Transform, build_transform
 from everygroup.networks import NetworkSpec, predict_outputs, rebuild
 from everygroup.predictions import Predictions
@@ -54,6 +55,8 @@ class RoutedModel:
         Hyper-parameters, settings, hashes; JSON-able.
     transforms : tuple of Transform
         What images are seen through first.
+    steps : tuple of Step
+        What is done with the answers afterwards; for classes only.
     weights : DataFrame or None
         Sample weights and distances of the training samples, where the method has any.
     """
@@ -70,6 +73,7 @@ class RoutedModel:
     info: dict[str, Any] = field(default_factory=dict)
     weights: pd.DataFrame | None = None
     transforms: tuple[Transform, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @classmethod
     def build(
@@ -107,7 +111,25 @@ class RoutedModel:
 
     def predict_proba(self, cohort: Cohort, **options: Any) -> np.ndarray:
         """Return probabilities (n, K); options as in `predict`."""
-        return self._answer(cohort, self._groups(cohort), **options)[0]
+        group = self._groups(cohort)
+        return self._told(self._answer(cohort, group, **options)[0], group)
+
+    def answering_by(self, *steps: Step) -> RoutedModel:
+        """Return the model with further steps behind its answers."""
+        return replace(self, steps=(*self.steps, *steps))
+
+    def _told(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
+        for step in self.steps:
+            scores = step.scores(scores, group)
+        return scores
+
+    def _answers(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray | None:
+        """Return the class of every sample after all steps, (n,), from the networks' scores; None without steps."""
+        answers = None
+        for step in self.steps:
+            scores = step.scores(scores, group)
+            answers = step.answers(scores, group, scores.argmax(1) if answers is None else answers)
+        return answers
 
     def predict(
         self,
@@ -142,9 +164,14 @@ class RoutedModel:
         """
         group, y = self._groups(cohort), self._labels(cohort)
         score, route = self._answer(cohort, group, routing=routing, when_missing=when_missing, device=device)
-        return Predictions.from_arrays(
+        answers, score = self._answers(score, group), self._told(score, group)
+        abstained = None if answers is None else answers == ABSTAINED
+        if answers is not None and abstained is not None:
+            answers = np.where(abstained, score.argmax(1), answers)
+        found = Predictions.from_arrays(
             y,
             y_score=score,
+            y_pred=answers,
             classes=self.classes,
             sensitive_features={a: self.rule.values(cohort.table, a) for a in self.rule.attributes},
             group=group,
@@ -155,6 +182,7 @@ class RoutedModel:
             route=route,
             model=self.method,
         )
+        return found.with_columns({"abstained": abstained} if abstained is not None and abstained.any() else {})
 
     def _answer(
         self,
@@ -279,6 +307,7 @@ class RoutedModel:
                 "rule": self.rule.to_dict(),
                 "sample_shape": self.sample_shape,
                 "transforms": [self._save_transform(t, folder, i) for i, t in enumerate(self.transforms)],
+                "steps": [step.to_dict() for step in self.steps],
                 "info": self.info,
             },
         )
@@ -330,4 +359,5 @@ class RoutedModel:
             record["group_predictor"],
             record["info"],
             transforms=transforms,
+            steps=tuple(build_step(step) for step in record["steps"]),
         )

@@ -5,6 +5,7 @@ from everygroup.training.learner import Batch, Learner
 from everygroup.training.log import RunLog, trained_briefly
 from everygroup.training.loop import Trained, train, training_key
 from everygroup.training.optimiser import Optimisers
+from everygroup.training.plain import train_plain
 from everygroup.training.selection import SELECTION, SelectionRule, ValidationPredictions, selection_rule
 from everygroup.training.task import Task
 
@@ -21,6 +22,7 @@ __all__ = [
     "resolve_device",
     "selection_rule",
     "train",
+    "train_plain",
     "trained_briefly",
     "training_key",
 ]

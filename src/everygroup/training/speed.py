@@ -10,10 +10,11 @@ import torch
 from everygroup.boundary import minimal_perturbation
 from everygroup.cohort import Split
 from everygroup.imaging.tensors import to_input
+from everygroup.networks import predict_outputs
 from everygroup.settings import TrainSettings
+from everygroup.targets import target_of
 from everygroup.training.device import resolve_device
-from everygroup.training.loop import train
-from everygroup.training.predict import predict_logits
+from everygroup.training.plain import train_plain
 from everygroup.training.task import Task
 
 PROBE_UPDATES = 6
@@ -32,17 +33,17 @@ class Speed:
 def time_training(split: Split, settings: TrainSettings) -> Speed:
     """Train a plain network for a few updates on the training part, on one thread, and time it."""
     device = resolve_device(settings.device)
-    task = Task.diagnosis("probe", split.train, split.validation)
+    task = Task.diagnosis("probe", target_of(split.train), split.train, split.validation)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train(task, settings.but(updates=1))  # what happens only once: kernels, caches
+        train_plain(task, settings.but(updates=1))  # what happens only once: kernels, caches
         started = time.perf_counter()
-        trained = train(task, settings.but(updates=1 + PROBE_UPDATES, selection="last"))
+        trained = train_plain(task, settings.but(updates=1 + PROBE_UPDATES, selection="last"))
         took = time.perf_counter() - started
         started = time.perf_counter()
         network = trained.network.to(device)
-        predict_logits(network, split.validation, device=device)
+        predict_outputs(network, split.validation, device=device)
         predicting = (time.perf_counter() - started) / len(split.validation)
         first = split.train.where(range(min(_SEARCHED, len(split.train))))
         images = to_input(torch.from_numpy(first.batch(slice(None)).copy())).to(device)
