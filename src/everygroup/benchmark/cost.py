@@ -11,7 +11,7 @@ from typing import Any
 
 from everygroup.benchmark.shared_store import SharedStore
 from everygroup.files import hash_array
-from everygroup.methods import RoutedModel
+from everygroup.models import RoutedModel
 
 
 @contextmanager

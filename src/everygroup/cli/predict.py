@@ -59,7 +59,7 @@ def predict(
     from everygroup.console import clear_warnings, say, warn
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import CohortError, OutputError, SettingsError
-    from everygroup.methods import RoutedModel
+    from everygroup.models import RoutedModel
     from everygroup.settings import build, read_config
     from everygroup.training import resolve_device
 
