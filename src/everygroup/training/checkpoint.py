@@ -75,9 +75,8 @@ def save_checkpoint(path: Path, progress: Progress, learner: nn.Module, optimise
     save_network(path, tensors, header)
 
 
-def load_checkpoint(path: Path, learner: nn.Module, optimisers: Optimisers) -> Progress:
-    """Restore what `save_checkpoint` wrote; returns the progress."""
-    tensors, header = load_network(path)
+def restore(tensors: StateDict, header: dict[str, Any], learner: nn.Module, optimisers: Optimisers) -> Progress:
+    """Go on from what `save_checkpoint` wrote and `load_network` read; returns the progress."""
     learner.load_state_dict(_under(tensors, "learner/"))
     states: dict[str, dict[str, Any]] = {}
     for name, groups in header["param_groups"].items():

@@ -93,6 +93,14 @@ class Learner(nn.Module):
         super().__init__()
         self.net = net
 
+    @property
+    def shared(self) -> bool:
+        """Whether processes under torchrun may each take a part of a batch: the loss is a mean over its samples.
+
+        That is known of the loss of this class; another one must say so.
+        """
+        return type(self).loss is Learner.loss and self.views == 1
+
     def forward(self, x: torch.Tensor, group: torch.Tensor | None = None) -> torch.Tensor:
         """Return the outputs that answer, of classes logits (N, K); `group` (N,) is -1 where it is missing."""
         return logits_of(self.net, x, group)

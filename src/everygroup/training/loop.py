@@ -24,12 +24,22 @@ from everygroup.training.batches import PixelSource, TruthSource, index_batches
 from everygroup.training.checkpoint import (
     Progress,
     copy_state,
-    load_checkpoint,
     load_network,
+    restore,
     save_checkpoint,
     save_network,
 )
 from everygroup.training.device import repeatable, resolve_device, seed_torch
+from everygroup.training.distributed import (
+    averaged_buffers,
+    from_first,
+    gathered,
+    norms_of_whole_batches,
+    rank,
+    share,
+    summed,
+    world,
+)
 from everygroup.training.learner import Batch, Learner
 from everygroup.training.optimiser import Optimisers, learning_rate
 from everygroup.training.selection import ValidationPredictions, non_dominated, selection_rule
@@ -121,7 +131,7 @@ def train(
     per_epoch = settings.updates_per_epoch(n_budget or len(task.train))
     n_updates = settings.n_updates(n_budget or len(task.train))
     n_epochs = -(-n_updates // per_epoch)
-    if folder is not None and (folder / "learner.safetensors").exists():
+    if folder is not None and from_first((folder / "learner.safetensors").exists):
         return _read_back(folder, build, task.target, settings, key)
 
     device = resolve_device(settings.device)
@@ -138,8 +148,8 @@ def train(
         optimisers = Optimisers(learner, settings, scaled=device.type if half else "")
         state = Progress(key)
         checkpoint = folder / "checkpoint.safetensors" if folder is not None else None
-        if checkpoint is not None and checkpoint.exists():
-            state = load_checkpoint(checkpoint, learner, optimisers)
+        if checkpoint is not None and from_first(checkpoint.exists):
+            state = restore(*from_first(lambda: load_network(checkpoint)), learner, optimisers)
             _check_key(state.key, key, checkpoint.parent)
 
         source, truth = PixelSource(task.train, device), TruthSource(task.y_train, device)
@@ -148,7 +158,8 @@ def train(
         weight = torch.tensor(loss_weights, dtype=torch.float32, device=device)
         amp = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}[settings.amp]
 
-        with progress_bar(n_updates, task.name) as advance:
+        optimisers.share = 1 / world()
+        with norms_of_whole_batches(learner if learner.shared else None), progress_bar(n_updates, task.name) as advance:
             advance(min(state.epoch * per_epoch, n_updates))
             for epoch in range(state.epoch, n_epochs):
                 started = time.perf_counter()
@@ -171,6 +182,10 @@ def train(
                     partner = None
                     if learner.views != 1:
                         x, partner = _views(learner, x, index, source, augment, settings.seed, update)
+                    if world() > 1 and learner.shared:
+                        part = share(len(index))
+                        optimisers.share = len(index[part]) / len(index)
+                        x, y, index = x[part], y[part], index[part]
                     where = torch.from_numpy(index).to(device)
                     batch = Batch(
                         y,
@@ -187,9 +202,12 @@ def train(
                         loss = learner.loss(x, batch)
                     learner.update(loss, optimisers)
                     learner.after_update(batch)
-                    total += (loss if isinstance(loss, torch.Tensor) else next(iter(loss.values()))).detach()
+                    averaged_buffers(learner)
+                    first_loss = loss if isinstance(loss, torch.Tensor) else next(iter(loss.values()))
+                    total += first_loss.detach() * optimisers.share
                     advance(1)
 
+                summed([total])
                 train_loss = float(total) / (last - first)
                 if not np.isfinite(train_loss):
                     raise TrainingError(
@@ -218,7 +236,7 @@ def train(
                         "seconds": round(time.perf_counter() - started, 3),
                     }
                 )
-                if checkpoint is not None and state.epoch < n_epochs:
+                if checkpoint is not None and state.epoch < n_epochs and rank() == 0:
                     save_checkpoint(checkpoint, state, learner, optimisers)
                 if on_epoch is not None:
                     on_epoch(state.log)
@@ -226,7 +244,7 @@ def train(
     chosen = rule.choose(state.history)
     learner = learner.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     learner.load_state_dict(state.candidates[chosen])
-    if folder is not None:
+    if folder is not None and rank() == 0:
         header = {"log": state.log, "selected_epoch": chosen + 1, "updates": n_updates, "key": key}
         save_network(folder / "learner.safetensors", state.candidates[chosen], header)
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
@@ -267,7 +285,7 @@ def _read_back(
     folder: Path, build: Callable[[], Learner], target: Target, settings: TrainSettings, key: str
 ) -> Trained:
     """Read a finished learner back, leaving torch's random state alone."""
-    weights, header = load_network(folder / "learner.safetensors")
+    weights, header = from_first(lambda: load_network(folder / "learner.safetensors"))
     _check_key(header["key"], key, folder)
     with torch.random.fork_rng(devices=[]):
         seed_torch(settings.seed)
@@ -311,7 +329,8 @@ def answered(
     network: nn.Module, target: Target, cohort: Cohort, truth: Truth, device: torch.device | str = "cpu"
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return targets, answers and the mean loss of a network on a cohort."""
-    outputs = predict_outputs(network, cohort, device=device)
+    part = cohort if world() == 1 else cohort.where(np.arange(len(cohort))[share(len(cohort))])
+    outputs = torch.cat(gathered(predict_outputs(network, part, device=device)))
     y = truth[:]
     loss = float(target.losses(outputs, torch.from_numpy(y)).mean())
     return y, target.answers(outputs).numpy(), loss

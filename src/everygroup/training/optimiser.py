@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from everygroup.settings import TrainSettings
+from everygroup.training.distributed import summed_gradients
 
 MAIN = "main"
 
@@ -35,6 +36,7 @@ class Optimisers:
             groups.setdefault(entry.pop("optimiser", MAIN), []).append(entry)
         self.by_name = {name: _build(parts, settings) for name, parts in groups.items()}
         self.scaler = torch.amp.GradScaler(scaled or "cpu", enabled=bool(scaled))
+        self.share = 1.0  # of the batch that this process sees
 
     def __getitem__(self, name: str) -> torch.optim.Optimizer:
         return self.by_name[name]
@@ -77,7 +79,9 @@ class Optimisers:
         """Make the gradients of an optimiser's parameters, and of no others."""
         self.by_name[name].zero_grad(set_to_none=True)
         only = None if len(self.by_name) == 1 else [p for p in self.parameters(name) if p.requires_grad]
+        loss = loss if self.share == 1 else loss * self.share
         self.scaler.scale(loss).backward(inputs=only, retain_graph=again or None)
+        summed_gradients(self.parameters(name))
 
     def apply(self, name: str = MAIN) -> None:
         """Clip the gradients and make the step."""
