@@ -51,6 +51,18 @@ class Chain:
                 f"{this.name!r} ({this.family}) stands behind {that.name!r} ({that.family}) and would do nothing.",
                 fix=f"write it in front: {this.name} + {that.name}",
             )
+        for part in self.parts:
+            if isinstance(part, After) and part.one_network and (several := self._of_several_networks()):
+                raise SettingsError(
+                    f"{part.info.name!r} changes the one network that answers for everybody, but {several!r} makes "
+                    "several.",
+                    fix="put it behind a method of one network, such as erm or group_dro",
+                )
+
+    def _of_several_networks(self) -> str:
+        """Name the part that makes several networks; empty if none is known to."""
+        makers = [p for p in self.parts if isinstance(p, ByGroup) or (isinstance(p, Learn) and p.answers != "pooled")]
+        return makers[0].info.name if makers else ""
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -117,9 +129,7 @@ class Chain:
         TrainingError, SettingsError
             If the cohort or the hyper-parameters do not fit a part.
         """
-        model = run(self.parts, Lab(train, validation, settings or TrainSettings.make(), store or Store()))
-        model.method = self.name
-        return model
+        return run(self.parts, Lab(train, validation, settings or TrainSettings.make(), store or Store()))
 
 
 def create_method(written: Any, hyperparameters: Mapping[str, Any] | None = None) -> Chain:

@@ -10,11 +10,12 @@ from types import ModuleType
 from everygroup.errors import SettingsError
 from everygroup.files import hash_json
 from everygroup.imported import forget, import_file
-from everygroup.methods.base import Method
-from everygroup.methods.registry import METHODS
+from everygroup.methods.chain import Chain
+from everygroup.methods.parts import REGISTERED, Part
+from everygroup.methods.registry import list_methods, method_class
 from everygroup.metrics.own import adopt
 
-_done: dict[str, tuple[str, dict[str, type[Method]]]] = {}  # module -> hash of its content, and its methods
+_done: dict[str, tuple[str, dict[str, type[Part]]]] = {}  # module -> hash of its content, and its methods
 
 
 def import_files(paths: Iterable[str | Path]) -> tuple[tuple[str, str], ...]:
@@ -45,14 +46,15 @@ def import_again(files: Iterable[tuple[str, str]]) -> None:
             raise SettingsError(f"{path} has changed since the benchmark was started.", fix="start it again")
 
 
-def code_hash(method: type[Method]) -> str:
-    """Return the hash of the imported files that a method's class comes from; empty for the package's own methods."""
-    found = [_done[cls.__module__][0] for cls in method.__mro__ if cls.__module__ in _done]
+def code_hash(method: Chain | type[Part]) -> str:
+    """Return the hash of the imported files that a part or the parts of a chain come from; empty for the package's own."""
+    classes = [type(part) for part in method] if isinstance(method, Chain) else [method]
+    found = [_done[c.__module__][0] for cls in classes for c in cls.__mro__ if c.__module__ in _done]
     return hash_json(found) if found else ""
 
 
 def _import(path: Path) -> tuple[str, str]:
-    before = dict(METHODS)
+    before = {name: method_class(name) for name in list_methods()}  # all, so that what is new is the file's
     try:
         module, path, content = import_file(path)
     except SettingsError:
@@ -65,26 +67,28 @@ def _import(path: Path) -> tuple[str, str]:
         if not adopt(module) and not methods:
             raise SettingsError(
                 f"{path} registers no method and defines no metric.",
-                fix="put @register above its class, as in add-a-method, or write a function of (y_true, y_pred)",
+                fix="put @method above its class, as in add-a-method, or write a function of (y_true, y_pred)",
             )
     except SettingsError:
         _restore(before)
         _done.pop(module.__name__, None)
         forget(module)
         raise
-    METHODS.update(methods)  # a file edited to and fro registers anew
+    REGISTERED.update(methods)  # a file edited to and fro registers anew
     return str(path), content
 
 
-def _restore(before: dict[str, type[Method]]) -> None:
-    METHODS.clear()
-    METHODS.update(before)
+def _restore(before: dict[str, type[Part]]) -> None:
+    REGISTERED.clear()
+    REGISTERED.update(before)
 
 
-def _made(module: ModuleType, path: Path, before: dict[str, type[Method]]) -> dict[str, type[Method]]:
+def _made(module: ModuleType, path: Path, before: dict[str, type[Part]]) -> dict[str, type[Part]]:
     """The methods that a file registered, now or when its metrics were asked for."""
     made = {
-        name: cls for name, cls in METHODS.items() if before.get(name) is not cls or cls.__module__ == module.__name__
+        name: cls
+        for name, cls in REGISTERED.items()
+        if before.get(name) is not cls or cls.__module__ == module.__name__
     }
     for name in made:
         if name in before and _file_of(before[name]) != path:  # the same file, edited or imported by hand, may
@@ -92,7 +96,7 @@ def _made(module: ModuleType, path: Path, before: dict[str, type[Method]]) -> di
     return made
 
 
-def _file_of(method: type[Method]) -> Path | None:
+def _file_of(method: type[Part]) -> Path | None:
     module: ModuleType | None = sys.modules.get(method.__module__)
     file = getattr(module, "__file__", None)
     return Path(file).resolve() if file else None

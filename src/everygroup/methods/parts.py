@@ -257,9 +257,11 @@ class ByGroup(Part):
 
 
 class After(Part):
-    """Works on a fitted model, with validation samples only."""
+    """Works on a fitted model."""
 
     default_family: ClassVar[Family] = "post-processing"
+    one_network: ClassVar[bool] = False
+    """Whether it needs a model whose one plain network answers for everybody."""
 
     @abstractmethod
     def refine(self, model: RoutedModel, lab: Lab) -> RoutedModel:
@@ -282,7 +284,8 @@ def run(parts: Sequence[Part], lab: Lab) -> RoutedModel:
             assert isinstance(part, Learn | ByGroup)
             model = part.model(lab)
     model = model or _erm(lab)
-    return replace(model, info={**model.info, "hyperparameters": described(parts)})
+    name = " + ".join(part.info.name for part in parts)
+    return replace(model, method=name, info={**model.info, "hyperparameters": described(parts)})
 
 
 def _erm(lab: Lab) -> RoutedModel:

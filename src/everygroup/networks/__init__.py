@@ -13,7 +13,6 @@ from everygroup.networks.domain_heads import DomainHeads
 from everygroup.networks.experts import ExpertMixture
 from everygroup.networks.frozen_trunk import FrozenTrunk
 from everygroup.networks.group_batchnorm import GroupBatchNorm
-from everygroup.networks.masked import Masked
 from everygroup.networks.predict import predict_features, predict_outputs
 from everygroup.networks.spec import NetworkSpec
 
@@ -26,7 +25,6 @@ __all__ = [
     "ExpertMixture",
     "FrozenTrunk",
     "GroupBatchNorm",
-    "Masked",
     "NetworkSpec",
     "build_network",
     "list_backbones",

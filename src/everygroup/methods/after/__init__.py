@@ -1,1 +1,1 @@
-"""Parts that work on a fitted model, with validation samples only."""
+"""Parts that work on a fitted model."""

@@ -5,29 +5,26 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.imaging.tensors import to_input
-from everygroup.methods._rounds import RoundRule, fine_tune, updates_of_a_round
-from everygroup.methods._saliency import check_number, layer_weights, lowest, share_of
-from everygroup.methods.base import Method, MethodInfo
-from everygroup.methods.erm import train_pooled
-from everygroup.methods.registry import register
-from everygroup.methods.routed import RoutedModel
-from everygroup.methods.store import Store
-from everygroup.networks import Classifier, Masked
-from everygroup.settings import TrainSettings
-from everygroup.training import Trained, resolve_device
+from everygroup.methods.after._held import Held, fine_tuned, updates_of_a_round
+from everygroup.methods.after._rounds import RoundRule, only_network, with_network
+from everygroup.methods.after._saliency import layer_weights, lowest, share_of
+from everygroup.methods.lab import Lab
+from everygroup.methods.parts import After, method
+from everygroup.models import RoutedModel
 from everygroup.training.device import repeatable
 
 _ROUNDS, _UPDATES = 5, 0.1
-LAYERS = ("all", "last")
 
 
 def soft_nearest_neighbour(maps: torch.Tensor, group: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
@@ -127,113 +124,88 @@ def group_batches(train: Cohort, batch_size: int, batches: int, seed: int) -> It
         yield np.sort(np.concatenate([rng.choice(m, min(each, len(m)), replace=False) for m in members]))
 
 
-@register
-class SCPFairPrune(Method):
+@method(
+    "SCP-FairPrune (sensitive channel pruning)",
+    "Kong et al. Achieving fairness through channel pruning for dermatological disease diagnosis. MICCAI 2024",
+    groups=(2, None),
+    cost=1 + _ROUNDS * _UPDATES,
+    needs="convolutions",
+)
+class SCPFairPrune(After):
     """Prune the channels with the lowest soft-nearest-neighbour loss (SNNL) over groups, fine-tune, and repeat.
 
-    A channel whose maps lie together by group encodes the group. Starting from the ERM network, every round removes a
-    share of the channels of every convolution, those with the lowest SNNL in their layer: filter, batch-norm scale and
-    shift are 0 and stay 0 while everything else is trained on. The maps are those after the batch norm that follows
+    A channel whose maps lie together by group encodes the group. Starting from the trained network, every round removes
+    a share of the channels of every convolution, those with the lowest SNNL in their layer: filter, batch-norm scale
+    and shift are 0 and stay 0 while everything else is trained on. The maps are those after the batch norm that follows
     the convolution, if one does. SNNL is the mean over batches of training samples, with equally many of every group.
     A round is taken by `RoundRule`: smallest EOdds on validation within the tolerated loss of accuracy, and that can
-    be round 0, which is ERM.
+    be round 0, the network as it was.
 
-    Cost: up to 1 + rounds * updates_per_round trainings, 1.5 by default, and `batches` forward passes a round.
-
-    Parameters
-    ----------
-    share : float
-        Share of a layer's channels that a round prunes, to the nearest channel over all rounds so far; 0 is ERM. One
-        channel of each layer always stays.
-    rounds : int
-        Largest number of rounds.
-    updates_per_round : float
-        Updates of fine-tuning after each round, as a share of a whole training.
-    lr_scale : float
-        Learning rate of the fine-tuning, as a share of the training's; the schedule starts anew in every round.
-    layers : {'all', 'last'}
-        Every convolution, or the last one only, as in the public code.
-    temperature : float
-        T of the SNNL.
-    batches : int
-        Batches that the SNNL is averaged over.
-    tolerance : float
-        Loss of validation accuracy that ends the rounds.
-    patience : int
-        Rounds without a smaller EOdds that end the rounds.
+    Cost: up to rounds * updates_per_round trainings, 0.5 by default, and `batches` forward passes a round.
     """
 
-    info = MethodInfo(
-        name="scp_fairprune",
-        title="SCP-FairPrune (sensitive channel pruning)",
-        paper="Kong et al. Achieving fairness through channel pruning for dermatological disease diagnosis. "
-        "MICCAI 2024",
-        family="post-processing",
-        min_groups=2,
-        max_groups=None,
-        needs_group_at_test=False,
-        cost=lambda groups: 1 + _ROUNDS * _UPDATES,
-        backbone="convolutional",
-    )
+    one_network: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        *,
-        share: float = 0.02,
-        rounds: int = _ROUNDS,
-        updates_per_round: float = _UPDATES,
-        lr_scale: float = 0.5,
-        layers: str = "all",
-        temperature: float = 1.0,
-        batches: int = 10,
-        tolerance: float = 0.02,
-        patience: int = 2,
-    ) -> None:
-        if layers not in LAYERS:
-            raise SettingsError(f"layers = {layers!r}.", fix=f"choose one of {', '.join(LAYERS)}")
-        check_number("share", share, 0, 1)
-        check_number("tolerance", tolerance, 0, 1)
-        for name, count in (("rounds", rounds), ("batches", batches), ("patience", patience)):
-            check_number(name, count, 1, whole=True)
-        check_number("updates_per_round", updates_per_round, 0, 1, above=True)
-        check_number("lr_scale", lr_scale, 0, 1, above=True)
-        check_number("temperature", temperature, 0, above=True)
-        self.share, self.rounds, self.updates_per_round, self.lr_scale = share, rounds, updates_per_round, lr_scale
-        self.layers, self.temperature, self.batches = layers, temperature, batches
-        self.tolerance, self.patience = tolerance, patience
+    share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="share of a layer's channels that a round prunes, to the nearest channel over all rounds so far; 0 "
+        "for none. One channel of each layer always stays",
+    )
+    rounds: int = Field(_ROUNDS, ge=1, description="largest number of rounds")
+    updates_per_round: float = Field(
+        _UPDATES, gt=0, le=1, description="updates of fine-tuning after each round, as a share of a whole training"
+    )
+    lr_scale: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="learning rate of the fine-tuning, as a share of the training's; the schedule starts anew in every "
+        "round",
+    )
+    layers: Literal["all", "last"] = Field(
+        "all", description="every convolution, or the last one only, as in the public code"
+    )
+    temperature: float = Field(1.0, gt=0, description="T of the SNNL")
+    batches: int = Field(10, ge=1, description="batches that the SNNL is averaged over")
+    tolerance: float = Field(0.02, ge=0, le=1, description="loss of validation accuracy that ends the rounds")
+    patience: int = Field(2, ge=1, description="rounds without a smaller EOdds that end the rounds")
 
     def cost(self, groups: Sequence[str]) -> float:
-        """Return the trainings: ERM's and at most the share of one that each round is."""
+        """Return the trainings: that of the network and at most the share of one that each round is."""
         return 1 + (self.rounds * self.updates_per_round if self.share else 0)
 
-    def _fit(self, train: Cohort, validation: Cohort, settings: TrainSettings, store: Store) -> RoutedModel:
-        trained = train_pooled(train, validation, settings, store)
-        base = trained.network
-        assert isinstance(base, Classifier)
-        self.check_network(base)
-        layers = self._layers(base, train)
-        names = [p for layer in layers for p in layer.parameters(base)]
-        network = Masked(copy.deepcopy(base), names=names)
-        rule = RoundRule(trained, validation, settings, tolerance=self.tolerance, patience=self.patience)
-        updates = updates_of_a_round(settings, len(train), self.updates_per_round)
+    def check_network(self, network: nn.Module) -> None:
+        """Refuse, besides, a backbone all of whose feature maps are a single pixel."""
+        super().check_network(network)
+        self._layers(copy.deepcopy(network).eval())
+
+    def refine(self, model: RoutedModel, lab: Lab) -> RoutedModel:
+        """Prune and train on, round by round; the rounds are in the model's `info`."""
+        network = only_network(model, self.info.name)
+        self.check_network(network)
+        layers = self._layers(network)
+        held = Held(copy.deepcopy(network), [p for layer in layers for p in layer.parameters(network)])
+        rule = RoundRule(network, lab, tolerance=self.tolerance, patience=self.patience)
+        updates = updates_of_a_round(lab, self.updates_per_round)
         for number in range(1, self.rounds + 1 if self.share else 1):
-            pruned = self._prune(network, number, layers, train, settings)
-            trained = self._train_on(network, number, updates, train, validation, settings, store)
-            assert isinstance(trained.network, Masked)
-            network = copy.deepcopy(trained.network)
-            if not rule.take(trained.answering(), pruned=pruned):
+            pruned = self._prune(held, number, layers, lab)
+            held = fine_tuned(lab, self.info.name, held, number, updates=updates, lr_scale=self.lr_scale)
+            if not rule.take(copy.deepcopy(held.net), pruned=pruned):
                 break
-        model = self._one_network(train, rule.best)
-        model.info.update(
+        return with_network(
+            model,
+            rule.best,
             rounds=rule.records,
             chosen_round=rule.chosen,
             fine_tuning_updates=(len(rule.records) - 1) * updates,
         )
-        return model
 
-    def _layers(self, network: Classifier, train: Cohort) -> list[ChannelLayer]:
-        """Return the layers to prune."""
-        layers = channel_layers(network, to_input(torch.from_numpy(np.array(train.batch(slice(0, 1))))))
+    def _layers(self, network: nn.Module) -> list[ChannelLayer]:
+        """Return the layers to prune of a network in eval mode."""
+        shape = network.spec.sample_shape  # type: ignore[union-attr, operator]
+        layers = channel_layers(network, to_input(torch.zeros(1, *shape)))
         if not layers:
             raise SettingsError(
                 "Every feature map of this backbone is a single pixel: channels cannot be compared.",
@@ -241,51 +213,25 @@ class SCPFairPrune(Method):
             )
         return layers if self.layers == "all" else layers[-1:]
 
-    def _train_on(
-        self,
-        network: Masked,
-        number: int,
-        updates: int,
-        train: Cohort,
-        validation: Cohort,
-        settings: TrainSettings,
-        store: Store,
-    ) -> Trained:
-        return fine_tune(
-            self.info.name,
-            network,
-            number,
-            train,
-            validation,
-            settings,
-            store,
-            updates=updates,
-            lr_scale=self.lr_scale,
-        )
-
-    def _prune(
-        self, network: Masked, number: int, layers: list[ChannelLayer], train: Cohort, settings: TrainSettings
-    ) -> int:
+    def _prune(self, held: Held, number: int, layers: list[ChannelLayer], lab: Lab) -> int:
         """Hold so many more channels of every layer at 0 that `number` shares are gone; returns how many are."""
-        losses = self._losses(network.base, layers, train, settings)
+        losses = self._losses(held.net, layers, lab)
         total = 0
         for layer in layers:
-            mask, _ = network.held(f"{layer.convolution}.weight")
+            mask, _ = held.held(f"{layer.convolution}.weight")
             done = mask.flatten(1).all(1)
             goal = min(share_of(len(done), number * self.share), len(done) - 1)
             gone = done | lowest(losses[layer], ~done, goal - int(done.sum()))
             total += int(gone.sum())
-            for name in layer.parameters(network.base):
-                shape = network.base.get_parameter(name).shape
-                network.hold(name, gone.view(-1, *[1] * (len(shape) - 1)).expand(shape), 0.0)
+            for name in layer.parameters(held.net):
+                shape = held.net.get_parameter(name).shape
+                held.hold(name, gone.view(-1, *[1] * (len(shape) - 1)).expand(shape), 0.0)
         return total
 
-    def _losses(
-        self, network: Classifier, layers: list[ChannelLayer], train: Cohort, settings: TrainSettings
-    ) -> dict[ChannelLayer, torch.Tensor]:
+    def _losses(self, network: nn.Module, layers: list[ChannelLayer], lab: Lab) -> dict[ChannelLayer, torch.Tensor]:
         """Return the SNNL of every channel of every layer, on the CPU."""
-        device = resolve_device(settings.device)
-        network = copy.deepcopy(network).eval().to(device)
+        train, settings = lab.train, lab.settings
+        network = copy.deepcopy(network).eval().to(lab.device)
         group = torch.zeros(0)
         total: dict[ChannelLayer, torch.Tensor] = {}
 
@@ -300,6 +246,6 @@ class SCPFairPrune(Method):
             watch(layer)
         with torch.no_grad(), repeatable(settings.deterministic):
             for index in group_batches(train, settings.batch_size, self.batches, settings.seed):
-                group = torch.from_numpy(train.group[index]).to(device)
-                network(to_input(torch.from_numpy(np.ascontiguousarray(train.batch(index))).to(device)))
+                group = torch.from_numpy(train.group[index]).to(lab.device)
+                network(to_input(torch.from_numpy(np.ascontiguousarray(train.batch(index))).to(lab.device)))
         return total

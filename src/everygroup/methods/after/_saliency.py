@@ -16,11 +16,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from everygroup.cohort import Cohort
-from everygroup.errors import SettingsError, TrainingError
+from everygroup.errors import TrainingError
 from everygroup.imaging.tensors import to_input
-from everygroup.settings import TrainSettings
-from everygroup.training import predict_logits, resolve_device
+from everygroup.methods.lab import Lab
+from everygroup.networks import predict_outputs
 from everygroup.training.device import repeatable
 
 Tensors = dict[str, torch.Tensor]
@@ -78,21 +77,19 @@ def diagonal_fisher(network: nn.Module, x: torch.Tensor, y: torch.Tensor, names:
     return {n: v / len(x) for n, v in total.items()}
 
 
-def group_fishers(
-    network: nn.Module, train: Cohort, names: Sequence[str], settings: TrainSettings, samples: int | None
-) -> dict[int, Tensors]:
+def group_fishers(network: nn.Module, lab: Lab, names: Sequence[str], samples: int | None) -> dict[int, Tensors]:
     """Return the diagonal of every group that has training samples, on the CPU.
 
     Of a group with more than `samples` training samples that many are drawn, the same ones in every round.
     """
-    device = resolve_device(settings.device)
+    train, seed, device = lab.train, lab.settings.seed, lab.device
     network = copy.deepcopy(network).eval().to(device)
     found: dict[int, Tensors] = {}
-    with repeatable(settings.deterministic):
+    with repeatable(lab.settings.deterministic):
         for g in range(len(train.groups)):
             members = np.flatnonzero(train.group == g)
             if samples is not None and len(members) > samples:
-                members = np.sort(np.random.default_rng([settings.seed, 3, g]).choice(members, samples, replace=False))
+                members = np.sort(np.random.default_rng([seed, 3, g]).choice(members, samples, replace=False))
             if not len(members):
                 continue
             parts = []
@@ -117,7 +114,7 @@ def contrast(fishers: Mapping[int, Tensors], privileged: int, beta: float) -> Te
     return {n: torch.stack([h[n] for h in others]).mean(0) - beta * fishers[privileged][n] for n in names}
 
 
-def privileged_group(network: nn.Module, train: Cohort, validation: Cohort, settings: TrainSettings) -> int:
+def privileged_group(network: nn.Module, lab: Lab) -> int:
     """Return the group with the highest validation accuracy (the first of equals) among those with training samples.
 
     Raises
@@ -125,10 +122,10 @@ def privileged_group(network: nn.Module, train: Cohort, validation: Cohort, sett
     TrainingError
         If fewer than two groups have training samples, or fewer than two have validation samples.
     """
-    device = resolve_device(settings.device)
-    logits = predict_logits(copy.deepcopy(network).to(device), validation, device=device)
-    right = logits.argmax(1).numpy() == validation.y
-    trained = [g for g in range(len(train.groups)) if (train.group == g).any()]
+    validation = lab.validation
+    outputs = predict_outputs(copy.deepcopy(network).to(lab.device), validation, device=lab.device)
+    right = outputs.argmax(1).numpy() == validation.y
+    trained = np.flatnonzero(lab.group_sizes).tolist()
     accuracy = {g: right[validation.group == g].mean() for g in trained if (validation.group == g).any()}
     if len(accuracy) < 2:
         raise TrainingError(
@@ -150,19 +147,3 @@ def lowest(score: torch.Tensor, free: torch.Tensor, count: int) -> torch.Tensor:
 def share_of(total: int, share: float) -> int:
     """Return the number that a share of a total is, to the nearest."""
     return min(total, int(share * total + 0.5))
-
-
-def check_number(
-    name: str, value: float, low: float, high: float = float("inf"), *, whole: bool = False, above: bool = False
-) -> None:
-    """Refuse a hyper-parameter that is no number, or outside low..high (`above`: low itself is outside, too).
-
-    Raises
-    ------
-    SettingsError
-    """
-    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and np.isfinite(value)
-    if not number or not (low < value if above else low <= value) or value > high:
-        kind = "a whole number" if whole else "a number"
-        limits = f"{'above' if above else 'of at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
-        raise SettingsError(f"{name} = {value!r}.", fix=f"{name} is {kind} {limits}")
