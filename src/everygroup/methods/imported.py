@@ -47,7 +47,7 @@ def import_again(files: Iterable[tuple[str, str]]) -> None:
 
 
 def code_hash(method: Chain | type[Part]) -> str:
-    """Return the hash of the imported files that a part or the parts of a chain come from; empty for the package's own."""
+    """Return the hash of the imported files that the classes of a part or chain come from; empty for our own."""
     classes = [type(part) for part in method] if isinstance(method, Chain) else [method]
     found = [_done[c.__module__][0] for cls in classes for c in cls.__mro__ if c.__module__ in _done]
     return hash_json(found) if found else ""

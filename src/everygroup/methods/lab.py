@@ -241,7 +241,7 @@ class Lab:
         return predict_features(network, self.train if cohort is None else cohort, device=self.device)
 
     def answers(self, model: RoutedModel, cohort: Cohort) -> np.ndarray:
-        """Return a model's probabilities (n, K) for samples of this lab, which are seen through its transforms already."""
+        """Return a model's probabilities (n, K) for samples of this lab, seen through its transforms already."""
         rest = model.transforms[len(self.transforms) :]
         return replace(model, transforms=rest, sample_shape=cohort.sample_shape).predict_proba(
             cohort, device=self.device

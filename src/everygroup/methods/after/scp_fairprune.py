@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -204,8 +204,8 @@ class SCPFairPrune(After):
 
     def _layers(self, network: nn.Module) -> list[ChannelLayer]:
         """Return the layers to prune of a network in eval mode."""
-        shape = network.spec.sample_shape  # type: ignore[union-attr, operator]
-        layers = channel_layers(network, to_input(torch.zeros(1, *shape)))
+        spec: Any = network.spec
+        layers = channel_layers(network, to_input(torch.zeros((1, *spec.sample_shape))))
         if not layers:
             raise SettingsError(
                 "Every feature map of this backbone is a single pixel: channels cannot be compared.",

@@ -17,7 +17,7 @@ from everygroup.errors import SettingsError
 from everygroup.methods.by_group._validation_gain import paired_gain
 from everygroup.methods.chain import Chain, create_method
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ByGroup, method, run
+from everygroup.methods.parts import ByGroup, Part, method, run
 from everygroup.models import RoutedModel
 from everygroup.networks import predict_outputs
 
@@ -34,7 +34,7 @@ PORTFOLIO = (
     "auto (a portfolio per group, shrunk toward ERM)",
     "everygroup's own; the candidates are those of Xu et al. Medical Image Analysis 109 (2026) 103950",
     groups=(2, None),
-    cost=lambda groups: 8 * groups + 4,
+    cost=lambda groups: 7 * groups + 4,
     needs_group_at_test=True,
 )
 class Auto(ByGroup):
@@ -80,7 +80,7 @@ class Auto(ByGroup):
     def cost(self, groups: Sequence[str]) -> float:
         """Return the most networks that may be trained: those of all candidates, ERM, and ERM for every group.
 
-        Networks that candidates share are trained once, but counted for each: 5G + 2 of the default's 8G + 4 are.
+        Networks that candidates share are trained once, but counted for each: 5G + 2 of the default's 7G + 4 are.
         """
         return sum(chain.cost(groups) for chain in self._portfolio().values()) + 1 + len(groups)
 
@@ -95,7 +95,7 @@ class Auto(ByGroup):
         for part in self._parts():
             part.check_network(network)
 
-    def _parts(self) -> Iterator[Any]:
+    def _parts(self) -> Iterator[Part]:
         for chain in self._portfolio().values():
             yield from chain
 
@@ -105,13 +105,14 @@ class Auto(ByGroup):
         for name, chain in self._portfolio().items():
             models[name] = run(chain.parts, lab)
             _refuse_what_cannot_be_combined(name, models[name], models[REFERENCE])
-        answers = {name: lab.answers(model, lab.validation).argmax(1) for name, model in models.items()}
+        asked = lab.merged_from or lab  # patients are routed by the groups there were at first
+        answers = {name: asked.answers(model, asked.validation).argmax(1) for name, model in models.items()}
         choice = {}
-        for i, g in enumerate(lab.groups):
-            if lab.settings.selection != "last" and _patients(lab, i) >= self.min_patients:
-                reference = lab.erm(selected_for=g).network
-                answers[REFERENCE] = predict_outputs(reference, lab.validation).argmax(1).numpy()
-            choice[g] = self._choose(i, answers, lab)
+        for i, g in enumerate(asked.groups):
+            if lab.settings.selection != "last" and _patients(asked, i) >= self.min_patients:
+                reference = asked.erm(selected_for=g).network
+                answers[REFERENCE] = predict_outputs(reference, asked.validation).argmax(1).numpy()
+            choice[g] = self._choose(i, answers, asked)
         for g, record in choice.items():
             say(f"  {g}: {record['chosen']}" + (f" ({record['note']})" if record["note"] else ""))
         return combined(models, choice)
@@ -147,14 +148,20 @@ class Auto(ByGroup):
 
 
 def labels(chains: Sequence[Chain]) -> list[str]:
-    """Name chains by their parts, and of those with the same parts by the options in which they differ."""
-    options = [{(p.info.name, k): v for p in c for k, v in p.hyperparameters.items()} for c in chains]
+    """Name chains by their parts, and of those with the same parts (ERM is always one) by the options that differ."""
+    everything = [create_method(REFERENCE), *chains]
+    options = [{(part.info.name, k): v for part in chain for k, v in _flat(part)} for chain in everything]
     names = []
-    for chain, own in zip(chains, options, strict=True):
-        alike = [o for c, o in zip(chains, options, strict=True) if c.name == chain.name]
+    for chain, own in zip(everything, options, strict=True):
+        alike = [o for c, o in zip(everything, options, strict=True) if c.name == chain.name]
         apart = [key for key in own if any(other[key] != own[key] for other in alike)]
         names.append(" ".join([chain.name, *(f"{key[1]}={_short(own[key])}" for key in apart)]))
-    return names
+    return names[1:]
+
+
+def _flat(part: Part) -> Iterator[tuple[str, Any]]:
+    for name, value in part.hyperparameters.items():
+        yield from value.items() if name in part.nested() else [(name, value)]
 
 
 def combined(models: Mapping[str, RoutedModel], choice: Mapping[str, Mapping[str, Any]]) -> RoutedModel:

@@ -12,14 +12,16 @@ from torch import nn
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, RoutedModel, SCPFairPrune, Store
-from everygroup.methods.scp_fairprune import (
+from everygroup.methods import ERM, Lab, SCPFairPrune, Store
+from everygroup.methods.after._held import Held
+from everygroup.methods.after.scp_fairprune import (
     ChannelLayer,
     channel_layers,
     group_batches,
     soft_nearest_neighbour,
 )
-from everygroup.networks import Classifier, Masked, NetworkSpec, build_network
+from everygroup.models import RoutedModel
+from everygroup.networks import Classifier, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 
 
@@ -119,17 +121,20 @@ class _TwoChannels(nn.Module):
 
 def test_the_channel_that_shows_the_group_is_the_one_that_goes(vector_settings: TrainSettings) -> None:
     rng = np.random.default_rng(0)
-    group = np.arange(40) % 2
-    images = rng.random((40, 4, 4, 2)).astype(np.float32)
+    group = np.arange(60) % 2
+    images = rng.random((60, 4, 4, 2)).astype(np.float32)
     images[:, :, :, 1] += np.where(group[:, None, None] == 0, np.eye(4), 1 - np.eye(4)) * 3
-    cohort = Cohort.from_arrays(images / 4, rng.integers(0, 2, 40), sensitive_features={"g": [f"g{g}" for g in group]})
+    split = split_cohort(
+        Cohort.from_arrays(images / 4, rng.integers(0, 2, 60), sensitive_features={"g": [f"g{g}" for g in group]})
+    )
+    lab = Lab(split.train, split.validation, vector_settings)
     base = Classifier(_TwoChannels()).eval()
     layers = channel_layers(base, torch.rand(1, 2, 4, 4))
-    network = Masked(base, names=layers[0].parameters(base))
-    assert SCPFairPrune(share=0.5, batches=2)._prune(network, 1, layers, cohort, vector_settings) == 1
-    assert network.base.body.conv.weight[1].abs().sum() == 0
-    assert network.base.body.conv.weight[0].abs().sum() > 0
-    assert SCPFairPrune(share=1)._prune(network, 1, layers, cohort, vector_settings) == 1  # one always stays
+    held = Held(base, layers[0].parameters(base))
+    assert SCPFairPrune(share=0.5, batches=2)._prune(held, 1, layers, lab) == 1
+    assert base.body.conv.weight[1].abs().sum() == 0
+    assert base.body.conv.weight[0].abs().sum() > 0
+    assert SCPFairPrune(share=1)._prune(held, 1, layers, lab) == 1  # one always stays
 
 
 # ---- the method ---------------------------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def test_the_stated_share_of_channels_is_0_after_fine_tuning(
 ) -> None:
     # let EOdds fall from round to round, so that the last one is taken
     odds = iter(range(9, 0, -1))
-    monkeypatch.setattr("everygroup.methods._rounds.validation_gaps", lambda *_: (0.9, float(next(odds))))
+    monkeypatch.setattr("everygroup.methods.after._rounds.validation_gaps", lambda *_: (0.9, float(next(odds))))
     method = SCPFairPrune(share=0.1, rounds=2, batches=2, layers=layers)
     model = method.fit(images.train, images.validation, settings=image_settings, store=shared_store)
     erm = ERM().fit(images.train, images.validation, settings=image_settings, store=shared_store).networks["pooled"]

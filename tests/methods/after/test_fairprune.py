@@ -13,10 +13,10 @@ import torch.nn.functional as F
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, FairPrune, RoutedModel, Store
-from everygroup.methods import _rounds as rounds
-from everygroup.methods._rounds import RoundRule
-from everygroup.methods._saliency import (
+from everygroup.methods import ERM, FairPrune, Lab, Store, create_method
+from everygroup.methods.after import _rounds as rounds
+from everygroup.methods.after._rounds import RoundRule
+from everygroup.methods.after._saliency import (
     contrast,
     diagonal_fisher,
     group_fishers,
@@ -24,11 +24,10 @@ from everygroup.methods._saliency import (
     lowest,
     privileged_group,
 )
-from everygroup.methods.erm import train_pooled
-from everygroup.methods.fairprune import saliency
+from everygroup.methods.after.fairprune import saliency
+from everygroup.models import RoutedModel
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Trained
 
 WHOLE = {"tolerance": 1.0, "patience": 99}  # no round ends the rounds
 
@@ -88,17 +87,18 @@ def test_fully_connected_layers_written_as_convolutions_are_not_pruned() -> None
 def test_groups_are_measured_by_themselves_and_a_drawn_part_is_the_same_every_time(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
-    cohort = make_vectors(700, missing=5)
+    split = split_cohort(make_vectors(1000, missing=5))
+    cohort, lab = split.train, Lab(split.train, split.validation, vector_settings)
     linear = build_network(NetworkSpec("linear", 2, (4,))).eval()
     names = layer_weights(linear)
-    found = group_fishers(linear, cohort, names, vector_settings, None)
+    found = group_fishers(linear, lab, names, None)
     x = torch.from_numpy(np.asarray(cohort.batch(slice(None))))
     for g in (0, 1):
         inside = torch.from_numpy(cohort.group == g)
         wanted = diagonal_fisher(linear, x[inside], torch.from_numpy(cohort.y)[inside], names)
         torch.testing.assert_close(found[g], wanted)
-    drawn = group_fishers(linear, cohort, names, vector_settings, 20)
-    torch.testing.assert_close(drawn, group_fishers(linear, cohort, names, vector_settings, 20), rtol=0, atol=0)
+    drawn = group_fishers(linear, lab, names, 20)
+    torch.testing.assert_close(drawn, group_fishers(linear, lab, names, 20), rtol=0, atol=0)
     assert not torch.equal(drawn[0][names[0]], found[0][names[0]])
 
 
@@ -129,10 +129,10 @@ def test_privileged_is_who_has_the_higher_validation_accuracy(
     with torch.no_grad():
         linear.head.weight.copy_(torch.tensor([[0.0] * 4, [0.0, 1.0, 0.0, 0.0]]))  # the rule of group 0
         linear.head.bias.copy_(y.float())
-    assert privileged_group(linear, split.train, split.validation, vector_settings) == 0
+    lab = Lab(split.train, split.validation, vector_settings)
+    assert privileged_group(linear, lab) == 0
     with pytest.raises(TrainingError, match="Only 1 groups"):
-        alone = split.validation.where(split.validation.group == 1)
-        privileged_group(linear, split.train, alone, vector_settings)
+        privileged_group(linear, lab.but(validation=split.validation.where(split.validation.group == 1)))
 
 
 # ---- the round that is taken --------------------------------------------------------------------------------------
@@ -153,28 +153,29 @@ def test_the_rule_of_the_rounds(
 ) -> None:
     answers = iter(zip(accuracy, odds, strict=True))
     monkeypatch.setattr(rounds, "validation_gaps", lambda *_: next(answers))
-    spec = NetworkSpec("linear", 2, (4,))
-    networks = [Trained(build_network(spec), spec, [], 1, 1, str(i)) for i in range(4)]  # type: ignore[arg-type]
-    rule = RoundRule(networks[0], two.validation, TrainSettings.make(), tolerance=0.02, patience=2)
-    for trained in networks[1:]:
-        if not rule.take(trained):
+    networks = [build_network(NetworkSpec("linear", 2, (4,))) for _ in range(4)]
+    rule = RoundRule(networks[0], Lab(two.train, two.validation), tolerance=0.02, patience=2)
+    for linear in networks[1:]:
+        if not rule.take(linear):
             break
-    assert (rule.chosen, len(rule.records), rule.best.key) == (chosen, seen, str(chosen))
+    assert (rule.chosen, len(rule.records)) == (chosen, seen)
+    assert rule.best is networks[chosen]
 
 
 def test_gaps_are_those_of_validation_with_missing_groups_left_out(
     make_vectors: Callable[..., Cohort], vector_settings: TrainSettings
 ) -> None:
-    cohort = make_vectors(60, missing=10)
-    spec = NetworkSpec("linear", 2, (4,))
-    trained = Trained(build_network(spec).eval(), spec, [], 1, 1, "")
-    accuracy, odds = rounds.validation_gaps(trained, cohort, vector_settings)
-    y_pred = trained.network(torch.from_numpy(np.asarray(cohort.batch(slice(None))))).argmax(1).numpy()
+    split = split_cohort(make_vectors(300, missing=50))
+    cohort, lab = split.validation, Lab(split.train, split.validation, vector_settings)
+    linear = build_network(NetworkSpec("linear", 2, (4,))).eval()
+    accuracy, odds = rounds.validation_gaps(linear, lab)
+    assert (cohort.group < 0).any()
+    y_pred = linear(torch.from_numpy(np.asarray(cohort.batch(slice(None))))).argmax(1).numpy()
     right, known = y_pred == cohort.y, cohort.group >= 0
     assert accuracy == right.mean()
     rate = np.array([[right[known & (cohort.group == g) & (cohort.y == k)].mean() for k in (0, 1)] for g in (0, 1)])
     assert odds == pytest.approx(np.abs(rate[0] - rate[1]).mean())  # with two classes dFPR_k = -dTPR of the other
-    assert rounds.validation_gaps(trained, cohort.where(cohort.group == 0), vector_settings)[1] is None
+    assert rounds.validation_gaps(linear, lab.but(validation=cohort.where(cohort.group == 0)))[1] is None
 
 
 # ---- the method ---------------------------------------------------------------------------------------------------
@@ -183,41 +184,43 @@ def test_gaps_are_those_of_validation_with_missing_groups_left_out(
 def test_exactly_the_stated_share_is_pruned_by_rank_and_stays_pruned(
     images: Split, image_settings: TrainSettings, shared_store: Store
 ) -> None:
-    trained = train_pooled(images.train, images.validation, image_settings, shared_store)
-    before = copy.deepcopy(trained.network.state_dict())
+    lab = Lab(images.train, images.validation, image_settings, shared_store)
+    trained = lab.erm().network
+    before = copy.deepcopy(trained.state_dict())
     method = FairPrune(beta=0.0, share=0.07, candidates=1, samples=6)
-    names = layer_weights(trained.network)
+    names = layer_weights(trained)
     total = sum(before[n].numel() for n in names)
-    h = group_fishers(trained.network, images.train, names, image_settings, 6)[1]  # group 0 is privileged here
+    h = group_fishers(trained, lab, names, 6)[1]  # group 0 is privileged here
     obd = torch.cat([(0.5 * before[n] ** 2 * h[n]).flatten() for n in names])
-    pruned, free = method._pruned(trained, 1, 0, {}, images.train, image_settings)
-    weights = torch.cat([pruned.network.get_parameter(n).flatten() for n in names])
+    pruned, free = method._pruned(trained, 1, 0, {}, lab)
+    weights = torch.cat([pruned.get_parameter(n).flatten() for n in names])
     gone = weights == 0
     assert int(gone.sum()) == round(0.07 * total)
     assert float(obd[gone].max()) <= float(obd[~gone].min())  # beta = 0 is OBD of the unprivileged group
-    second, free = method._pruned(pruned, 2, 0, free, images.train, image_settings)
-    weights = torch.cat([second.network.get_parameter(n).flatten() for n in names])
+    second, free = method._pruned(pruned, 2, 0, free, lab)
+    weights = torch.cat([second.get_parameter(n).flatten() for n in names])
     assert int((weights == 0).sum()) == round(0.14 * total) == sum(int((~f).sum()) for f in free.values())
     assert (weights[gone] == 0).all()
     others = set(before) - set(names)
-    assert all(torch.equal(second.network.state_dict()[n], before[n]) for n in others)  # nothing is trained again
-    assert all(torch.equal(v, before[n]) for n, v in trained.network.state_dict().items())  # the stored one is whole
-    assert len({trained.key, pruned.key, second.key}) == 3
+    assert all(torch.equal(second.state_dict()[n], before[n]) for n in others)  # nothing is trained again
+    assert all(torch.equal(v, before[n]) for n, v in trained.state_dict().items())  # the stored one is whole
+    assert len({rounds.content_hash(n) for n in (trained, pruned, second)}) == 3
 
 
 def test_weights_with_a_large_effect_on_a_group_are_pruned_only_by_the_papers_rule(
     images: Split, image_settings: TrainSettings, shared_store: Store
 ) -> None:
-    trained = train_pooled(images.train, images.validation, image_settings, shared_store)
-    names = layer_weights(trained.network)
-    h = group_fishers(trained.network, images.train, names, image_settings, 6)
-    weight = torch.cat([trained.network.get_parameter(n).detach().flatten() for n in names])
+    lab = Lab(images.train, images.validation, image_settings, shared_store)
+    trained = lab.erm().network
+    names = layer_weights(trained)
+    h = group_fishers(trained, lab, names, 6)
+    weight = torch.cat([trained.get_parameter(n).detach().flatten() for n in names])
     unpriv, priv = (torch.cat([h[g][n].flatten() for n in names]) for g in (1, 0))
     score, effect = saliency(weight, unpriv - 2 * priv), saliency(weight, torch.maximum(unpriv, priv))
     for candidates in (1.0, 0.5):
         method = FairPrune(beta=2.0, share=0.1, candidates=candidates, samples=6)
-        network = method._pruned(trained, 1, 0, {}, images.train, image_settings)[0].network
-        gone = torch.cat([network.get_parameter(n).flatten() for n in names]) == 0
+        pruned = method._pruned(trained, 1, 0, {}, lab)[0]
+        gone = torch.cat([pruned.get_parameter(n).flatten() for n in names]) == 0
         may = effect <= effect.sort().values[int(candidates * len(effect) + 0.5) - 1]
         assert int(gone.sum()) == int(0.1 * len(gone) + 0.5)
         assert may[gone].all()
@@ -254,6 +257,38 @@ def test_share_0_is_erm(two: Split, vector_settings: TrainSettings) -> None:
     off = FairPrune(share=0).fit(two.train, two.validation, settings=vector_settings)
     np.testing.assert_array_equal(off.predict_proba(two.test), erm)
     assert off.info["chosen_round"] == 0
+    assert off.method == "fairprune"
+
+
+def test_prunes_whatever_single_network_the_chain_has_learnt(two: Split, vector_settings: TrainSettings) -> None:
+    store, parts = Store(), {"settings": vector_settings.but(backbone="mlp", updates=40)}
+    robust = create_method("group_dro").fit(two.train, two.validation, **parts, store=store).networks["pooled"]
+    chain = create_method("group_dro + fairprune(rounds=1, tolerance=1.0)")
+    model = chain.fit(two.train, two.validation, **parts, store=store)
+    erm = ERM().fit(two.train, two.validation, **parts, store=store).networks["pooled"]
+    names = layer_weights(robust)
+    assert model.method == "group_dro + fairprune"
+    assert set(model.info["hyperparameters"]) == {"group_dro", "fairprune"}
+    assert model.info["rounds"][1]["pruned"] > 0
+    for n, found in model.networks["pooled"].named_parameters():
+        left = found != 0 if n in names else torch.ones_like(found, dtype=torch.bool)
+        assert torch.equal(found[left], robust.get_parameter(n)[left])
+    assert not torch.equal(robust.get_parameter(names[0]), erm.get_parameter(names[0]))
+
+
+@pytest.mark.parametrize(
+    ("chain", "why"),
+    [
+        ("group_model + fairprune", "'group_model' makes several"),
+        ("multitask + fairquantize", "'multitask' makes several"),
+        ("erm(selection_by=group) + fairprune", "3 networks"),
+        ("domain_independent(rule=max) + fairprune", "makes a DomainHeads"),
+    ],
+)
+def test_refuses_more_than_one_plain_network(chain: str, why: str, two: Split, vector_settings: TrainSettings) -> None:
+    with pytest.raises(SettingsError, match=why) as caught:
+        create_method(chain).fit(two.train, two.validation, settings=vector_settings.but(updates=2))
+    assert "group_dro" in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ import torch
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, FairQuantize, RoutedModel, Store
-from everygroup.methods._saliency import contrast, group_fishers, layer_weights, lowest
-from everygroup.methods.erm import train_pooled
-from everygroup.methods.fairquantize import power_of_two
-from everygroup.networks import Masked
+from everygroup.methods import ERM, FairQuantize, Lab, Store, create_method
+from everygroup.methods.after._held import Held
+from everygroup.methods.after._saliency import contrast, group_fishers, layer_weights, lowest
+from everygroup.methods.after.fairquantize import power_of_two
+from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 
 
@@ -38,28 +39,29 @@ def test_the_grid() -> None:
 def test_those_with_the_lowest_score_in_their_layer_are_quantised(
     images: Split, image_settings: TrainSettings, shared_store: Store
 ) -> None:
-    base = train_pooled(images.train, images.validation, image_settings, shared_store).network
+    lab = Lab(images.train, images.validation, image_settings, shared_store)
+    base: Any = lab.erm().network
     names = layer_weights(base)
     method = FairQuantize(share=0.5, rounds=2, samples=6)
-    network = Masked(copy.deepcopy(base), names=names)  # type: ignore[arg-type]
-    method._quantise(network, 1, 1, images.train, image_settings)
-    curvature = contrast(group_fishers(base, images.train, names, image_settings, 6), 1, 0.75)
+    held = Held(copy.deepcopy(base), names)
+    method._quantise(held, 1, 1, lab)
+    curvature = contrast(group_fishers(base, lab, names, 6), 1, 0.75)
     for n in names:
         weight = base.get_parameter(n).detach()
-        mask, _ = network.held(n)
+        mask, _ = held.held(n)
         score = curvature[n] * (power_of_two(weight) - weight) ** 2
         assert torch.equal(mask, lowest(score, torch.ones_like(mask), round(0.25 * mask.numel())))
-        assert torch.equal(network.base.get_parameter(n), torch.where(mask, power_of_two(weight), weight))
+        assert torch.equal(held.net.get_parameter(n), torch.where(mask, power_of_two(weight), weight))
 
 
 @pytest.mark.parametrize("share", [0.6, 1.0])
 def test_quantised_weights_are_powers_of_two_after_fine_tuning_and_the_rest_has_moved(
     share: float, images: Split, image_settings: TrainSettings, shared_store: Store, tmp_path: Path
 ) -> None:
-    erm = train_pooled(images.train, images.validation, image_settings, shared_store).network
+    erm: Any = Lab(images.train, images.validation, image_settings, shared_store).erm().network
     method = FairQuantize(share=share, rounds=2, samples=8)
     model = method.fit(images.train, images.validation, settings=image_settings, store=shared_store)
-    network = model.networks["pooled"]
+    network: Any = model.networks["pooled"]
     for n in layer_weights(network):
         weight = network.get_parameter(n).detach()
         exact = is_power(weight)
@@ -83,6 +85,18 @@ def test_share_0_is_erm_and_vectors_and_three_groups_do(
     on = FairQuantize(share=1, rounds=1).fit(split.train, split.validation, settings=vector_settings, store=store)
     assert is_power(on.networks["pooled"].head.weight).all()
     assert on.info["privileged"] in split.train.groups
+
+
+def test_fine_tuning_draws_as_the_chain_does(two: Split, vector_settings: TrainSettings) -> None:
+    """What stands in front of the network stands in front of its fine-tuning, too."""
+    settings, store = vector_settings.but(updates=40), Store()
+    chains = ("fairquantize(rounds=1)", "erm + fairquantize(rounds=1)", "resampling + fairquantize(rounds=1)")
+    fits = [create_method(c).fit(two.train, two.validation, settings=settings, store=store) for c in chains]
+    weights = [model.networks["pooled"].state_dict()["body.head.weight"] for model in fits]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    names = [t.log[0]["model"] for t in store._trained.values()]
+    assert names == ["erm", "fairquantize[1]"] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 
 from everygroup.cohort import Split
 from everygroup.methods import FairPrune, FairQuantize, Store
-from everygroup.methods._saliency import layer_weights
+from everygroup.methods.after._saliency import layer_weights
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 
@@ -37,7 +37,7 @@ def test_the_others_have_their_convolutions_or_without_any_all_layers(backbone: 
 def test_a_transformer_is_pruned_and_quantised(
     method: FairPrune | FairQuantize, images: Split, image_settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everygroup.methods._rounds.validation_gaps", lambda *_: (0.9, 0.5))
+    monkeypatch.setattr("everygroup.methods.after._rounds.validation_gaps", lambda *_: (0.9, 0.5))
     settings = image_settings.but(updates=2, backbone="test_vit")
     model = method.fit(images.train, images.validation, settings=settings, store=Store())
     network = model.networks["pooled"]
