@@ -55,7 +55,7 @@ class Thresholds(After):
 
     def refine(self, model: RoutedModel, lab: Lab) -> RoutedModel:
         """Choose the thresholds."""
-        scores = model.predict_proba(lab.validation, device=lab.device)[:, 1]
+        scores = lab.answers(model, lab.validation)[:, 1]
         positive = lab.validation.y == 1
         everybody = threshold_at(self.sens, scores[positive])
         chosen = []
