@@ -13,7 +13,7 @@ from everygroup.networks.domain_heads import DomainHeads
 from everygroup.networks.experts import ExpertMixture
 from everygroup.networks.frozen_trunk import FrozenTrunk
 from everygroup.networks.group_batchnorm import GroupBatchNorm
-from everygroup.networks.predict import predict_features, predict_outputs
+from everygroup.networks.predict import output_batches, predict_features, predict_outputs
 from everygroup.networks.spec import NetworkSpec
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "build_network",
     "list_backbones",
     "logits_of",
+    "output_batches",
     "predict_features",
     "predict_outputs",
     "rebuild",

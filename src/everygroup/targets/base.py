@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -31,17 +31,22 @@ class Target(ABC):
         As in ``--target``.
     score : str
         The selection score that `quality` measures on validation; larger is better.
-    worst : float
-        What an undefined score counts as when epochs are compared.
     form : {'vector', 'map', 'image', 'score'}
-        What the network gives: (N, K), (N, K, H, W), an image like the input, or one number a sample from a network
-        that learns without labels.
+        What the network gives: (N, K), (N, K, H, W), an image like the input, or one number a sample, (N, 1), from a
+        network that learns without labels.
+    smooths : bool
+        Whether label smoothing means anything.
+    at_once : int
+        Samples that are predicted at once.
     """
 
     name: ClassVar[str]
     score: ClassVar[str]
-    worst: ClassVar[float] = float("-inf")
     form: ClassVar[str] = "vector"
+    smooths: ClassVar[bool] = False
+    at_once: ClassVar[int] = 512
+    classes: tuple[str, ...] = ()
+    """The names that a cohort of this target has as `classes`."""
 
     @property
     @abstractmethod
@@ -58,6 +63,17 @@ class Target(ABC):
         """All that tells this target from others; JSON-able."""
         return {"name": self.name, "outputs": list(self.outputs)}
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Build it again from its record: by default from the outputs and what stands there besides."""
+        more = {key: value for key, value in record.items() if key not in ("name", "outputs")}
+        return cls(record["outputs"], **more)
+
+    @classmethod
+    @abstractmethod
+    def of(cls, cohort: Cohort) -> Self:
+        """Return what the samples of a cohort are labelled with."""
+
     @abstractmethod
     def truth(self, cohort: Cohort) -> Truth:
         """Return the targets of a cohort's samples, in order."""
@@ -68,11 +84,21 @@ class Target(ABC):
 
     @abstractmethod
     def answers(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Return what is told to people: probabilities, numbers, images."""
+        """Return what is told to people, one a sample, (B, ...): probabilities, numbers, images."""
 
     @abstractmethod
-    def quality(self, y: np.ndarray, answers: np.ndarray) -> float:
-        """Return the selection score of answers; NaN where undefined."""
+    def quality(self, y: np.ndarray, seen: np.ndarray) -> float:
+        """Return the selection score, NaN where undefined.
+
+        Parameters
+        ----------
+        y : (n, ...) targets; of pictures nothing is looked at.
+        seen : (n, ...) what `seen` returns: answers, or how good each one is.
+        """
+
+    def seen(self, y: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return what `quality` needs of answers, (n, ...): the answers; of pictures, which are large, their scores."""
+        return answers
 
     def learnable(self, y: Truth) -> str:
         """Say why nothing can be learnt from these targets; empty if something can."""
@@ -92,6 +118,49 @@ class Target(ABC):
         """Augment a batch; targets that lie in the image move with it."""
         return augment(x), y
 
-    def decision(self) -> Decision | None:
-        """Return what changes an answer, for SPARE's utility distance; None where it is the class."""
+    def decision(self, outputs: torch.Tensor | None = None) -> Decision | None:
+        """Return what changes an answer, for SPARE's utility distance; None where it is the class.
+
+        Parameters
+        ----------
+        outputs : Tensor, optional
+            A network's outputs on training samples, which anomalies take their cut from.
+        """
         return None
+
+
+class Pictured(Target):
+    """A target whose truth and answers are pictures: each is scored by itself, and scores are averaged."""
+
+    at_once: ClassVar[int] = 32
+
+    def truth(self, cohort: Cohort) -> Truth:
+        """Return the cohort's pictures, read when they are asked for."""
+        return Pictures(cohort, self.as_target)
+
+    def as_target(self, stored: np.ndarray) -> np.ndarray:
+        """Turn stored pictures into what the loss compares with."""
+        return stored
+
+    @abstractmethod
+    def seen(self, y: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return the scores of every picture, (n, S), NaN where undefined."""
+
+    def quality(self, y: np.ndarray, seen: np.ndarray) -> float:
+        """Return the mean over S of the means over the samples where the score is defined."""
+        known = (~np.isnan(seen)).sum(0)
+        means = np.nansum(seen, 0)[known > 0] / known[known > 0]
+        return float(means.mean()) if len(means) else float("nan")
+
+
+class Pictures:
+    """The pictures of n samples, read piece by piece from the cohort's second store."""
+
+    def __init__(self, cohort: Cohort, as_target: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._cohort, self._as_target = cohort, as_target
+
+    def __len__(self) -> int:
+        return len(self._cohort)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self._as_target(self._cohort.truth_batch(index))

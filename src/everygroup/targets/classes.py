@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ class Classes(Target):
 
     name: ClassVar[str] = "classes"
     score: ClassVar[str] = "macro_f1"
-    worst: ClassVar[float] = 0.0
+    smooths: ClassVar[bool] = True
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
@@ -31,6 +31,11 @@ class Classes(Target):
     def outputs(self) -> tuple[str, ...]:
         """The classes."""
         return self.classes
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Self:
+        """Return the classes of a cohort."""
+        return cls(cohort.classes)
 
     def truth(self, cohort: Cohort) -> np.ndarray:
         """Return class indices."""
@@ -44,9 +49,9 @@ class Classes(Target):
         """Softmax, (N, K)."""
         return outputs.softmax(1)
 
-    def quality(self, y: np.ndarray, answers: np.ndarray) -> float:
+    def quality(self, y: np.ndarray, seen: np.ndarray) -> float:
         """Macro F1."""
-        counts = one_vs_rest(confusion_counts(y, answers.argmax(1), n_classes=answers.shape[1]))
+        counts = one_vs_rest(confusion_counts(y, seen.argmax(1), n_classes=seen.shape[1]))
         return float(average_rate(counts, "f1", average="macro"))
 
     def learnable(self, y: Truth) -> str:

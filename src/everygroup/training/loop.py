@@ -14,10 +14,11 @@ from torch import nn
 
 from everygroup.cohort import Cohort
 from everygroup.console import progress as progress_bar
+from everygroup.console import warn
 from everygroup.errors import OutputError, SettingsError, TrainingError
 from everygroup.files import hash_json
 from everygroup.imaging.augment import AUGMENTATIONS
-from everygroup.networks.predict import predict_outputs
+from everygroup.networks.predict import output_batches
 from everygroup.settings import TrainSettings
 from everygroup.targets import Classes, Target, Truth
 from everygroup.training.batches import PixelSource, TruthSource, index_batches
@@ -214,7 +215,7 @@ def train(
                         f"{task.name}: the training loss became {train_loss} in epoch {epoch + 1}.",
                         fix="lower --lr, or switch mixed precision off with --amp off",
                     )
-                seen = validate(learner, task, device)
+                seen = judged(learner, task.target, task.validation, device, task.y_validation)
                 values = [float(v) for v in rule.values(seen)]
                 state.history.append([float(epoch)] if rule.name == "last" else values)
                 keep = non_dominated(state.history)
@@ -232,7 +233,7 @@ def train(
                         "validation_loss": seen.loss,
                         **({"validation_accuracy": seen.accuracy()} if isinstance(task.target, Classes) else {}),
                         f"validation_{task.target.score}": seen.score(),
-                        f"validation_worst_group_{task.target.score}": float(seen.group_scores().min()),
+                        f"validation_worst_group_{task.target.score}": seen.worst_group_score(),
                         "seconds": round(time.perf_counter() - started, 3),
                     }
                 )
@@ -242,6 +243,8 @@ def train(
                     on_epoch(state.log)
 
     chosen = rule.choose(state.history)
+    if rule.by_score and np.isnan(state.log[chosen][f"validation_{task.target.score}"]):
+        warn(f"{task.name}: {task.target.score} is undefined on its validation samples; their loss chose the epoch.")
     learner = learner.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     learner.load_state_dict(state.candidates[chosen])
     if folder is not None and rank() == 0:
@@ -309,6 +312,8 @@ def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray
     n = len(task.train)
     weights = np.ones(n) if task.weights is None else np.asarray(task.weights, dtype=float)
     strata = task.target.strata(task.y_train)
+    if settings.label_smoothing and not task.target.smooths:
+        raise SettingsError(f"Target {task.target.name!r} has no labels to smooth.", fix="use label_smoothing=0")
     if strata is None and (settings.class_weighting != "none" or settings.sampler == "class_balanced"):
         raise SettingsError(
             f"Target {task.target.name!r} has no classes to weigh or to draw by.",
@@ -325,18 +330,24 @@ def weights_and_sampler(task: Task, settings: TrainSettings) -> tuple[np.ndarray
     return weights, probabilities
 
 
-def answered(
-    network: nn.Module, target: Target, cohort: Cohort, truth: Truth, device: torch.device | str = "cpu"
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return targets, answers and the mean loss of a network on a cohort."""
+def judged(
+    network: nn.Module, target: Target, cohort: Cohort, device: torch.device | str = "cpu", truth: Truth | None = None
+) -> ValidationPredictions:
+    """Predict a cohort with a network as it stands, batch by batch: pictures are not kept.
+
+    `truth` holds the samples' targets, by default those of the cohort. Under torchrun every process takes a part.
+    """
+    truth = target.truth(cohort) if truth is None else truth
+    first = share(len(cohort)).start
     part = cohort if world() == 1 else cohort.where(np.arange(len(cohort))[share(len(cohort))])
-    outputs = torch.cat(gathered(predict_outputs(network, part, device=device)))
-    y = truth[:]
-    loss = float(target.losses(outputs, torch.from_numpy(y)).mean())
-    return y, target.answers(outputs).numpy(), loss
-
-
-def validate(learner: nn.Module, task: Task, device: torch.device) -> ValidationPredictions:
-    """Predict the validation cohort with the learner as it stands."""
-    y, answers, loss = answered(learner, task.target, task.validation, task.y_validation, device)
-    return ValidationPredictions(y, answers, task.validation.group, loss, task.target)
+    losses, seen = [], []
+    for piece, outputs in output_batches(network, part, device=device, batch_size=target.at_once):
+        y = np.ascontiguousarray(truth[slice(piece.start + first, piece.start + first + len(outputs))])
+        losses.append(target.losses(outputs, torch.from_numpy(y)))
+        seen.append(target.seen(y, target.answers(outputs).numpy()))
+    each = torch.cat([one for some in gathered(losses) for one in some])
+    used = target.used(cohort)
+    loss = float((each if used is None else each[torch.from_numpy(used)]).mean())
+    known = truth if isinstance(truth, np.ndarray) else np.zeros(len(truth))
+    answers = np.concatenate([one for some in gathered(seen) for one in some])
+    return ValidationPredictions(known, answers, cohort.group, loss, target)

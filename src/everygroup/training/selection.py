@@ -10,6 +10,8 @@ import numpy as np
 from everygroup.errors import SettingsError
 from everygroup.targets import Classes, Target
 
+_UNDEFINED = -1e9
+
 
 @dataclass(frozen=True)
 class ValidationPredictions:
@@ -17,8 +19,8 @@ class ValidationPredictions:
 
     Attributes
     ----------
-    y_true : (n,) class index, or what else the target has
-    answers : (n, K) probabilities, or what else the target answers
+    y_true : (n,) class index, or what else the target has; of pictures nothing
+    answers : (n, K) probabilities, or what else the target answers; of pictures how good each one is
     group : (n,) group index, -1 missing
     loss : float
         Mean loss.
@@ -37,7 +39,7 @@ class ValidationPredictions:
         return self.target or Classes([str(k) for k in range(self.answers.shape[1])])
 
     def score(self) -> float:
-        """The target's selection score, such as macro F1 over the classes present."""
+        """The target's selection score, such as macro F1 over the classes present; NaN where undefined."""
         return self._quality(np.ones(len(self.group), dtype=bool))
 
     def group_scores(self) -> np.ndarray:
@@ -45,13 +47,21 @@ class ValidationPredictions:
         present = np.unique(self.group[self.group >= 0])
         return np.array([self._quality(self.group == g) for g in present] or [self.score()])
 
+    def worst_group_score(self) -> float:
+        """The smallest score of a group in which it is defined."""
+        scores = self.group_scores()
+        return float(scores.min() if np.isnan(scores).all() else np.nanmin(scores))
+
+    def rank(self, score: float) -> float:
+        """What a score counts as among epochs: an undefined one less than any, and there the smaller loss more."""
+        return score if not np.isnan(score) else _UNDEFINED - (self.loss if np.isfinite(self.loss) else -_UNDEFINED)
+
     def accuracy(self) -> float:
         """Share of right answers; of classes only."""
         return float((self.answers.argmax(1) == self.y_true).mean())
 
     def _quality(self, mask: np.ndarray) -> float:
-        value = self._target.quality(self.y_true[mask], self.answers[mask])
-        return self._target.worst if np.isnan(value) else value
+        return self._target.quality(self.y_true[mask], self.answers[mask])
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,7 @@ class SelectionRule:
     values: Callable[[ValidationPredictions], Sequence[float]]
     help: str
     classes_only: bool = False
+    by_score: bool = False
 
     def check(self, target: Target) -> None:
         """Refuse a target the rule says nothing of.
@@ -96,8 +107,13 @@ class SelectionRule:
 SELECTION: dict[str, SelectionRule] = {
     rule.name: rule
     for rule in (
-        SelectionRule("score", lambda v: [v.score()], "largest score of the target: macro F1 of classes"),
-        SelectionRule("worst_group_score", lambda v: [v.group_scores().min()], "largest score of the worst group"),
+        SelectionRule("score", lambda v: [v.rank(v.score())], "largest score of the target: macro F1 of classes", by_score=True),
+        SelectionRule(
+            "worst_group_score",
+            lambda v: [v.rank(v.worst_group_score())],
+            "largest score of the worst group",
+            by_score=True,
+        ),
         SelectionRule("loss", lambda v: [-v.loss if np.isfinite(v.loss) else -np.inf], "smallest validation loss"),
         SelectionRule("accuracy", lambda v: [v.accuracy()], "largest validation accuracy", True),
         SelectionRule("dto", lambda v: v.group_scores().tolist(), "nearest to the best F1 of every group (DTO)", True),

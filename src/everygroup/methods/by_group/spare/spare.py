@@ -24,8 +24,8 @@ from everygroup.methods.parts import ByGroup, method
 from everygroup.models import RoutedModel
 from everygroup.networks import FrozenTrunk
 from everygroup.spare import effective_sample_size, out_of_group_share
-from everygroup.training import Trained, ValidationPredictions
-from everygroup.training.loop import answered
+from everygroup.training import Trained
+from everygroup.training.loop import judged
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,7 @@ class Spare(ByGroup):
             own = {g: trained.answering(lab.groups.index(g)) for g in targets}
             rounds.append(
                 {
-                    g: Outcome(c, weights[g], own[g], score_of(own[g], lab, g))
+                    g: Outcome(c, weights[g], own[g], judged(own[g].network, lab.target, lab.validation.in_group(g)).score())
                     for g, c in zip(targets, joint, strict=True)
                 }
             )
@@ -313,13 +313,6 @@ class Spare(ByGroup):
         held = sum(p.numel() for p in whole.parameters()) - whole.n_trainable
         say(f"  each group trains {whole.n_trainable:,} parameters; {held:,} are held")
         return {"parameters": {"trained_per_group": whole.n_trainable, "held": held}}
-
-
-def score_of(trained: Trained, lab: Lab, group: str) -> float:
-    """Return the validation score of a plain network on one group's samples."""
-    part = lab.validation.in_group(group)
-    y, answers, _ = answered(trained.network, lab.target, part, lab.target.truth(part))
-    return ValidationPredictions(y, answers, part.group, float("nan"), lab.target).score()
 
 
 def _describe(group: str, weight: np.ndarray, lab: Lab) -> None:
