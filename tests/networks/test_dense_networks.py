@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from everygroup.errors import SettingsError
-from everygroup.networks.autoencoder import ReconstructionError, VariationalAutoencoder, small_autoencoder, small_vae
+from everygroup.networks.autoencoder import VariationalAutoencoder, small_autoencoder, small_vae
+from everygroup.networks.reconstructing import Reconstructing
 from everygroup.networks.segmentation_library import smp_network
 from everygroup.networks.split import Split
 from everygroup.networks.unet import reconstruction_unet, small_unet
@@ -121,7 +122,22 @@ def test_an_anomaly_is_what_is_reconstructed_badly() -> None:
             return x / 2
 
     x = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
-    assert ReconstructionError(Half())(x).tolist() == [0.0, 0.25]
+    assert Reconstructing(Half())(x).tolist() == [[0.0], [0.25]]
+
+
+def test_the_score_of_a_variational_autoencoder_is_its_scaled_bound() -> None:
+    network, x = build("vae")
+    score = Reconstructing(network).eval()
+    mean, log_variance = network.posterior(x)  # type: ignore[operator]
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    distance = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    likelihood = torch.distributions.Normal(network(x), 0.1).log_prob(x).flatten(1).sum(1)
+    pixels = x[0].numel()
+    constant = 0.5 * pixels * torch.log(torch.tensor(2 * torch.pi * 0.01))
+    wanted = (distance - likelihood - constant) * 2 * 0.01 / pixels
+    torch.testing.assert_close(score(x)[:, 0], wanted, rtol=1e-4, atol=1e-6)
+    drawn = score.train()(x)
+    assert not torch.equal(drawn, score(x))
 
 
 def test_volumes_of_64_are_light() -> None:

@@ -70,7 +70,8 @@ class Lab:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.train.classes != self.validation.classes or self.train.groups != self.validation.groups:
+        alike = ("target", "classes", "groups")
+        if any(getattr(self.train, name) != getattr(self.validation, name) for name in alike):
             raise SettingsError("Training and validation cohorts differ in classes or groups.", fix="split one cohort")
         if shared := set(self.train.units) & set(self.validation.units):
             raise SettingsError(
@@ -149,7 +150,10 @@ class Lab:
 
     def spec(self, target: Target | None = None) -> NetworkSpec:
         """Say how `network` is built."""
-        return spec_of(target or self.target, self.train.sample_shape, self.settings)
+        target = target or self.target
+        # a backbone that is named is that of the diagnosis; a group predictor beside masks has its own
+        settings = self.settings if target.form == self.target.form else self.settings.but(backbone="auto")
+        return spec_of(target, self.train.sample_shape, settings)
 
     def train_network(
         self,

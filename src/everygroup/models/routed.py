@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,16 +18,18 @@ from everygroup.errors import CohortError, SettingsError
 from everygroup.files import read_json, write_json
 from everygroup.models.spellings import refuse_other_spellings
 from everygroup.models.steps import ABSTAINED, Step, build_step
+from everygroup.models.told import told
 from everygroup.models.transforms import Transform, build_transform
 from everygroup.networks import NetworkSpec, predict_outputs, rebuild
-from everygroup.predictions import Predictions
-from everygroup.targets import Classes, Target
+from everygroup.predictions import Predictions, TargetPredictions
+from everygroup.targets import Classes, Pictured, Target, target_from
 from everygroup.training import Trained
 from everygroup.training.checkpoint import copy_state, load_network, save_network
 
 Routing = Literal["known", "predicted", "soft"]
 Missing = Literal["predicted", "soft", "pooled"]
 FORMAT = 1
+PIECE = 64  # samples whose pictures are held as probabilities at once
 
 
 @dataclass
@@ -46,7 +48,9 @@ class RoutedModel:
         Network that answers where no group is known; None where there is none.
     group_predictor : str or None
         Network that predicts the group; None where there is none.
-    classes, groups : tuple of str
+    target : Target
+        What it answers.
+    groups : tuple of str
     rule : GroupRule
         How groups are made from sensitive attributes.
     sample_shape : tuple of int
@@ -64,7 +68,7 @@ class RoutedModel:
     method: str
     networks: dict[str, nn.Module]
     route: dict[str, str]
-    classes: tuple[str, ...]
+    target: Target
     groups: tuple[str, ...]
     rule: GroupRule
     sample_shape: tuple[int, ...]
@@ -90,11 +94,12 @@ class RoutedModel:
         transforms: Sequence[Transform] = (),
     ) -> RoutedModel:
         """Assemble a routed model from trained networks by name."""
+        answering = next(t.target for name, t in trained.items() if name != group_predictor)
         return cls(
             method,
             {name: t.network for name, t in trained.items()},
             dict(route),
-            train.classes,
+            answering,
             train.groups,
             train.rule,
             tuple(train.images.shape[1:]),
@@ -106,11 +111,20 @@ class RoutedModel:
         )
 
     @property
-    def _target(self) -> Target:
-        return Classes(self.classes)
+    def classes(self) -> tuple[str, ...]:
+        """Classes, findings or structures, as a cohort of the target names them."""
+        return self.target.classes
+
+    def answers(self, cohort: Cohort, **options: Any) -> np.ndarray:
+        """Return the target's answers, (n, ...): probabilities of classes or findings (n, K), numbers (n,), of masks
+        probabilities (n, 1 + S, H, W), anomaly scores (n,), images (n, C, H, W); options as in `predict`.
+
+        Those of pictures are large: `predict` keeps masks and what was measured of them.
+        """
+        return self._answer(cohort, self._groups(cohort), **options)[0]
 
     def predict_proba(self, cohort: Cohort, **options: Any) -> np.ndarray:
-        """Return probabilities (n, K); options as in `predict`."""
+        """Return the probabilities of classes (n, K), after all steps; options as in `predict`."""
         group = self._groups(cohort)
         return self._told(self._answer(cohort, group, **options)[0], group)
 
@@ -123,13 +137,13 @@ class RoutedModel:
             scores = step.scores(scores, group)
         return scores
 
-    def _answers(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray | None:
+    def _decided(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray | None:
         """Return the class of every sample after all steps, (n,), from the networks' scores; None without steps."""
-        answers = None
+        decided = None
         for step in self.steps:
             scores = step.scores(scores, group)
-            answers = step.answers(scores, group, scores.argmax(1) if answers is None else answers)
-        return answers
+            decided = step.answers(scores, group, scores.argmax(1) if decided is None else decided)
+        return decided
 
     def predict(
         self,
@@ -139,7 +153,7 @@ class RoutedModel:
         when_missing: Missing = "predicted",
         device: str | torch.device = "cpu",
         split: str | np.ndarray = "",
-    ) -> Predictions:
+    ) -> Predictions | TargetPredictions:
         """Predict a cohort; which network answered is written beside each prediction.
 
         Parameters
@@ -155,6 +169,10 @@ class RoutedModel:
         split : str or ndarray of str, (n,)
             The part each sample belongs to; written into the predictions.
 
+        Returns
+        -------
+        Predictions, or TargetPredictions where the target is not classes
+
         Raises
         ------
         CohortError
@@ -162,27 +180,52 @@ class RoutedModel:
         SettingsError
             If the model has no group predictor and one is asked for.
         """
-        group, y = self._groups(cohort), self._labels(cohort)
-        score, route = self._answer(cohort, group, routing=routing, when_missing=when_missing, device=device)
-        answers, score = self._answers(score, group), self._told(score, group)
-        abstained = None if answers is None else answers == ABSTAINED
-        if answers is not None and abstained is not None:
-            answers = np.where(abstained, score.argmax(1), answers)
-        found = Predictions.from_arrays(
-            y,
-            y_score=score,
-            y_pred=answers,
-            classes=self.classes,
-            sensitive_features={a: self.rule.values(cohort.table, a) for a in self.rule.attributes},
-            group=group,
-            groups=self.groups,
-            ids=cohort.ids,
-            units=cohort.units,
-            split=split,
-            route=route,
-            model=self.method,
+        group = self._groups(cohort)
+        rows: dict[str, Any] = {
+            "sensitive_features": {a: self.rule.values(cohort.table, a) for a in self.rule.attributes},
+            "group": group,
+            "groups": self.groups,
+            "ids": cohort.ids,
+            "units": cohort.units,
+            "split": split,
+            "model": self.method,
+        }
+        how: dict[str, Any] = {"routing": routing, "when_missing": when_missing, "device": device}
+        if isinstance(self.target, Classes):
+            return self._classified(cohort, group, rows, how)
+        routes: list[str] = []
+
+        def pieces() -> Iterator[tuple[slice, np.ndarray]]:
+            step = PIECE if isinstance(self.target, Pictured) else max(len(cohort), 1)
+            for start in range(0, len(cohort), step):
+                part = slice(start, min(start + step, len(cohort)))
+                answers, route = self._answer(cohort.where(np.arange(part.start, part.stop)), group[part], **how)
+                routes.extend(route)
+                yield part, answers
+
+        found = told(self.target, cohort, pieces())
+        return TargetPredictions.from_columns(
+            self.target.name,
+            found.columns,
+            names=self.classes,
+            pictures=found.pictures,
+            truth=found.truth,
+            route=routes,
+            **rows,
         )
-        return found.with_columns({"abstained": abstained} if abstained is not None and abstained.any() else {})
+
+    def _classified(
+        self, cohort: Cohort, group: np.ndarray, rows: Mapping[str, Any], how: Mapping[str, Any]
+    ) -> Predictions:
+        score, route = self._answer(cohort, group, **how)
+        decided, score = self._decided(score, group), self._told(score, group)
+        abstained = np.zeros(len(cohort), dtype=bool) if decided is None else decided == ABSTAINED
+        if decided is not None:
+            decided = np.where(abstained, score.argmax(1), decided)
+        found = Predictions.from_arrays(
+            self._labels(cohort), y_score=score, y_pred=decided, classes=self.classes, route=route, **rows
+        )
+        return found.with_columns({"abstained": abstained} if abstained.any() else {})
 
     def _answer(
         self,
@@ -210,27 +253,27 @@ class RoutedModel:
             group = np.full(len(cohort), -1)
             when_missing = routing
         missing = group < 0
-        score = np.full((len(cohort), len(self.classes)), np.nan)
+        answers: np.ndarray | None = None
         route = [""] * len(cohort)
         how = self._when_missing(when_missing)
         if missing.any() and how == "predicted":
-            guess = self._probabilities(str(self.group_predictor), cohort.where(missing), device).argmax(1)
+            guess = self._shares(cohort.where(missing), device).argmax(1)
             group = group.copy()
             group[missing] = guess
         for g, name in enumerate(self.groups):
             members = group == g
             if members.any():
-                score[members] = self._probabilities(self.route[name], cohort.where(members), device)
+                answers = _put(answers, members, self._answers_of(self.route[name], cohort.where(members), device))
             for i in np.flatnonzero(members):
                 route[i] = f"{'predicted' if missing[i] else 'recorded'}: {name}"
         rest = group < 0
         if rest.any():
-            score[rest] = self._without_group(cohort.where(rest), how, device)
+            answers = _put(answers, rest, self._without_group(cohort.where(rest), how, device))
             for i in np.flatnonzero(rest):
                 route[i] = how
         if self.route and set(self.route.values()) == {self.pooled}:
             route = ["pooled"] * len(cohort)
-        return score, route
+        return np.empty((0, self.target.n_outputs)) if answers is None else answers, route
 
     def _when_missing(self, wanted: str) -> str:
         if self.pooled is not None and set(self.route.values()) <= {self.pooled}:
@@ -241,18 +284,28 @@ class RoutedModel:
 
     def _without_group(self, cohort: Cohort, how: str, device: str | torch.device) -> np.ndarray:
         if how == "pooled":
-            return self._probabilities(str(self.pooled), cohort, device)
-        answers = np.stack([self._probabilities(self.route[g], cohort, device) for g in self.groups], 1)
+            return self._answers_of(str(self.pooled), cohort, device)
+        answers = np.stack([self._answers_of(self.route[g], cohort, device) for g in self.groups], 1)
         if how == "soft":
-            share = self._probabilities(str(self.group_predictor), cohort, device)
+            share = self._shares(cohort, device)
         else:
             share = np.full((len(cohort), len(self.groups)), 1 / len(self.groups))
-        return np.einsum("ng,ngk->nk", share, answers)
+        flat = answers.reshape(len(answers), len(self.groups), -1)
+        mixed: np.ndarray = np.einsum("ng,ngk->nk", share.astype(flat.dtype), flat)
+        return mixed.reshape(len(answers), *answers.shape[2:])
 
-    def _probabilities(self, name: str, cohort: Cohort, device: str | torch.device) -> np.ndarray:
+    def _answers_of(self, name: str, cohort: Cohort, device: str | torch.device) -> np.ndarray:
+        outputs = self._outputs(name, cohort, device)
+        return self.target.answers(outputs if isinstance(self.target, Pictured) else outputs.double()).numpy()
+
+    def _shares(self, cohort: Cohort, device: str | torch.device) -> np.ndarray:
+        """The group predictor's probabilities, (n, G)."""
+        return self._outputs(str(self.group_predictor), cohort, device).double().softmax(1).numpy()
+
+    def _outputs(self, name: str, cohort: Cohort, device: str | torch.device) -> torch.Tensor:
         network = self.networks[name].to(device)
         try:
-            return self._target.answers(predict_outputs(network, cohort, device=device).double()).numpy()
+            return predict_outputs(network, cohort, device=device, batch_size=self.target.at_once)
         finally:
             network.to("cpu")
 
@@ -302,7 +355,7 @@ class RoutedModel:
                 "route": self.route,
                 "pooled": self.pooled,
                 "group_predictor": self.group_predictor,
-                "classes": self.classes,
+                "target": self.target.record,
                 "groups": self.groups,
                 "rule": self.rule.to_dict(),
                 "sample_shape": self.sample_shape,
@@ -351,7 +404,7 @@ class RoutedModel:
             record["method"],
             networks,
             record["route"],
-            tuple(record["classes"]),
+            target_from(record["target"]),
             tuple(record["groups"]),
             GroupRule.from_dict(record["rule"]),
             tuple(record["sample_shape"]),
@@ -361,3 +414,11 @@ class RoutedModel:
             transforms=transforms,
             steps=tuple(build_step(step) for step in record["steps"]),
         )
+
+
+def _put(answers: np.ndarray | None, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Put the answers of some rows, (n,) bool, into those of all; NaN where there are none yet."""
+    if answers is None:
+        answers = np.full((len(rows), *found.shape[1:]), np.nan, dtype=found.dtype)
+    answers[rows] = found
+    return answers

@@ -14,7 +14,9 @@ from everygroup.networks.experts import ExpertMixture
 from everygroup.networks.frozen_trunk import FrozenTrunk
 from everygroup.networks.group_batchnorm import GroupBatchNorm
 from everygroup.networks.predict import output_batches, predict_features, predict_outputs
+from everygroup.networks.reconstructing import Reconstructing
 from everygroup.networks.spec import NetworkSpec
+from everygroup.networks.split import Split
 
 __all__ = [
     "ADAPTERS",
@@ -26,6 +28,8 @@ __all__ = [
     "FrozenTrunk",
     "GroupBatchNorm",
     "NetworkSpec",
+    "Reconstructing",
+    "Split",
     "build_network",
     "list_backbones",
     "logits_of",

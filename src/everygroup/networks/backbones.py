@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,19 @@ from torch import nn
 
 from everygroup.errors import SettingsError
 from everygroup.networks.adapted import Adapted, adapt
+from everygroup.networks.autoencoder import small_autoencoder, small_vae
 from everygroup.networks.classifier import Classifier
 from everygroup.networks.narrow_vgg import narrow_vgg
+from everygroup.networks.reconstructing import Reconstructing
+from everygroup.networks.segmentation_library import PREFIX, smp_network
 from everygroup.networks.small import SmallCNN, VectorNetwork
 from everygroup.networks.spec import NetworkSpec
+from everygroup.networks.split import Split
+from everygroup.networks.unet import reconstruction_unet, small_unet
 from everygroup.networks.vision_library import timm
+from everygroup.networks.volumes import small_resnet3d, small_unet3d
+
+Plain = Classifier | Split | Reconstructing
 
 OWN = {
     "small_cnn": "4-layer CNN for small images on a CPU",
@@ -25,7 +33,26 @@ OWN = {
     "tiny_vgg": "VGG-11 with a quarter of its channels, for a CPU; from 32 px",
     "linear": "linear model on vectors",
     "mlp": "8-32-K perceptron on vectors",
+    "small_resnet3d": "ResNet-18 in three dimensions with few channels, on volumes",
+    "small_unet": "U-Net with three levels, for masks; smp_unet_resnet18 and the like are larger ones (an extra)",
+    "small_unet3d": "small_unet in three dimensions, for masks of volumes",
+    "small_reconstruction": "small_unet that corrects its input, for images to be restored",
+    "small_autoencoder": "images through 32 numbers and back, for anomalies",
+    "small_vae": "small_autoencoder as a variational one, for anomalies",
 }
+# form of the outputs (see `everygroup.targets.Target.form`), and axes of a sample; those not named: vectors from images
+_KINDS = {
+    "linear": ("vector", 1),
+    "mlp": ("vector", 1),
+    "small_resnet3d": ("vector", 4),
+    "small_unet": ("map", 3),
+    "small_unet3d": ("map", 4),
+    "small_reconstruction": ("image", 3),
+    "small_autoencoder": ("score", 3),
+    "small_vae": ("score", 3),
+}
+_FORMS = {"vector": "a few numbers", "map": "a mask", "image": "an image", "score": "an anomaly score"}
+_SAMPLES = {1: "vectors", 3: "images", 4: "volumes"}
 SMALL_IMAGE = 64  # up to this side 'auto' means small_cnn
 _WIDTHS = {"small_cnn": 32, "tiny_cnn": 16}  # channels of the first layer
 _MIN_SIDE = {"vgg": 32, "tiny_vgg": 32}
@@ -38,15 +65,46 @@ def list_backbones(pattern: str = "*") -> list[str]:
 
 
 def resolve_backbone(name: str, sample_shape: Sequence[int], form: str = "vector") -> str:
-    """Turn 'auto' into a name: small_cnn up to 64 px, resnet18 above, linear for vectors."""
+    """Turn 'auto' into the name of a network that gives what a target needs.
+
+    Of images 'auto' is small_cnn up to 64 px, resnet18 above; linear of vectors, small_resnet3d of volumes; and for
+    masks, images and anomaly scores the first of ours that fits.
+
+    Parameters
+    ----------
+    name : str
+    sample_shape : (H, W, C), (H, W, D, C) or (D,)
+    form : {'vector', 'map', 'image', 'score'}
+        As `everygroup.targets.Target.form`.
+
+    Raises
+    ------
+    SettingsError
+        For a backbone that gives something else, and where there is none.
+    """
+    fitting = [own for own in OWN if _kind(own) == (form, len(sample_shape))]
     if name != "auto":
+        if _kind(name)[0] != form:
+            more = ", or smp_unet_resnet18 and the like" if form == "map" and len(sample_shape) == 3 else ""
+            raise SettingsError(
+                f"Backbone {name!r} gives {_FORMS[_kind(name)[0]]}, the target is {_FORMS[form]}.",
+                fix=f"choose --backbone {' or '.join(fitting) or 'auto'}{more}",
+            )
         return name
-    if len(sample_shape) == 1:
-        return "linear"
-    return "small_cnn" if max(sample_shape[:2]) <= SMALL_IMAGE else "resnet18"
+    if not fitting:
+        raise SettingsError(
+            f"No network gives {_FORMS[form]} from {_SAMPLES.get(len(sample_shape), f'values {tuple(sample_shape)}')}.",
+            fix="choose another target",
+        )
+    return "resnet18" if fitting[0] == "small_cnn" and max(sample_shape[:2]) > SMALL_IMAGE else fitting[0]
 
 
-def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier | Adapted:
+def _kind(name: str) -> tuple[str, int]:
+    """Form of the outputs, and axes of a sample."""
+    return _KINDS.get(name, ("map" if name.startswith(PREFIX) else "vector", 3))
+
+
+def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Plain | Adapted:
     """Build a network with initial weights from torch's current random state.
 
     Raises
@@ -56,7 +114,10 @@ def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Classifier 
     """
     plain = _plain(spec, pretrained)
     plain.spec = replace(spec, adapter=None)
-    return plain if spec.adapter is None else adapt(plain, spec.adapter)
+    if spec.adapter is None:
+        return plain
+    assert isinstance(plain, Classifier)
+    return adapt(plain, spec.adapter)
 
 
 def rebuild(spec: NetworkSpec, weights: Mapping[str, torch.Tensor]) -> nn.Module:
@@ -67,24 +128,51 @@ def rebuild(spec: NetworkSpec, weights: Mapping[str, torch.Tensor]) -> nn.Module
     return network.eval()
 
 
-def _plain(spec: NetworkSpec, pretrained: bool) -> Classifier:
-    name, shape = spec.backbone, spec.sample_shape
+def _plain(spec: NetworkSpec, pretrained: bool) -> Plain:
+    name, shape, n = spec.backbone, spec.sample_shape, spec.n_outputs
+    _check_samples(spec)
+    channels = shape[-1]
+    if name in _SPLIT:
+        return _SPLIT[name](n, channels)
+    if name in _AUTOENCODERS:
+        return Reconstructing(_AUTOENCODERS[name](channels, channels, shape[:2]))
+    if name.startswith(PREFIX):
+        return smp_network(name, n, channels, pretrained=pretrained)
     if name in ("linear", "mlp"):
-        if len(shape) != 1:
-            raise SettingsError(f"Backbone {name!r} takes vectors, not images.", fix="choose small_cnn or resnet18")
-        return Classifier(VectorNetwork(spec.n_outputs, shape[0], (32,) if name == "mlp" else ()))
-    if len(shape) != 3:
-        raise SettingsError(f"Backbone {name!r} takes images, not values of shape {shape}.", fix="choose linear or mlp")
-    channels = shape[2]
+        return Classifier(VectorNetwork(n, channels, (32,) if name == "mlp" else ()))
     if name in _WIDTHS:
-        return Classifier(SmallCNN(spec.n_outputs, channels, _WIDTHS[name]), [0.5] * channels, [0.25] * channels)
+        return Classifier(SmallCNN(n, channels, _WIDTHS[name]), [0.5] * channels, [0.25] * channels)
     if name == "tiny_vgg":
         _check_side(spec)
-        return Classifier(narrow_vgg(spec.n_outputs, channels), [0.5] * channels, [0.25] * channels)
+        return Classifier(narrow_vgg(n, channels), [0.5] * channels, [0.25] * channels)
     body = _timm_body(spec, channels, pretrained)
     mean = list(_IMAGENET_MEAN) if channels == 3 else [0.5] * channels
     std = list(_IMAGENET_STD) if channels == 3 else [0.25] * channels
     return Classifier(body, mean, std)
+
+
+_SPLIT: dict[str, Callable[[int, int], Split]] = {
+    "small_resnet3d": small_resnet3d,
+    "small_unet": small_unet,
+    "small_unet3d": small_unet3d,
+    "small_reconstruction": reconstruction_unet,
+}
+_AUTOENCODERS: dict[str, Callable[[int, int, Sequence[int]], Split]] = {
+    "small_autoencoder": small_autoencoder,
+    "small_vae": small_vae,
+}
+
+
+def _check_samples(spec: NetworkSpec) -> None:
+    form, axes = _kind(spec.backbone)
+    found = len(spec.sample_shape)
+    if found != axes:
+        fitting = [own for own in OWN if _kind(own) == (form, found)]
+        seen = _SAMPLES.get(found, f"values of shape {spec.sample_shape}")
+        raise SettingsError(
+            f"Backbone {spec.backbone!r} takes {_SAMPLES[axes]}, not {seen}.",
+            fix=f"choose {' or '.join(fitting)}" if fitting else "choose another --backbone",
+        )
 
 
 def _check_side(spec: NetworkSpec) -> None:

@@ -12,6 +12,7 @@ import torch
 if TYPE_CHECKING:
     from everygroup.boundary.decision import Decision
     from everygroup.cohort import Cohort
+    from everygroup.imaging.augment import Augmentation
 
 
 class Truth(Protocol):
@@ -112,9 +113,7 @@ class Target(ABC):
         """Return every sample's class, (n,), for class weights and class-balanced batches; None without classes."""
         return None
 
-    def augmented(
-        self, augment: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def augmented(self, augment: Augmentation, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Augment a batch; targets that lie in the image move with it."""
         return augment(x), y
 

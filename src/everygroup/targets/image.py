@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from everygroup.targets.base import Pictured
 
 if TYPE_CHECKING:
     from everygroup.cohort import Cohort
+    from everygroup.imaging.augment import Augmentation
 
 
 class Image(Pictured):
@@ -74,11 +75,9 @@ class Image(Pictured):
         error = np.square(y.astype(np.float64) - answers).reshape(len(y), -1).mean(1)
         return -10 * np.log10(np.maximum(error, np.finfo(np.float64).tiny))[:, None]
 
-    def augmented(
-        self, augment: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def augmented(self, augment: Augmentation, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Move the degraded image and the undegraded one alike."""
-        return augment_pair(augment, x, y)
+        return augment.pair(x, y)
 
     def decision(self, outputs: torch.Tensor | None = None) -> Decision:
         """Refuse: no change of an image is another answer.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from everygroup.targets.base import Pictured
 
 if TYPE_CHECKING:
     from everygroup.cohort import Cohort
+    from everygroup.imaging.augment import Augmentation
 
 BACKGROUND = "background"
 _SOFTENER = 1.0  # pixels; keeps the soft Dice of an absent structure defined
@@ -67,11 +68,9 @@ class Mask(Pictured):
         """Dice of every structure, (n, S); NaN where neither mask shows it."""
         return dice(y, answers.argmax(1), len(self.classes))
 
-    def augmented(
-        self, augment: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def augmented(self, augment: Augmentation, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Move images and masks alike."""
-        return augment_pair(augment, x, y)
+        return augment.pair(x, y)
 
     def decision(self, outputs: torch.Tensor | None = None) -> Decision:
         """The Dice of any structure against the clean answer falls by 0.1."""

@@ -107,7 +107,9 @@ class SelectionRule:
 SELECTION: dict[str, SelectionRule] = {
     rule.name: rule
     for rule in (
-        SelectionRule("score", lambda v: [v.rank(v.score())], "largest score of the target: macro F1 of classes", by_score=True),
+        SelectionRule(
+            "score", lambda v: [v.rank(v.score())], "largest score of the target: macro F1 of classes", by_score=True
+        ),
         SelectionRule(
             "worst_group_score",
             lambda v: [v.rank(v.worst_group_score())],

@@ -20,8 +20,10 @@ SmallGroups = Literal["error", "erm"]
 def too_small(lab: Lab, group: str) -> str:
     """Say why a group cannot have a network of its own; an empty text if it can."""
     inside, checked = lab.train.in_group(group), lab.validation.in_group(group)
-    if len(inside) < MIN_SAMPLES:
-        return f"only {len(inside)} training samples (at least {MIN_SAMPLES} are needed)"
+    used = lab.target.used(inside)
+    size = len(inside) if used is None else int(used.sum())
+    if size < MIN_SAMPLES:
+        return f"only {size} training samples (at least {MIN_SAMPLES} are needed)"
     strata = lab.target.strata(lab.target.truth(inside))
     if strata is not None and (np.bincount(strata) >= 2).sum() < 2:
         return f"{len(inside)} training samples but fewer than two classes with two samples"

@@ -274,7 +274,9 @@ class Spare(ByGroup):
             own = {g: trained.answering(lab.groups.index(g)) for g in targets}
             rounds.append(
                 {
-                    g: Outcome(c, weights[g], own[g], judged(own[g].network, lab.target, lab.validation.in_group(g)).score())
+                    g: Outcome(
+                        c, weights[g], own[g], judged(own[g].network, lab.target, lab.validation.in_group(g)).score()
+                    )
                     for g, c in zip(targets, joint, strict=True)
                 }
             )
