@@ -106,7 +106,10 @@ def _numbers(
     def paired(chosen: Rows, other: Rows | None, options: dict[str, Any]) -> Audit:
         if other is not None:
             chosen, other = chosen.matching(other)
-        features = chosen.table[list(chosen.sensitive)].replace("", None)
+        names = list(chosen.sensitive)
+        if "group" in chosen.table and "group" not in names and ("group" in reading.attributes or not names):
+            names.append("group")  # the grouping used in training
+        features = chosen.table[names].replace("", None)
         return run(chosen, other, options | {"sensitive_features": features, "cluster": chosen.units})
 
     return Table(rows, paired, again, dict(columns) | _row_columns(rows), shared)
