@@ -17,7 +17,10 @@ from everygroup.predictions.splits import has_role
 
 
 def audit_predictions(
-    predicted: Predictions | TargetPredictions, *, baseline: Predictions | TargetPredictions | None = None, **options: Any
+    predicted: Predictions | TargetPredictions,
+    *,
+    baseline: Predictions | TargetPredictions | None = None,
+    **options: Any,
 ) -> Audit:
     """Measure what a model predicted in every group, by the audit of its target.
 

@@ -15,20 +15,18 @@ from torch import nn
 from everygroup.cohort import Cohort, GroupRule
 from everygroup.console import warn
 from everygroup.errors import CohortError, SettingsError
-from everygroup.files import read_json, write_json
+from everygroup.models.files import read_model, write_model
 from everygroup.models.spellings import refuse_other_spellings
 from everygroup.models.steps import ABSTAINED, Step, build_step
 from everygroup.models.told import told
-from everygroup.models.transforms import Transform, build_transform
-from everygroup.networks import NetworkSpec, predict_outputs, rebuild
+from everygroup.models.transforms import Transform
+from everygroup.networks import predict_outputs
 from everygroup.predictions import Predictions, TargetPredictions
 from everygroup.targets import Classes, Pictured, Target, target_from
 from everygroup.training import Trained
-from everygroup.training.checkpoint import copy_state, load_network, save_network
 
 Routing = Literal["known", "predicted", "soft"]
 Missing = Literal["predicted", "soft", "pooled"]
-FORMAT = 1
 PIECE = 64  # samples whose pictures are held as probabilities at once
 
 
@@ -342,34 +340,19 @@ class RoutedModel:
 
     def save(self, folder: Path | str) -> None:
         """Write model.json and one safetensors file a network."""
-        folder = Path(folder)
-        files = {name: f"network-{i}.safetensors" for i, name in enumerate(self.networks)}
-        for name, file in files.items():
-            save_network(folder / file, copy_state(self.networks[name]), {"spec": self.networks[name].spec.to_dict()})
-        write_json(
-            folder / "model.json",
-            {
-                "format": FORMAT,
-                "method": self.method,
-                "networks": files,
-                "route": self.route,
-                "pooled": self.pooled,
-                "group_predictor": self.group_predictor,
-                "target": self.target.record,
-                "groups": self.groups,
-                "rule": self.rule.to_dict(),
-                "sample_shape": self.sample_shape,
-                "transforms": [self._save_transform(t, folder, i) for i, t in enumerate(self.transforms)],
-                "steps": [step.to_dict() for step in self.steps],
-                "info": self.info,
-            },
-        )
-
-    @staticmethod
-    def _save_transform(transform: Transform, folder: Path, number: int) -> dict[str, Any]:
-        file = f"transform-{number}.safetensors"
-        save_network(folder / file, transform.tensors(), {"name": transform.name})
-        return {"name": transform.name, "file": file, "options": transform.options()}
+        record = {
+            "method": self.method,
+            "route": self.route,
+            "pooled": self.pooled,
+            "group_predictor": self.group_predictor,
+            "target": self.target.record,
+            "groups": self.groups,
+            "rule": self.rule.to_dict(),
+            "sample_shape": self.sample_shape,
+            "steps": [step.to_dict() for step in self.steps],
+            "info": self.info,
+        }
+        write_model(Path(folder), record, self.networks, self.transforms)
 
     @classmethod
     def load(cls, folder: Path | str) -> RoutedModel:
@@ -380,40 +363,24 @@ class RoutedModel:
         SettingsError, OutputError
             If the folder holds no model, a damaged one, or one of a newer format.
         """
-        folder = Path(folder)
+        record, networks, transforms = read_model(Path(folder))
         try:
-            record = read_json(folder / "model.json")
-            if record["format"] > FORMAT:
-                raise SettingsError(f"{folder} was written by a newer everygroup.", fix="update everygroup")
-            loaded = {name: load_network(folder / Path(file).name) for name, file in record["networks"].items()}
-            networks = {
-                name: rebuild(NetworkSpec.from_dict(header["spec"]), weights)
-                for name, (weights, header) in loaded.items()
-            }
-            transforms = tuple(
-                build_transform(t["name"], t["options"], load_network(folder / Path(t["file"]).name)[0])
-                for t in record["transforms"]
+            return cls(
+                record["method"],
+                networks,
+                record["route"],
+                target_from(record["target"]),
+                tuple(record["groups"]),
+                GroupRule.from_dict(record["rule"]),
+                tuple(record["sample_shape"]),
+                record["pooled"],
+                record["group_predictor"],
+                record["info"],
+                transforms=transforms,
+                steps=tuple(build_step(step) for step in record["steps"]),
             )
-        except FileNotFoundError as error:
-            raise SettingsError(
-                f"No trained model in {folder}.", fix="give the folder that `fit --out` wrote"
-            ) from error
-        except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"The model in {folder} is damaged: {error}.", fix="train it again") from error
-        return cls(
-            record["method"],
-            networks,
-            record["route"],
-            target_from(record["target"]),
-            tuple(record["groups"]),
-            GroupRule.from_dict(record["rule"]),
-            tuple(record["sample_shape"]),
-            record["pooled"],
-            record["group_predictor"],
-            record["info"],
-            transforms=transforms,
-            steps=tuple(build_step(step) for step in record["steps"]),
-        )
 
 
 def _put(answers: np.ndarray | None, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
