@@ -35,8 +35,8 @@ def write_model(
         spec = getattr(networks[name], "spec", None)
         if not isinstance(spec, NetworkSpec):
             raise SettingsError(
-                f"Network {name!r} of method {record['method']!r} is a {type(networks[name]).__name__}, which cannot be "
-                "read back without the method's code.",
+                f"Network {name!r} of method {record['method']!r} is a {type(networks[name]).__name__}, which cannot "
+                "be read back without the method's code.",
                 fix="let the learner's `answering` return a plain network (`Lab.network()`), or a kind of "
                 f"`everygroup.networks`: {', '.join(ADAPTERS)}",
             )

@@ -64,6 +64,12 @@ class Target(ABC):
         """All that tells this target from others; JSON-able."""
         return {"name": self.name, "outputs": list(self.outputs)}
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and self.record == other.record
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.outputs))
+
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Build it again from its record: by default from the outputs and what stands there besides."""
