@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -151,6 +152,17 @@ def hash_file(path: Path | str) -> str:
     """Hash a file's bytes."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def slug(text: str, *, most: int = 60) -> str:
+    """Turn a text into a name that any file system takes. Texts that differ may become equal; see `file_name`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:most]
+
+
+def file_name(text: str) -> str:
+    """Return a text as part of a file's name: as it is if it can be one, else its `slug` and a hash, told apart."""
+    plainly = slug(text)
+    return text if plainly == text else f"{plainly.strip('_')}-{hash_bytes(text.encode())[:6]}"
 
 
 def cache_folder() -> Path:
