@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everygroup.errors import OutputError
+from everygroup.mapped import pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,10 +125,16 @@ def plain(value: Any) -> Any:
 
 def hash_bytes(*parts: bytes | memoryview) -> str:
     """Hash byte strings in order; each part's length enters, so that parts cannot run together."""
+    return _hash((len(part), (part,)) for part in parts)
+
+
+def _hash(parts: Iterable[tuple[int, Iterable[Any]]]) -> str:
+    """Hash parts, each given as its number of bytes and, piece by piece, the bytes."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
+    for length, all_of_it in parts:
+        digest.update(length.to_bytes(8, "little"))
+        for piece in all_of_it:
+            digest.update(piece)
     return digest.hexdigest()
 
 
@@ -140,7 +147,7 @@ def hash_array(array: np.ndarray) -> str:
         return hash_bytes(*[str(item).encode("utf-8", "surrogateescape") for item in array.ravel()])
     array = np.ascontiguousarray(array)
     header = f"{array.dtype.str}{array.shape}".encode()
-    return hash_bytes(header, array.reshape(-1).view(np.uint8).data)
+    return _hash([(len(header), (header,)), (array.nbytes, pieces(array.reshape(-1).view(np.uint8)))])
 
 
 def hash_json(value: Any) -> str:
