@@ -13,7 +13,7 @@ import pytest
 import everygroup
 
 FLOORS = (
-    ("statistics", "errors", "console", "files", "imported", "offers"),
+    ("statistics", "errors", "console", "files", "mapped", "imported", "offers"),
     ("cohort", "tables", "settings", "reading"),
     ("datasets", "imaging", "predictions", "figures"),
     ("boundary", "networks", "metrics", "spare"),

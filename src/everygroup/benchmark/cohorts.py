@@ -13,7 +13,7 @@ import pandas as pd
 from everygroup.benchmark.recipe import Attribute, CohortEntry
 from everygroup.cohort import Cohort, GroupRule, Split, split_cohort
 from everygroup.errors import CohortError, OutputError, SettingsError
-from everygroup.files import hash_json
+from everygroup.files import hash_json, slug
 
 _KEPT = 6  # cohorts a process remembers
 
@@ -112,7 +112,7 @@ def open_split(entry: CohortEntry, attribute: str, seed: int, folder: Path | Non
         entry.seeds_for(seed),
     ]
     key = hash_json([wanted, cohort.content_hash])
-    path = None if folder is None else folder / f"{entry.name}-{attribute}-s{seed}-{key[:10]}.csv"
+    path = None if folder is None else folder / f"{slug(f'{entry.name}-{attribute}', most=100)}-s{seed}-{key[:10]}.csv"
     return cohort, _split(cohort, tuple(entry.split), entry.seeds_for(seed)[1], path)
 
 

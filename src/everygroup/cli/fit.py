@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -40,7 +40,7 @@ def fit(
     the method and all settings: --set alpha=0.3 --set weight_decay=0.01 (see `everygroup describe spare` and
     `everygroup list settings`).
     """
-    from everygroup.benchmark import RunFolder, preflight
+    from everygroup.benchmark import Comparison, RunFolder
     from everygroup.benchmark import run as train_and_audit
     from everygroup.check import refuse_misread
     from everygroup.cohort import split_cohort
@@ -53,19 +53,14 @@ def fit(
     cohort = read_cohort(source, plan.reading, workers=workers)
     refuse_misread(cohort, as_they_are=plan.as_they_are)
     split = split_cohort(cohort, seed=plan.split_seed)
-    wanted: dict[str, Any] = {
-        "split": split,
-        "method": plan.method,
-        "hyperparameters": plan.hyperparameters,
-        "compare": plan.compare,
-        "settings": plan.settings,
-        "positive": plan.positive,
-    }
-    preflight(**wanted)
+    wanted = Comparison(
+        cohort, split, plan.settings, plan.method, plan.hyperparameters, plan.compare, positive=plan.positive
+    )
+    wanted.check()
     data = {"source": str(source), "cohort_hash": cohort.content_hash, "split_hash": split.hash}
     folder = RunFolder(out, {**data, **plan.to_dict()}, resume=resume)
     if folder.finished:
         return
-    result = train_and_audit(cohort, folder, **wanted, store=store, n_boot=plan.n_boot)
+    result = train_and_audit(wanted, folder, store=store, n_boot=plan.n_boot)
     say(result.audits[plan.method].summary())
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

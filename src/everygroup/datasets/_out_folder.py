@@ -9,6 +9,8 @@ from everygroup.imaging._store import PROGRESS
 from everygroup.imaging.prepare import ARRAY, RECORD
 
 TABLE = "table.csv"
+TRUTH = "truth"
+"""The folder, within a prepared one, of masks or undegraded images."""
 
 
 def is_prepared(folder: Path | str) -> bool:
@@ -24,8 +26,8 @@ def check_folders(source: Path, out: Path, *, images: Path | None = None) -> Non
     CohortError
         If the source is a prepared folder.
     OutputError
-        If the original files lie in `out`, or it holds a table.csv or images.npy that no prepared cohort, finished or
-        not, put there.
+        If the original files lie in `out`, or it holds a table.csv, images.npy or truth that no prepared cohort,
+        finished or not, put there.
     """
     if is_prepared(source):
         raise CohortError(f"{source}: is prepared already.", fix="use it as it is, or give the original files")
@@ -34,7 +36,7 @@ def check_folders(source: Path, out: Path, *, images: Path | None = None) -> Non
         raise OutputError(f"{out}: is the folder of the original files.", fix="give another --out folder")
     if is_prepared(out) or (out / PROGRESS).exists():
         return
-    for name in (TABLE, ARRAY):
+    for name in (TABLE, ARRAY, TRUTH):
         if (out / name).exists():
             raise OutputError(
                 f"{out / name}: is there already, and no prepared cohort beside it.",

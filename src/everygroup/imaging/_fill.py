@@ -16,8 +16,10 @@ from everygroup.console import progress, say
 from everygroup.errors import ImageError
 from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._store import GrowingArray
+from everygroup.imaging.masks import read_mask
 from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import read_image, resize_image
+from everygroup.imaging.runs import RunLengths
 from everygroup.imaging.sources import FolderImages, ZipImages
 from everygroup.reading import Resize
 
@@ -49,13 +51,14 @@ class StoreSettings(TypedDict):
     max_pixels: int
 
 
+Encoded = ZipImages | FolderImages | RunLengths
 _One = Callable[[int], "np.ndarray | BadImage"]
 
 
 def read_one(
-    source: ZipImages | FolderImages, sample_id: str, row: int, settings: StoreSettings
+    source: Encoded, sample_id: str, row: int, settings: StoreSettings, *, as_mask: bool = False
 ) -> np.ndarray | BadImage:
-    """Decode the image of a sample, or say why it cannot be used."""
+    """Decode the image (or mask) of a sample, or say why it cannot be used."""
     found = source.match(sample_id)
     if (member := found.member) is None:
         holds = "several images" if found.rivals else "no image"
@@ -63,7 +66,8 @@ def read_one(
     file = "" if source.hides_names else member
     label = file or sample_id
     try:
-        return read_image(source.read(member), name=label, part=found.part, header=source.header(member), **settings)
+        read = read_mask if as_mask else read_image
+        return read(source.read(member), name=label, part=found.part, header=source.header(member), **settings)
     except ImageError as error:
         reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
         return BadImage(sample_id, row, file, reason, again=_may_pass(error))
@@ -80,25 +84,27 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def decode_files(
-    source: ZipImages | FolderImages,
+    source: Encoded,
     ids: Sequence[str],
     rows: Sequence[int],
     store: GrowingArray,
     settings: StoreSettings,
     on_bad_image: str,
     workers: int | None,
+    *,
+    as_mask: bool = False,
 ) -> None:
     """Decode in parallel, write in order, note what is bad."""
 
     def one(index: int) -> np.ndarray | BadImage:
-        return read_one(source, ids[index], rows[index], settings)
+        return read_one(source, ids[index], rows[index], settings, as_mask=as_mask)
 
     if store.done:
         say(f"Going on with an earlier run: {store.done} of {len(ids)} images are done.")
     notes: list[dict[str, Any]] = []
     seen, committed = store.done, store.done
     # The guard is taken once here, so that the worker threads do not switch it on and off a thousand times.
-    with decoder_guard(), progress(len(ids), "Reading images") as advance:
+    with decoder_guard(), progress(len(ids), "Reading masks" if as_mask else "Reading images") as advance:
         advance(store.done)
         for results in _in_order(one, range(store.done, len(ids)), workers or _cpus()):
             good = [r for r in results if not isinstance(r, BadImage)]

@@ -11,6 +11,7 @@ from scipy.stats import hypergeom, rankdata
 from everygroup.cohort import Cohort
 from everygroup.imaging.by_group import Part, parts_of, with_groups
 from everygroup.imaging.negatives import centre_and_border, negatives_by_group
+from everygroup.mapped import take
 
 DARK = 32
 """A picture without a pixel of this level, an eighth of full scale, is nearly black."""
@@ -28,7 +29,7 @@ _OVERSHOOT = 1.25  # of resampling, by which a level may exceed the file's own
 def greatest_levels(images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Return the greatest level of each picture, 0..255, (n,), of uint8 (N, H, W, C); `rows` selects some of them."""
     rows = np.arange(len(images)) if rows is None else rows
-    blocks = [images[rows[i : i + _READ]].max(axis=(1, 2, 3)) for i in range(0, len(rows), _READ)]
+    blocks = [take(images, rows[i : i + _READ]).max(axis=(1, 2, 3)) for i in range(0, len(rows), _READ)]
     return np.concatenate([np.zeros(0, np.uint8), *blocks])
 
 

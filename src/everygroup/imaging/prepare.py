@@ -18,6 +18,7 @@ from everygroup.imaging._fill import BadImage, StoreSettings, copy_array, decode
 from everygroup.imaging._store import GrowingArray, locked, require_space, writing
 from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES
+from everygroup.imaging.runs import RunLengths
 from everygroup.imaging.sources import ImageSource
 from everygroup.reading import OnBadImage, Resize
 
@@ -35,7 +36,7 @@ class PreparedImages:
 
     Attributes
     ----------
-    images : memmap of uint8, (n kept, S, S, 3)
+    images : memmap of uint8, (n kept, S, S, 3), or of masks (n kept, S, S)
         Read-only.
     bad : tuple of BadImage
         The samples that were asked for but left out.
@@ -57,22 +58,23 @@ class PreparedImages:
 
 
 def store_key(
-    source: ImageSource,
+    source: ImageSource | RunLengths,
     ids: Sequence[str],
     *,
     image_size: int,
     resize: Resize = "crop",
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    as_mask: bool = False,
 ) -> str:
     """Return what identifies a prepared store: the source's directory, the ids in order, and the settings."""
     settings = {"image_size": image_size, "resize": resize, "max_pixels": max_pixels}
     content = [SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings]
     stamp = "" if isinstance(source, NpzImages) else source.stamp(ids)
-    return hash_json([*content, stamp] if stamp else content)
+    return hash_json([*content, *([stamp] if stamp else []), *(["mask"] if as_mask else [])])
 
 
 def prepare_images(
-    source: ImageSource,
+    source: ImageSource | RunLengths,
     ids: Sequence[str],
     folder: Path,
     *,
@@ -83,6 +85,7 @@ def prepare_images(
     workers: int | None = None,
     rows: Sequence[int] | None = None,
     overwrite: bool = False,
+    as_mask: bool = False,
 ) -> PreparedImages:
     """Decode the images of these samples into `folder`, or open them if that has been done.
 
@@ -94,7 +97,7 @@ def prepare_images(
     Parameters
     ----------
     source : ZipImages, FolderImages or NpzImages
-        From `open_source`.
+        From `open_source`; or the `RunLengths` of masks.
     ids : sequence of str
         Samples, in the order wanted.
     image_size : int
@@ -108,6 +111,8 @@ def prepare_images(
         Row of each sample in the user's file, for messages (2, 3, ... by default).
     overwrite : bool
         Replace images prepared from something else in the same folder.
+    as_mask : bool
+        Whether these are masks (`everygroup.imaging.masks.read_mask`): stored as (S, S), their largest value noted.
 
     Returns
     -------
@@ -126,16 +131,19 @@ def prepare_images(
     ids = [str(i) for i in ids]
     rows = list(range(2, len(ids) + 2)) if rows is None else list(rows)
     settings = StoreSettings(image_size=image_size, resize=resize, max_pixels=max_pixels)
-    key = store_key(source, ids, **settings)
-    if (done := _done_before(folder, key, source, settings, overwrite=True)) is not None:
+    key = store_key(source, ids, **settings, as_mask=as_mask)
+    shape = (image_size, image_size) if as_mask else (image_size, image_size, 3)
+    if as_mask and isinstance(source, NpzImages):
+        raise ImageError(f"{source.path.name}: masks are not read from an archive of images.", fix="give them as files")
+    if (done := _done_before(folder, key, source, settings, overwrite=True, as_mask=as_mask)) is not None:
         return _accept(done, on_bad_image, len(ids))  # without a lock: the folder may be read-only
     with locked(folder):
-        if (done := _done_before(folder, key, source, settings, overwrite=overwrite)) is not None:
+        if (done := _done_before(folder, key, source, settings, overwrite=overwrite, as_mask=as_mask)) is not None:
             return _accept(done, on_bad_image, len(ids))
-        require_space(folder, len(ids) * image_size * image_size * 3)
-        with GrowingArray(folder, key, len(ids), (image_size, image_size, 3)) as store:
+        require_space(folder, len(ids) * int(np.prod(shape)))
+        with GrowingArray(folder, key, len(ids), shape) as store:
             if not isinstance(source, NpzImages):
-                decode_files(source, ids, rows, store, settings, on_bad_image, workers)
+                decode_files(source, ids, rows, store, settings, on_bad_image, workers, as_mask=as_mask)
             elif store.done < len(ids):
                 copy_array(source, ids, rows, store, image_size, resize)
             bad = tuple(BadImage(**note) for note in store.notes)
@@ -158,6 +166,7 @@ def prepare_images(
                 "source": {"kind": source.kind, "name": source.path.name, "fingerprint": source.fingerprint},
                 "pillow": pillow_version,
                 "bad": [asdict(b) for b in bad],
+                **({"largest": int(images.max(initial=0))} if as_mask else {}),
             }
             write_json(folder / RECORD, {"schema": SCHEMA, "images": record})
             if bad:
@@ -169,7 +178,7 @@ def prepare_images(
 
 
 def _done_before(
-    folder: Path, key: str, source: ImageSource, settings: StoreSettings, *, overwrite: bool
+    folder: Path, key: str, source: ImageSource | RunLengths, settings: StoreSettings, *, overwrite: bool, as_mask: bool
 ) -> PreparedImages | None:
     """Return what was prepared there under this key; None if there is nothing, or it is to be made again."""
     if not (folder / RECORD).exists():
@@ -184,7 +193,11 @@ def _done_before(
         )
     if isinstance(source, NpzImages):
         return prepared
-    readable = any(not isinstance(read_one(source, b.id, b.row, settings), BadImage) for b in prepared.bad if b.again)
+    readable = any(
+        not isinstance(read_one(source, b.id, b.row, settings, as_mask=as_mask), BadImage)
+        for b in prepared.bad
+        if b.again
+    )
     return None if readable else prepared
 
 
