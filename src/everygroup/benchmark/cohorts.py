@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from everygroup.benchmark.recipe import Attribute, CohortEntry
 from everygroup.cohort import Cohort, GroupRule, Split, split_cohort
 from everygroup.errors import CohortError, OutputError, SettingsError
 from everygroup.files import hash_json, slug
+from everygroup.targets import target_of
 
 _KEPT = 6  # cohorts a process remembers
 
@@ -29,6 +31,7 @@ class Facts:
     classes: tuple[str, ...]
     sample_shape: tuple[int, ...]
     content_hash: str
+    target: dict[str, Any]
 
 
 def attributes_of(entry: CohortEntry) -> dict[str, Attribute | None]:
@@ -142,4 +145,5 @@ def facts_of(entry: CohortEntry, attribute: str, seed: int) -> Facts:
         cohort.classes,
         cohort.sample_shape,
         cohort.content_hash,
+        target_of(cohort).record,
     )

@@ -17,11 +17,10 @@ from everygroup.benchmark.written import build_methods
 from everygroup.check import cautions
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import SettingsError
-from everygroup.methods import RoutedModel
-from everygroup.predictions import Predictions
+from everygroup.models import RoutedModel
+from everygroup.predictions import Predictions, TargetPredictions
 from everygroup.predictions.polarity import positive_of
 from everygroup.settings import TrainSettings
-from everygroup.training import selection_rule
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,19 @@ class Comparison:
         EverygroupError
             For wrong names or values, a device or backbone that does not work, or groups a method cannot be trained on.
         """
-        classes = self.cohort.classes
+        classes = self.cohort.classes if self.cohort.target == "classes" else ()
         if self.positive is not None and (len(classes) != 2 or self.positive not in classes):
             raise SettingsError(
                 f"The positive class {self.positive!r} is not one of two classes.",
                 fix=f"the classes are: {', '.join(classes)}",
             )
-        selection_rule(self.settings.selection)
         for trial in self.trials.values():
             trial.check()
 
     @cached_property
     def cautions(self) -> list[str]:
         """What about the data the reader of the results should heed, which of two classes is the disease included."""
-        classes = self.cohort.classes
+        classes = self.cohort.classes if self.cohort.target == "classes" else ()
         if len(classes) != 2 or self.positive is not None or positive_of(classes) is not None:
             return cautions(self.cohort)
         first, second = classes
@@ -101,7 +99,7 @@ class Run:
         One row a network and epoch.
     model : RoutedModel
         Of the main method.
-    predictions : dict of str to Predictions
+    predictions : dict of str to Predictions or TargetPredictions
         By method; validation and test samples.
     audits : dict of str to Audit
         By method; test samples only, compared with ERM where it was trained.
@@ -111,7 +109,7 @@ class Run:
     folder: RunFolder
     log: pd.DataFrame
     model: RoutedModel
-    predictions: dict[str, Predictions]
+    predictions: dict[str, Predictions | TargetPredictions]
     audits: dict[str, Audit]
 
     @property

@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from everygroup.audit import Audit, audit
+from everygroup.audit import Audit, audit_predictions
 from everygroup.benchmark.comparison import Comparison, Run
 from everygroup.benchmark.run_folder import RunFolder
 from everygroup.benchmark.run_pages import write_pages
 from everygroup.benchmark.trial import Fitted
 from everygroup.console import say, warn
 from everygroup.files import file_name, safe_csv
-from everygroup.predictions import Predictions
+from everygroup.predictions import Predictions, TargetPredictions
 from everygroup.training import RunLog, trained_briefly
 
 
@@ -48,10 +48,12 @@ def run(comparison: Comparison, folder: RunFolder, *, store: Path | None = None,
     model.save(folder / "model")
     if model.weights is not None:
         folder.write_table("weights.csv", model.weights)
-    predictions = {name: one.predictions.with_positive(comparison.positive) for name, one in fitted.items()}
+    predictions = {name: _named(one.predictions, comparison) for name, one in fitted.items()}
     for name, answers in predictions.items():
         suffix = "" if name == main else f"-{file_name(name)}"
         answers.to_csv(folder / f"predictions{suffix}.csv")
+        if isinstance(answers, TargetPredictions) and answers.pictures is not None:
+            answers.save_pictures(folder / f"pictures{suffix}.npz")
     say("Auditing the test predictions")
     result = Run(comparison, folder, log.table, model, predictions, _audits(comparison, predictions, n_boot))
     result.audits[main].write(folder.path)
@@ -64,12 +66,19 @@ def run(comparison: Comparison, folder: RunFolder, *, store: Path | None = None,
     return result
 
 
-def _audits(comparison: Comparison, predictions: Mapping[str, Predictions], n_boot: int) -> dict[str, Audit]:
+def _named(answers: Predictions | TargetPredictions, comparison: Comparison) -> Predictions | TargetPredictions:
+    return answers.with_positive(comparison.positive) if isinstance(answers, Predictions) else answers
+
+
+def _audits(
+    comparison: Comparison, predictions: Mapping[str, Predictions | TargetPredictions], n_boot: int
+) -> dict[str, Audit]:
     """Audit the test part of each method's predictions, compared with ERM where it was trained."""
     cohort, seed = comparison.cohort, comparison.settings.seed
     baseline = predictions["erm"].of_split("test") if "erm" in predictions else None
+    more = {"label": cohort.label or ""} if cohort.target == "classes" else {}
     return {
-        name: audit(
+        name: audit_predictions(
             answers.of_split("test"),
             baseline=baseline if name != "erm" else None,
             n_boot=n_boot,
@@ -77,7 +86,7 @@ def _audits(comparison: Comparison, predictions: Mapping[str, Predictions], n_bo
             data_set=str(cohort.provenance.get("name", "")),
             method=name,
             run_seed=seed,
-            label=cohort.label or "",
+            **more,
         )
         for name, answers in predictions.items()
     }

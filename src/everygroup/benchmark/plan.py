@@ -11,7 +11,8 @@ import pandas as pd
 from everygroup.benchmark.cohorts import Facts, attributes_of, facts_of
 from everygroup.benchmark.job import Job, Stage
 from everygroup.benchmark.recipe import MethodEntry, Recipe, drawn_of, hyperparameters_of
-from everygroup.benchmark.written import code_of, networks_of
+from everygroup.benchmark.written import code_of
+from everygroup.errors import SettingsError
 from everygroup.files import hash_json
 from everygroup.methods import create_method, import_files
 
@@ -82,18 +83,23 @@ def make_plan(recipe: Recipe) -> Plan:
     EverygroupError
         If a cohort cannot be read, or a backbone does not take its samples.
     """
-    from everygroup.networks import NetworkSpec, build_network, resolve_backbone
+    from everygroup.networks import build_network
+    from everygroup.targets import target_from
+    from everygroup.training.plain import spec_of
 
     facts = {
         (entry.name, attribute): facts_of(entry, attribute, recipe.seeds[0])
         for entry in recipe.cohorts
         for attribute in attributes_of(entry)
     }
-    for known in facts.values():
+    for (name, _), known in facts.items():
+        if known.target["name"] != "classes":
+            raise SettingsError(
+                f"Cohort {name!r} has target {known.target['name']!r}; benchmarks compare classifiers.",
+                fix="compare methods for other targets with `everygroup fit --compare`",
+            )
         for backbone in recipe.backbones:
-            settings = recipe.training(backbone, 0)
-            name = resolve_backbone(settings.backbone, known.sample_shape)
-            build_network(NetworkSpec(name, len(known.classes), known.sample_shape, settings.small_stem))
+            build_network(spec_of(target_from(known.target), known.sample_shape, recipe.training(backbone, 0)))
     searching = tuple(_expand(recipe, facts, "search"))
     waiting = {job.cell for job in searching}
     final = tuple(job for job in _expand(recipe, facts, "final") if job.cell not in waiting)
@@ -119,7 +125,7 @@ def _expand(recipe: Recipe, facts: Mapping[tuple[str, str], Facts], stage: Stage
                     hyperparameters=hyperparameters_of(recipe, method, draw),
                     draw=draw,
                     settings=recipe.training(backbone, seed, drawn_of(recipe, method, draw)),
-                    networks=networks_of(built, known.groups),
+                    networks=max(1.0, built.cost(known.groups)),
                     code_hash=code_of(method.name),
                     imports=imports,
                 )

@@ -177,7 +177,7 @@ class Recipe(_Part):
     search: dict[str, Range] = {}
     draws: int = Field(1, ge=1)
     search_seeds: Seeds = [1000]
-    choose_by: str = "macro_f1"
+    choose_by: str = "score"
     sizes: dict[str, Size] = {}
     imports: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
     reports: list[Report] = list(REPORTS)

@@ -9,7 +9,7 @@ from everygroup.audit import Audit
 from everygroup.audit.called import called
 from everygroup.benchmark.comparison import Run
 from everygroup.benchmark.pictures import weight_strips
-from everygroup.benchmark.written import info_of
+from everygroup.benchmark.written import infos_of
 from everygroup.check import fingerprint
 from everygroup.console import recorded_warnings
 from everygroup.report import write_brief, write_model_card, write_report
@@ -25,7 +25,7 @@ def write_pages(run: Run, environment: dict[str, Any]) -> None:
         "title": f"{run.comparison.method} on {train.provenance.get('name', 'the cohort')}",
         "question": _question(run),
         "fingerprint": fingerprint(run.comparison.cohort, run.comparison.split).to_dict(),
-        "methods": [info_of(method) for method in run.audits],
+        "methods": list({i["name"]: i for method in run.audits for i in infos_of(method)}.values()),
         "environment": environment,
     }
     write_model_card(folder / "model-card.md", audits, **both)
@@ -71,6 +71,6 @@ def _question(run: Run) -> dict[str, Any]:
         "samples (train / validation / test)": f"{len(train)} / {len(split.validation)} / {len(split.test)}",
         "split hash": split.hash,
         "seed": settings.seed,
-        "backbone": next(iter(run.model.specs.values())).backbone,
+        "backbone": next(iter(run.model.networks.values())).spec.backbone,
         "updates per network": settings.n_updates(len(train)),
     }

@@ -13,11 +13,11 @@ import numpy as np
 from everygroup.benchmark.cost import count, measured
 from everygroup.benchmark.shared_store import SharedStore
 from everygroup.cohort import Cohort, Split
-from everygroup.methods import Method, RoutedModel
-from everygroup.networks import Classifier, NetworkSpec, build_network, resolve_backbone
-from everygroup.predictions import Predictions
+from everygroup.methods import Chain, Lab
+from everygroup.models import RoutedModel
+from everygroup.predictions import Predictions, TargetPredictions
 from everygroup.settings import TrainSettings
-from everygroup.training import RunLog, resolve_device
+from everygroup.training import RunLog, resolve_device, selection_rule
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Fitted:
     """What a trial left: the model, its predictions, and what both cost (counts as in `count`, seconds, memory)."""
 
     model: RoutedModel
-    predictions: Predictions
+    predictions: Predictions | TargetPredictions
     cost: dict[str, Any]
 
 
@@ -37,13 +37,13 @@ class Trial:
     ----------
     cohort, split : Cohort, Split
         The cohort and its parts.
-    method : Method
+    method : Chain
     settings : TrainSettings
     """
 
     cohort: Cohort
     split: Split
-    method: Method
+    method: Chain
     settings: TrainSettings
 
     def check(self) -> None:
@@ -55,14 +55,9 @@ class Trial:
             For a device or backbone that does not work, or a cohort or backbone that the method cannot be trained on.
         """
         resolve_device(self.settings.device)
-        shape = self.cohort.sample_shape
-        spec = NetworkSpec(
-            resolve_backbone(self.settings.backbone, shape), len(self.cohort.classes), shape, self.settings.small_stem
-        )
-        network = build_network(spec)
-        assert isinstance(network, Classifier)
-        self.method.check_cohorts(self.split.train, self.split.validation)
-        self.method.check_network(network)
+        lab = Lab(self.split.train, self.split.validation, self.settings)
+        selection_rule(self.settings.selection).check(lab.target)
+        self.method.check(lab)
 
     def run(self, store: Path, log: RunLog, *, parts: Collection[str] = ("validation", "test")) -> Fitted:
         """Train, and predict some parts of the split once the model is chosen.
