@@ -25,6 +25,7 @@ from everygroup.console import clear_warnings, console, recorded_warnings
 from everygroup.files import atomic_path, write_json
 from everygroup.methods import create_method
 from everygroup.methods.imported import import_again
+from everygroup.predictions import Predictions
 from everygroup.settings import write_config
 from everygroup.training import RunLog
 
@@ -74,10 +75,12 @@ def _run(folder: JobFolder) -> None:
     trial = Trial(cohort, split, create_method(job.method, job.hyperparameters), job.settings)
     parts = ("validation",) if job.stage == "search" else ("validation", "test")
     fitted = trial.run(out / "store", RunLog(path), parts=parts)
-    fitted.predictions.to_csv(path / "predictions.csv")
-    _write_rows(long_rows(fitted.predictions, job.attribute), path / "metrics.csv")
+    answers = fitted.predictions
+    assert isinstance(answers, Predictions)  # `make_plan` takes no other target
+    answers.to_csv(path / "predictions.csv")
+    _write_rows(long_rows(answers, job.attribute), path / "metrics.csv")
     if job.stage == "final":
-        _write_rows(gap_rows(fitted.predictions), path / "gaps.csv")
+        _write_rows(gap_rows(answers), path / "gaps.csv")
         if fitted.model.weights is not None:
             write_weight_facts(fitted.model.weights, split.train, path)
     write_json(path / "cost.json", fitted.cost)

@@ -71,6 +71,6 @@ def _question(run: Run) -> dict[str, Any]:
         "samples (train / validation / test)": f"{len(train)} / {len(split.validation)} / {len(split.test)}",
         "split hash": split.hash,
         "seed": settings.seed,
-        "backbone": next(iter(run.model.networks.values())).spec.backbone,
+        "backbone": run.model.backbone,
         "updates per network": settings.n_updates(len(train)),
     }

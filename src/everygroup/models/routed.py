@@ -126,6 +126,12 @@ class RoutedModel:
         group = self._groups(cohort)
         return self._told(self._answer(cohort, group, **options)[0], group)
 
+    @property
+    def backbone(self) -> str:
+        """Name of the networks' backbone."""
+        spec: Any = next(iter(self.networks.values())).spec
+        return str(spec.backbone)
+
     def answering_by(self, *steps: Step) -> RoutedModel:
         """Return the model with further steps behind its answers."""
         return replace(self, steps=(*self.steps, *steps))

@@ -74,7 +74,7 @@ class Target(ABC):
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Build it again from its record: by default from the outputs and what stands there besides."""
         more = {key: value for key, value in record.items() if key not in ("name", "outputs")}
-        return cls(record["outputs"], **more)
+        return cls(record["outputs"], **more)  # type: ignore[call-arg]
 
     @classmethod
     @abstractmethod
