@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from everygroup.cohort import Split
-from everygroup.methods import Auto, Distilled, FairMoE, FairQuantize, Method, SCPFairPrune, Spare, Store
+from everygroup.methods import Auto, Distilled, FairMoE, FairQuantize, Part, SCPFairPrune, Spare, Store, create_method
 from everygroup.settings import TrainSettings
 
 GROUPS = ("g0", "g1")
+
+
+def spares(*alphas: float, **further: object) -> dict[str, list[str]]:
+    """A portfolio of GroupModel and SPARE at several alpha."""
+    more = "".join(f", {name}={value}" for name, value in further.items())
+    return {"candidates": ["group_model(small_groups=erm)", *(f"spare(alpha={a}{more})" for a in alphas)]}
 
 
 @pytest.mark.parametrize(
@@ -23,39 +29,47 @@ GROUPS = ("g0", "g1")
         (FairMoE(), 2),
         (FairMoE(experts=4), 4),
         (FairMoE(experts=1), 1),
-        (Auto(alphas=[k / 10 for k in range(11)]), 1 + 2 + 1 + 11 * 2 + 2),
-        (Distilled(teacher="auto", teacher_options={"alphas": [0.5]}), 1 + 8),
+        (Auto(**spares(*(k / 10 for k in range(1, 10)))), 1 + 2 + 9 * 5 + 2),
+        (Distilled(teacher="auto", teacher_options=spares(0.5)), 1 + 1 + 2 + 5 + 2),
+        (Distilled(teacher="group_model", lam=0), 1),
     ],
-    ids=lambda v: f"{v.info.name} {v.hyperparameters}" if isinstance(v, Method) else "",
+    ids=lambda v: f"{v.info.name} {v.hyperparameters}" if isinstance(v, Part) else "",
 )
-def test_cost_follows_the_hyperparameters(method: Method, expected: float) -> None:
+def test_cost_follows_the_hyperparameters(method: Part, expected: float) -> None:
     assert method.cost(GROUPS) == pytest.approx(expected)
 
 
+def test_a_chain_costs_what_it_trains_and_what_its_parts_add() -> None:
+    assert create_method("group_dro + fairquantize").cost(GROUPS) == pytest.approx(1.4)
+    assert create_method("resampling + fair_moe(experts=4)").cost(GROUPS) == 4
+    assert create_method("fairprune").cost(GROUPS) == 1
+
+
 @pytest.mark.parametrize(
-    "hyper",
+    ("portfolio", "trained"),
     [
-        {},
-        {"alphas": [0.5]},
-        {"alphas": [0.0, 1.0], "spare": {"cross_fit": 2}},
-        {"alphas": [0.5, 0.0], "spare": {"pooled": True, "suspects": "not_rewarded"}},
-        {"alphas": [0.5, 0.0], "spare": {"weighting": "group_frequency"}},
-        {"alphas": [0.5, 0.0], "spare": {"sharing": "half", "temperature": [1, 2]}},
-        {"alphas": [0.5, 0.25], "spare": {"similarity": "none"}},
-        {"alphas": [0.5], "spare": {"sharing": "adapters", "refresh": 1}},
-        {"alphas": [0.5], "spare": {"sharing": "full"}},
+        (spares(0.25, 0.5, 0.0), 12),
+        (spares(0.5), 8),
+        (spares(0.0, 1.0, cross_fit=2), None),
+        (spares(0.5, 0.0, pooled="true"), 10),
+        (spares(0.5, 0.0, weighting="group_frequency"), None),
+        (spares(0.5, 0.25, similarity="none"), None),
+        (spares(0.5, sharing="full"), 5),
+        ({"candidates": ["group_dro", "resampling + erm"]}, 5),
     ],
     ids=str,
 )
-def test_auto_trains_what_it_counts(hyper: dict, two: Split, vector_settings: TrainSettings) -> None:
-    store = Store()
-    further = {"min_group": 10, **hyper.get("spare", {})}
-    method = Auto(**{**hyper, "spare": further, "n_boot": 100})
+def test_auto_trains_no_more_than_it_counts(
+    portfolio: dict[str, list[str]], trained: int | None, two: Split, vector_settings: TrainSettings
+) -> None:
+    store, method = Store(), Auto(**portfolio, n_boot=100)
     settings = vector_settings.but(updates=3, backbone="mlp")
     method.fit(two.train, two.validation, settings=settings, store=store)
-    assert len(store._networks) == method.cost(GROUPS)
+    assert len(store._trained) <= method.cost(GROUPS)
+    if trained is not None:
+        assert len(store._trained) == trained
 
 
 def test_default_costs_are_those_of_the_registry() -> None:
-    for method in (Auto(), Spare(), FairMoE(), FairQuantize(), SCPFairPrune()):
+    for method in (Auto(), Spare(), FairMoE(), FairQuantize(), SCPFairPrune(), Distilled()):
         assert method.cost(GROUPS) == pytest.approx(method.info.cost(2))

@@ -294,7 +294,8 @@ class Spare(ByGroup):
         return weight if self.weighting.loss_norm == "none" else weight / weight.mean()
 
     def _called(self, base: str, candidates: Sequence[Candidate], candidate: Candidate) -> str:
-        return f"{base} {candidate.describe(self.weighting)}" if len(candidates) > 1 else base
+        usual = len(candidates) == 1 and self.alpha == type(self).model_fields["alpha"].default
+        return base if usual else f"{base} {candidate.describe(self.weighting)}"
 
     def _record(self, group: str, outcome: Outcome, chosen: bool, lab: Lab) -> dict[str, Any]:
         c = outcome.candidate
