@@ -11,7 +11,7 @@ from everygroup.audit.predicted import audit_predictions
 from everygroup.cohort import Split, split_cohort
 from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.errors import SettingsError
-from everygroup.methods import Store, create_method, list_methods, method_class
+from everygroup.methods import Lab, Store, create_method, list_methods, method_class
 from everygroup.models import RoutedModel
 from everygroup.networks import resolve_backbone
 from everygroup.predictions import TargetPredictions
@@ -132,6 +132,22 @@ def test_what_a_target_has_not_is_refused(splits: dict[str, Split]) -> None:
         fit(label_smoothing=0.1)
 
 
+def test_answers_are_mixed_by_the_group_predictor(splits: dict[str, Split], store: Store) -> None:
+    """Also of masks, beside which the predictor has a network of its own form."""
+    split = splits["mask"]
+    lab = Lab(split.train, split.validation, SETTINGS.but(backbone="small_unet"), store)
+    networks = {g: lab.group_model(g) for g in lab.groups} | {"predictor": lab.group_predictor()}
+    assert networks["predictor"].network.spec.backbone == "small_cnn"
+    model = lab.model("mixed", networks, {g: g for g in lab.groups}, group_predictor="predictor")
+    few = split.test.where(np.arange(5))
+    apart = np.stack([_alone(model, g).answers(few) for g in lab.groups], 1)
+    share = model._shares(few, "cpu")
+    assert share.min() > 0 and np.allclose(share.sum(1), 1)
+    wanted = (share[:, :, None, None, None] * apart).sum(1)
+    np.testing.assert_allclose(model.answers(few, routing="soft"), wanted, rtol=1e-5, atol=1e-6)
+    assert set(model.predict(few, routing="soft").table["route"]) == {"soft"}
+
+
 def test_backbones_by_form() -> None:
     image, volume = (32, 32, 3), (16, 16, 16, 1)
     found = {form: resolve_backbone("auto", image, form) for form in ("vector", "map", "image", "score")}
@@ -163,6 +179,32 @@ def test_a_variational_autoencoder_resumes_like_any_network(splits: dict[str, Sp
     read = create_method("erm").fit(split.train, split.validation, settings=settings, store=Store(tmp_path))
     for other in (kept, read):
         np.testing.assert_array_equal(whole.answers(split.test), other.answers(split.test))
+
+
+def test_a_groups_network_weighs_by_what_changes_an_answer(splits: dict[str, Split], store: Store) -> None:
+    """Utility alone: the weights are those of distances measured with the target's own decision."""
+    split = splits["number"]
+    spare = create_method("spare(alpha=1)").fit(split.train, split.validation, settings=SETTINGS, store=store)
+    assert spare.weights is not None and "group predictor" not in spare.networks
+    erm = create_method("erm").fit(split.train, split.validation, settings=SETTINGS, store=store)
+    lab = Lab(split.train, split.validation, SETTINGS, store)
+    distance = lab.distances(erm.networks["pooled"], decision=lab.target.decision()).distance
+    for _, rows in spare.weights.groupby("target_group"):
+        d, w = distance[split.train.group >= -1], rows["weight"].to_numpy()
+        near, far = d < np.nanquantile(d, 0.3), d > np.nanquantile(d, 0.7)
+        assert w[near].mean() > w[far].mean()
+
+
+def test_spare_refuses_options_that_are_for_classes(splits: dict[str, Split]) -> None:
+    for target, options in (
+        ("mask", "sharing={kind: adapters}"),
+        ("mask", "sharing={kind: half}"),
+        ("anomaly", "distance={cross_fit: 2}"),
+        ("number", "distance={utility: logit_gap}"),
+    ):
+        split = splits[target]
+        with pytest.raises(SettingsError, match=f"is for classes; the target is '{target}'"):
+            create_method(f"spare({options})").fit(split.train, split.validation, settings=SETTINGS)
 
 
 @pytest.mark.parametrize("target", ["labels", "number", "mask", "anomaly"])

@@ -24,7 +24,7 @@ KINDS: list[Target] = [
     Number("age", 50.0, 12.0, "huber", 3.0),
     Mask(["background", "cup", "disc"]),
     Anomaly(),
-    Image(3, "mse"),
+    Image(3, "squared"),
 ]
 
 
@@ -49,6 +49,14 @@ def test_the_target_of_a_cohort(name: str) -> None:
     assert len(truth) == 30 and not target.learnable(truth)
     part = truth[np.array([3, 1])]
     assert len(part) == 2 and torch.from_numpy(np.ascontiguousarray(part)) is not None
+
+
+def test_losses_to_choose_from() -> None:
+    number, image = target_of(world("number", n=30), "huber"), target_of(world("image", n=30), "squared")
+    assert isinstance(number, Number) and number.loss == "huber" and number.mean > 0
+    assert isinstance(image, Image) and image.loss == "squared"
+    with pytest.raises(SettingsError, match="'mask' has no loss 'huber'"):
+        target_of(world("mask", n=30), "huber")
 
 
 def test_findings_that_are_unknown_are_in_no_loss() -> None:
@@ -134,7 +142,7 @@ def test_psnr_and_losses_of_images() -> None:
     y, f = torch.full((2, 1, 3, 3), 0.5), torch.full((2, 1, 3, 3), 0.5)
     f[0] += 0.1
     torch.testing.assert_close(target.losses(f, y), torch.tensor([0.1, 0.0]))
-    torch.testing.assert_close(Image(1, "mse").losses(f, y), torch.tensor([0.01, 0.0]))
+    torch.testing.assert_close(Image(1, "squared").losses(f, y), torch.tensor([0.01, 0.0]))
     seen = target.seen(y.numpy(), f.numpy())
     assert seen.shape == (2, 1) and seen[0, 0] == pytest.approx(20.0, abs=1e-4)
     assert target.answers(torch.tensor([-1.0, 2.0])).tolist() == [0.0, 1.0]

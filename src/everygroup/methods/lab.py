@@ -82,7 +82,7 @@ class Lab:
     @cached_property
     def target(self) -> Target:
         """What the diagnosis networks answer."""
-        return target_of(self.train)
+        return target_of(self.train, self.settings.loss)
 
     @property
     def groups(self) -> tuple[str, ...]:
