@@ -132,6 +132,25 @@ def test_what_a_target_has_not_is_refused(splits: dict[str, Split]) -> None:
         fit(label_smoothing=0.1)
 
 
+def test_anomaly_scores_of_several_networks_have_one_scale(splits: dict[str, Split], store: Store) -> None:
+    split = splits["anomaly"]
+    model = create_method("group_model").fit(split.train, split.validation, settings=SETTINGS, store=store)
+    assert set(model.units) == {"g0", "g1"} and min(model.units.values()) > 0
+    validation = split.validation
+    for g, name in enumerate(model.groups):
+        normals = validation.where((validation.y == 0) & (validation.group == g))
+        assert len(normals) >= 10
+        score = model.answers(normals)
+        np.testing.assert_allclose(np.sort(score)[(len(score) - 1) // 2], 1)
+        raw = model.outputs(name, normals).double().numpy()[:, 0]
+        np.testing.assert_allclose(score * model.units[name], raw)
+    assert (
+        not create_method("erm")
+        .fit(splits["number"].train, splits["number"].validation, settings=SETTINGS, store=store)
+        .units
+    )
+
+
 def test_answers_are_mixed_by_the_group_predictor(splits: dict[str, Split], store: Store) -> None:
     """Also of masks, beside which the predictor has a network of its own form."""
     split = splits["mask"]
