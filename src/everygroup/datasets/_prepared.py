@@ -42,6 +42,10 @@ def open_folder(request: Request) -> Cohort:
             f"{folder}: was prepared with --resize {prepared.record['resize']}, not {request.resize}.",
             fix="prepare the original files again with this --resize",
         )
+    if request.volumes and not prepared.record.get("volumes"):
+        raise CohortError(
+            f"{folder}: was prepared without --volumes.", fix="prepare the original files again with --volumes"
+        )
     rules, about = content["rules"], content["table"]
     request = _with_defaults(request, rules)
     require_names(folder, request)
