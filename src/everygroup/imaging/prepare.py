@@ -192,6 +192,35 @@ def _settings(image_size: int, resize: Resize, max_pixels: int, volumes: bool) -
     return {**settings, "volumes": True} if volumes else settings
 
 
+def store_array(array: np.ndarray, folder: Path, *, key: str, image_size: int) -> dict[str, Any]:
+    """Write images (n, S, S, C), or masks (n, S, S), that are decoded already, as a prepared store.
+
+    What is there under another key is replaced. Returns the content of its record, ``cohort.json``.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written, or is full.
+    """
+    with locked(folder):
+        (folder / RECORD).unlink(missing_ok=True)  # never a record of other images, should this be stopped
+        with atomic_path(folder / ARRAY) as temporary:
+            np.save(temporary, array)
+        record = {
+            "key": key,
+            "n": len(array),
+            "shape": list(array.shape[1:]),
+            "image_size": image_size,
+            "resize": "crop",
+            "content_hash": hash_array(array),
+            "bad": [],
+            **({"largest": int(array.max(initial=0))} if array.ndim == 3 else {}),
+        }
+        content: dict[str, Any] = {"schema": SCHEMA, "images": record}
+        write_json(folder / RECORD, content)
+    return content
+
+
 def _done_before(
     folder: Path, key: str, source: ImageSource | RunLengths, settings: StoreSettings, *, overwrite: bool, as_mask: bool
 ) -> PreparedImages | None:
