@@ -69,11 +69,13 @@ class PixelSource:
 
 
 class TruthSource:
-    """Gives the targets of a batch on the device; those of single values are copied there once."""
+    """Gives the targets of a batch on the device; single values, and pictures that are few, are copied there once."""
 
     def __init__(self, truth: Truth, device: torch.device) -> None:
         self._truth, self._device = truth, device
-        self._resident = torch.from_numpy(truth).to(device) if isinstance(truth, np.ndarray) else None
+        self._resident: torch.Tensor | None = None
+        if isinstance(truth, np.ndarray) or len(truth) * truth[slice(0, 1)].nbytes <= RESIDENT_BYTES:
+            self._resident = torch.from_numpy(np.ascontiguousarray(truth[:])).to(device)
 
     def __getitem__(self, index: np.ndarray) -> torch.Tensor:
         if self._resident is not None:
