@@ -53,7 +53,7 @@ def test_auto_trains_what_it_counts(hyper: dict, two: Split, vector_settings: Tr
     method = Auto(**{**hyper, "spare": further, "n_boot": 100})
     settings = vector_settings.but(updates=3, backbone="mlp")
     method.fit(two.train, two.validation, settings=settings, store=store)
-    assert len(store._networks) == method.cost(GROUPS)
+    assert len(store._trained) == method.cost(GROUPS)
 
 
 def test_default_costs_are_those_of_the_registry() -> None:

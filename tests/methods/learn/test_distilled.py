@@ -143,7 +143,7 @@ def test_one_network_answers_without_the_group(two: Split, settings: TrainSettin
     method = Distilled(teacher_options={"min_group": 10})
     model = method.fit(two.train, two.validation, settings=settings, store=store)
     assert list(model.networks) == ["pooled"]
-    assert len(store._networks) == method.cost(["g0", "g1"]) == Distilled.info.cost(2) == 6
+    assert len(store._trained) == method.cost(["g0", "g1"]) == Distilled.info.cost(2) == 6
     blind = Cohort.from_arrays(
         two.test.batch(slice(None)),
         two.test.y,
@@ -178,7 +178,7 @@ def test_another_teacher_is_another_network(two: Split, settings: TrainSettings)
     store = Store()
     for teacher in ("erm", "group_model", "erm"):
         Distilled(teacher=teacher).fit(two.train, two.validation, settings=settings, store=store)
-    assert sum(t.log[0]["model"] == "distilled" for t in store._networks.values()) == 2
+    assert sum(t.log[0]["model"] == "distilled" for t in store._trained.values()) == 2
     loss = loss_of(0.5, 2.0, np.array([[0.4, 0.6]]))
     assert "array" not in repr(loss)  # its hash stands for it
     assert repr(dataclasses.replace(loss, teacher_hash="x")) != repr(loss)

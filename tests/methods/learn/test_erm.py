@@ -27,7 +27,7 @@ def settings(vector_settings: TrainSettings) -> TrainSettings:
 
 
 def named(store: Store, name: str) -> Trained:
-    (found,) = [t for t in store._networks.values() if t.log[0]["model"] == name]
+    (found,) = [t for t in store._trained.values() if t.log[0]["model"] == name]
     return found
 
 
@@ -37,7 +37,7 @@ def test_each_group_has_the_epoch_best_on_its_own_validation_samples(
     store, plain = Store(), ERM()
     model = ERM(selection_by="group").fit(split.train, split.validation, settings=settings, store=store)
     erm = plain.fit(split.train, split.validation, settings=settings, store=store)
-    assert len(store._networks) == ERM(selection_by="group").cost(model.groups) == 3
+    assert len(store._trained) == ERM(selection_by="group").cost(model.groups) == 3
     assert plain.cost(model.groups) == 1
     assert model.route == {"g0": "g0", "g1": "g1"}
     records = [named(store, name).log for name in ("erm", "erm[g0]", "erm[g1]")]
@@ -76,7 +76,7 @@ def test_nothing_to_choose_is_erm(split: Split, settings: TrainSettings) -> None
         ERM(selection_by=s).fit(split.train, split.validation, settings=last, store=store)
         for s in ("group", "everybody")
     ]
-    assert len(store._networks) == 1
+    assert len(store._trained) == 1
     np.testing.assert_array_equal(*(m.predict_proba(split.test) for m in models))
 
 

@@ -155,7 +155,7 @@ def test_a_group_too_small_is_left_to_erm(two: Split, settings: TrainSettings) -
     method = Spare(sharing="half", small_groups="erm", min_group=10)
     store = Store()
     model = method.fit(train, two.validation, settings=settings, store=store)
-    assert [t.spec.adapter["trained"] for t in store._networks.values() if t.spec.adapter] == [1]
+    assert [t.spec.adapter["trained"] for t in store._trained.values() if t.spec.adapter] == [1]
     assert model.route == {"g0": "g0", "g1": "pooled"}
     group_model = GroupModel(small_groups="erm").fit(train, two.validation, settings=settings)
     inside = two.test.in_group("g1")
