@@ -11,7 +11,8 @@ import torch
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Spare, Store
+from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 from everygroup.training import Trained
 
@@ -87,5 +88,5 @@ def test_a_group_without_validation_samples_is_answered_as_everybody(split: Spli
 
 
 def test_an_unknown_way_of_choosing() -> None:
-    with pytest.raises(SettingsError, match="selection_by = 'worst'"):
+    with pytest.raises(SettingsError, match="selection_by = 'worst': Input should be 'everybody' or 'group'"):
         ERM(selection_by="worst")

@@ -190,7 +190,7 @@ def test_what_cannot_be_is_refused(make_vectors: Callable[..., Cohort], vector_s
         with pytest.raises(SettingsError, match=next(iter(values))):
             FairMoE(**values)  # type: ignore[arg-type]
     split = split_cohort(make_vectors(80))
-    with pytest.raises(SettingsError, match="no 3x3 convolution"):
+    with pytest.raises(SettingsError, match="needs a backbone with convolutions"):
         FairMoE().fit(split.train, split.validation, settings=vector_settings)
     with pytest.raises(SettingsError, match="convolutions"):
         FairMoE().check_network(plain("linear"))

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from everygroup.methods.group_dro import GroupDROLoss
+from everygroup.methods.resampling import balanced_probabilities
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
@@ -26,8 +28,6 @@ from everygroup.methods import (
     StratifiedERM,
     create_method,
 )
-from everygroup.methods.group_dro import GroupDROLoss
-from everygroup.methods.resampling import balanced_probabilities
 from everygroup.networks import DomainHeads, GroupWeights, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Task, predict_logits
