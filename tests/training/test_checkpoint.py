@@ -19,7 +19,7 @@ from everygroup.errors import OutputError
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Learner, Optimisers, Task
 from everygroup.training import checkpoint as module
-from everygroup.training.checkpoint import Progress, copy_state, load_checkpoint, load_network, save_checkpoint
+from everygroup.training.checkpoint import Progress, copy_state, load_network, restore, save_checkpoint
 
 from .worlds import KilledError, diagnosis, kill_after, learn, same_training
 
@@ -122,11 +122,12 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: bytes | None) -> None:
         load_network(path)
 
 
+@pytest.mark.parametrize("scaled", ["", "cpu"])
 @pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd"}, {"optimiser": "sgd", "momentum": 0}])
-def test_optimiser_states_survive(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_optimiser_states_survive(tmp_path: Path, changes: dict[str, Any], scaled: str) -> None:
     def fresh() -> tuple[Learner, Optimisers]:
         learner = Learner(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))
-        return learner, Optimisers(learner, BASE.but(**changes))
+        return learner, Optimisers(learner, BASE.but(**changes), scaled=scaled)
 
     def step(learner: Learner, optimisers: Optimisers, seed: int) -> None:
         optimisers.step(learner.net(torch.randn(8, 3, generator=torch.Generator().manual_seed(seed))).square().sum())
@@ -138,9 +139,11 @@ def test_optimiser_states_survive(tmp_path: Path, changes: dict[str, Any]) -> No
     state = torch.get_rng_state()
     torch.rand(3)
     other, other_optimisers = fresh()
-    read = load_checkpoint(tmp_path / "c.safetensors", other, other_optimisers)
+    assert other_optimisers.scaler.state_dict() != optimisers.scaler.state_dict() or not scaled
+    read = restore(*load_network(tmp_path / "c.safetensors"), other, other_optimisers)
     assert torch.equal(torch.get_rng_state(), state)
     assert (read.key, read.epoch, read.history, read.log) == ("key", 2, progress.history, progress.log)
+    assert other_optimisers.scaler.state_dict() == optimisers.scaler.state_dict()
     assert read.candidates.keys() == {1}
     assert all(torch.equal(read.candidates[1][k], v) for k, v in progress.candidates[1].items())
     for seed in (1, 2):

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from everygroup.cohort import Cohort
-from everygroup.networks import NetworkSpec, build_network, resolve_backbone
+from everygroup.networks import build_network
 from everygroup.settings import TrainSettings
 from everygroup.targets import target_of
 from everygroup.training import Batch, Learner, Task, Trained, train, training_key
 from everygroup.training.learner import Loss
+from everygroup.training.plain import spec_of
 
 
 class KilledError(Exception):
@@ -46,9 +47,7 @@ def toy(n: int = 40, **options: Any) -> Task:
 
 
 def network(task: Task, settings: TrainSettings) -> nn.Module:
-    shape = task.train.sample_shape
-    backbone = resolve_backbone(settings.backbone, shape)
-    return build_network(NetworkSpec(backbone, task.target.n_outputs, shape))
+    return build_network(spec_of(task.target, task.train.sample_shape, settings))
 
 
 def learn(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from everygroup.methods._validation_gain import paired_gain
 from sklearn.metrics import f1_score
 
 from everygroup.cohort import Cohort
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, Auto, GroupModel, RoutedModel, Spare, Store
-from everygroup.methods._validation_gain import paired_gain
 from everygroup.settings import TrainSettings
 
 OPTIONS = {"n_boot": 300, "spare": {"min_group": 10}}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from everygroup.methods.distilled import DistillationLoss, softened
 
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, Distilled, GroupModel, RoutedModel, Store, SubsetERM
-from everygroup.methods.distilled import DistillationLoss, softened
 from everygroup.networks import Classifier, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Task, weighted_cross_entropy

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from everygroup.methods.spare.training import SharedCrossEntropy
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
-from everygroup.methods.spare.training import SharedCrossEntropy
 from everygroup.networks import Classifier, NetworkSpec, SharedTrunk, build_network
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Task, sample_losses, weighted_cross_entropy
