@@ -47,7 +47,8 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(title="Training", frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: str = Field(
-        "auto", description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above, small_unet for masks ..."
+        "auto",
+        description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above, small_unet for masks ...",
     )
     pretrained: bool = Field(False, description="start from timm's pretrained weights (downloads them)")
     small_stem: bool = Field(False, description="3x3 stride-1 stem without pooling for small images (ResNets)")
