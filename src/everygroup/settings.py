@@ -48,7 +48,7 @@ class TrainSettings(BaseModel):
 
     backbone: str = Field(
         "auto",
-        description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above, small_unet for masks ...",
+        description="a name of `everygroup list backbones`; auto: one that fits the target and the size of the images",
     )
     pretrained: bool = Field(False, description="start from timm's pretrained weights (downloads them)")
     small_stem: bool = Field(False, description="3x3 stride-1 stem without pooling for small images (ResNets)")

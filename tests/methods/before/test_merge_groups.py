@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from everygroup.methods.spare.merging import clusters, mean_distances, merged_cohort
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, Auto, RoutedModel, Spare, Store
-from everygroup.methods.spare.merging import clusters, mean_distances, merged_cohort
 from everygroup.settings import TrainSettings
 
 FAMILIES = {"a": 0, "b": 1, "c": 0, "d": 1, "e": 0, "f": 1}  # neighbours in name are far apart in looks
