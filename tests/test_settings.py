@@ -62,7 +62,7 @@ def test_unknown_preset_and_key_name_what_there_is() -> None:
 )
 def test_an_impossible_value_is_named(change: dict[str, Any]) -> None:
     (name,) = change
-    with pytest.raises(SettingsError, match=f"Setting {name} = ") as caught:
+    with pytest.raises(SettingsError, match=f"^{name} = ") as caught:
         TrainSettings.make(change)
     assert caught.value.fix == f"change {name}"
 

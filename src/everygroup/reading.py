@@ -121,6 +121,9 @@ class Reading(BaseModel):
     resize: Resize | None = option(
         None, "cut out the central square, keep all on black, or change the aspect ratio", otherwise="crop"
     )
+    volumes: bool = option(
+        False, "read NIfTI files whole, as cubes of --image-size voxels (64 if not given), and not one slice of each"
+    )
     on_bad_image: OnBadImage = option(
         "error", "stop at images that are missing or damaged, or leave them out and list them"
     )

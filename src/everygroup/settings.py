@@ -47,7 +47,8 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(title="Training", frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: str = Field(
-        "auto", description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above, small_unet for masks ..."
+        "auto",
+        description="a name of `everygroup list backbones`; auto: one that fits the target and the size of the images",
     )
     pretrained: bool = Field(False, description="start from timm's pretrained weights (downloads them)")
     small_stem: bool = Field(False, description="3x3 stride-1 stem without pooling for small images (ResNets)")
@@ -151,17 +152,38 @@ def build(model: type[M], values: Mapping[str, Any]) -> M:
     try:
         return model(**values)
     except ValidationError as error:
-        raise impossible_values(error) from None
+        raise impossible_values(error, model) from None
 
 
-def impossible_values(error: ValidationError) -> SettingsError:
+def impossible_values(error: ValidationError, model: type[BaseModel]) -> SettingsError:
     """Return the error that names every impossible value and what would be possible."""
-    wrong = {".".join(str(p) for p in problem["loc"]): problem for problem in error.errors()}
-    lines = [
-        f"{name} = {problem['input']!r}: {problem['msg']}." if name else f"{problem['msg']}."
-        for name, problem in wrong.items()
-    ]
+    wrong: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        wrong.setdefault(_field(problem["loc"], model), []).append(problem)
+    lines = []
+    for name, problems in wrong.items():
+        outermost = min(problems, key=lambda problem: len(problem["loc"]))
+        said = "; or: ".join(dict.fromkeys(_said(problem) for problem in problems))
+        lines.append(f"{name} = {outermost['input']!r}: {said}." if name else f"{said}.")
     return SettingsError("\n".join(lines), fix=f"change {', '.join(filter(None, wrong)) or 'one of them'}")
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    """Return what is wrong; of what a model itself says, without pydantic's words before it."""
+    said = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else str(problem["msg"])
+    return said[:1].upper() + said[1:]
+
+
+def _field(place: Sequence[int | str], model: Any) -> str:
+    """Return the dotted name of the field that an error lies in, without what pydantic calls its kinds of values."""
+    names: list[str] = []
+    for part in place:
+        fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+        if part not in fields:
+            break
+        names.append(str(part))
+        model = fields[str(part)].annotation
+    return ".".join(names)
 
 
 def unknown_settings(unknown: Sequence[str], names: Iterable[str], *, fix: str, what: str = "setting") -> SettingsError:

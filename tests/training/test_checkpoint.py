@@ -17,10 +17,11 @@ from torch import nn
 from everygroup.cohort import Cohort
 from everygroup.errors import OutputError
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch, Task, Trained, train, weighted_cross_entropy
+from everygroup.training import Batch, Learner, Optimisers, Task
 from everygroup.training import checkpoint as module
-from everygroup.training.checkpoint import Progress, copy_state, load_checkpoint, load_network, save_checkpoint
-from everygroup.training.optimiser import build_optimiser
+from everygroup.training.checkpoint import Progress, copy_state, load_network, restore, save_checkpoint
+
+from .worlds import KilledError, diagnosis, kill_after, learn, same_training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,66 +34,42 @@ WAYS: list[dict[str, Any]] = [
 ]
 
 
-class KilledError(Exception):
-    pass
-
-
 @pytest.fixture
 def task(tiny_cohort: Callable[..., Cohort]) -> Task:
-    return Task.diagnosis("erm", tiny_cohort(40), tiny_cohort(16, seed=1))
-
-
-def equal(a: Trained, b: Trained) -> bool:
-    def rows(trained: Trained) -> list[dict[str, Any]]:
-        return [{k: v for k, v in r.items() if k != "seconds"} for r in trained.log]
-
-    first, second = a.network.state_dict(), b.network.state_dict()
-    return (
-        (a.key, a.selected_epoch, a.updates, rows(a)) == (b.key, b.selected_epoch, b.updates, rows(b))
-        and first.keys() == second.keys()
-        and all(torch.equal(first[k], second[k]) for k in first)
-    )
-
-
-def kill_after(epochs: int) -> Callable[[list[dict[str, Any]]], None]:
-    def on_epoch(log: list[dict[str, Any]]) -> None:
-        if len(log) == epochs:
-            raise KilledError
-
-    return on_epoch
+    return diagnosis(tiny_cohort(40), tiny_cohort(16, seed=1), "erm")
 
 
 @pytest.mark.parametrize("changes", WAYS)
 def test_a_killed_training_goes_on_to_the_same_result(task: Task, tmp_path: Path, changes: dict[str, Any]) -> None:
     settings = BASE.but(**changes)
-    whole = train(task, settings, folder=tmp_path / "whole")
+    whole = learn(task, settings, folder=tmp_path / "whole")
     for epochs in (1, 3):
         with pytest.raises(KilledError):
-            train(task, settings, folder=tmp_path / "killed", on_epoch=kill_after(epochs))
+            learn(task, settings, folder=tmp_path / "killed", on_epoch=kill_after(epochs))
         torch.rand(11)
         assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.safetensors"]
-    resumed = train(task, settings, folder=tmp_path / "killed")
-    assert equal(whole, resumed)
-    assert equal(whole, train(task, settings))
-    assert [p.name for p in (tmp_path / "killed").iterdir()] == ["network.safetensors"]
+    resumed = learn(task, settings, folder=tmp_path / "killed")
+    assert same_training(whole, resumed)
+    assert same_training(whole, learn(task, settings))
+    assert [p.name for p in (tmp_path / "killed").iterdir()] == ["learner.safetensors"]
 
 
 def test_a_training_killed_within_an_epoch(task: Task, tmp_path: Path) -> None:
     calls = 0
 
-    def objective(network: nn.Module, x: torch.Tensor, batch: Batch, settings: TrainSettings) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        if calls == 8:
-            raise KilledError
-        return weighted_cross_entropy(network, x, batch, settings)
+    class Killed(Learner):
+        def loss(self, x: torch.Tensor, batch: Batch) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 8:
+                raise KilledError
+            return super().loss(x, batch)
 
     with pytest.raises(KilledError):
-        train(task, BASE, folder=tmp_path, objective=objective)
-    resumed = train(task, BASE, folder=tmp_path, objective=objective)
+        learn(task, BASE, Killed, folder=tmp_path)
+    resumed = learn(task, BASE, Killed, folder=tmp_path)
     assert calls == 8 + 6  # epochs of three updates: 1 and 2 were kept, 3 and 4 made anew
-    whole = train(task, BASE, objective=objective)
-    assert equal(whole, resumed)
+    assert same_training(learn(task, BASE, Killed), resumed)
 
 
 def test_a_training_killed_before_its_first_checkpoint(
@@ -104,14 +81,14 @@ def test_a_training_killed_before_its_first_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(module, "save_file", full)
         with pytest.raises(OutputError, match=r"No space left while writing .*checkpoint"):
-            train(task, BASE, folder=tmp_path)
+            learn(task, BASE, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert equal(train(task, BASE, folder=tmp_path), train(task, BASE))
+    assert same_training(learn(task, BASE, folder=tmp_path), learn(task, BASE))
 
 
 def test_half_a_file_never_appears(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KilledError):
-        train(task, BASE, folder=tmp_path, on_epoch=kill_after(1))
+        learn(task, BASE, folder=tmp_path, on_epoch=kill_after(1))
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
 
     def half(tensors: Any, path: Path, **_: Any) -> None:
@@ -121,17 +98,17 @@ def test_half_a_file_never_appears(task: Task, tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(module, "save_file", half)
         with pytest.raises(OutputError, match=r"Cannot write .*No space left"):
-            train(task, BASE, folder=tmp_path)
+            learn(task, BASE, folder=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
-    assert equal(train(task, BASE, folder=tmp_path), train(task, BASE))
+    assert same_training(learn(task, BASE, folder=tmp_path), learn(task, BASE))
 
 
 def test_a_checkpoint_of_another_training_is_not_gone_on_with(task: Task, tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        train(task, BASE, folder=tmp_path, on_epoch=kill_after(1))
+        learn(task, BASE, folder=tmp_path, on_epoch=kill_after(1))
     with pytest.raises(OutputError, match="other data or settings"):
-        train(task, BASE.but(lr=0.1), folder=tmp_path)
+        learn(task, BASE.but(lr=0.1), folder=tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", None])
@@ -145,33 +122,34 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: bytes | None) -> None:
         load_network(path)
 
 
+@pytest.mark.parametrize("scaled", ["", "cpu"])
 @pytest.mark.parametrize("changes", [{}, {"optimiser": "sgd"}, {"optimiser": "sgd", "momentum": 0}])
-def test_optimiser_states_survive(tmp_path: Path, changes: dict[str, Any]) -> None:
-    def fresh() -> tuple[nn.Module, torch.optim.Optimizer]:
-        network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-        return network, build_optimiser(network, BASE.but(**changes))
+def test_optimiser_states_survive(tmp_path: Path, changes: dict[str, Any], scaled: str) -> None:
+    def fresh() -> tuple[Learner, Optimisers]:
+        learner = Learner(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))
+        return learner, Optimisers(learner, BASE.but(**changes), scaled=scaled)
 
-    def step(network: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> None:
-        optimiser.zero_grad()
-        network(torch.randn(8, 3, generator=torch.Generator().manual_seed(seed))).square().sum().backward()
-        optimiser.step()
+    def step(learner: Learner, optimisers: Optimisers, seed: int) -> None:
+        optimisers.step(learner.net(torch.randn(8, 3, generator=torch.Generator().manual_seed(seed))).square().sum())
 
-    network, optimiser = fresh()
-    step(network, optimiser, 0)
-    progress = Progress("key", 2, [[0.1, 0.2], [0.3, 0.1]], [{"epoch": 1}, {"epoch": 2}], {1: copy_state(network)})
-    save_checkpoint(tmp_path / "c.safetensors", progress, network, optimiser, {"scale": 2.0})
+    learner, optimisers = fresh()
+    step(learner, optimisers, 0)
+    progress = Progress("key", 2, [[0.1, 0.2], [0.3, 0.1]], [{"epoch": 1}, {"epoch": 2}], {1: copy_state(learner)})
+    save_checkpoint(tmp_path / "c.safetensors", progress, learner, optimisers)
     state = torch.get_rng_state()
-    other, other_optimiser = fresh()
-    read, scaler = load_checkpoint(tmp_path / "c.safetensors", other, other_optimiser)
+    torch.rand(3)
+    other, other_optimisers = fresh()
+    assert other_optimisers.scaler.state_dict() != optimisers.scaler.state_dict() or not scaled
+    read = restore(*load_network(tmp_path / "c.safetensors"), other, other_optimisers)
     assert torch.equal(torch.get_rng_state(), state)
-    assert scaler == {"scale": 2.0}
     assert (read.key, read.epoch, read.history, read.log) == ("key", 2, progress.history, progress.log)
+    assert other_optimisers.scaler.state_dict() == optimisers.scaler.state_dict()
     assert read.candidates.keys() == {1}
     assert all(torch.equal(read.candidates[1][k], v) for k, v in progress.candidates[1].items())
     for seed in (1, 2):
-        step(network, optimiser, seed)
-        step(other, other_optimiser, seed)
-    assert all(torch.equal(a, b) for a, b in zip(copy_state(network).values(), copy_state(other).values(), strict=True))
+        step(learner, optimisers, seed)
+        step(other, other_optimisers, seed)
+    assert all(torch.equal(a, b) for a, b in zip(copy_state(learner).values(), copy_state(other).values(), strict=True))
 
 
 def test_kept_weights_do_not_move_with_the_network() -> None:

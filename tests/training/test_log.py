@@ -23,7 +23,7 @@ def records(model: str, n: int) -> list[dict[str, Any]]:
             "validation_loss": 1.5 / e,
             "validation_accuracy": 0.5,
             "validation_macro_f1": 0.4,
-            "validation_worst_group_f1": 0.3,
+            "validation_worst_group_macro_f1": 0.3,
             "seconds": 0.1,
         }
         for e in range(1, n + 1)

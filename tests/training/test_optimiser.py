@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from everygroup.settings import TrainSettings
-from everygroup.training.optimiser import build_optimiser, learning_rate
+from everygroup.training import Learner
+from everygroup.training.optimiser import Optimisers, learning_rate
 
 
 def rates(n: int = 100, **changes: Any) -> list[float]:
@@ -57,7 +58,9 @@ def test_optimisers_take_their_settings_and_leave_out_frozen_weights(name: str, 
     settings = TrainSettings.make(
         {"optimiser": name, "lr": 0.3, "momentum": 0.7, "nesterov": True, "weight_decay": 0.2}
     )
-    optimiser = build_optimiser(network, settings)
+    optimisers = Optimisers(Learner(network), settings)
+    assert list(optimisers) == ["main"]
+    optimiser = optimisers["main"]
     assert isinstance(optimiser, kind)
     (group,) = optimiser.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.3, 0.2)

@@ -23,7 +23,13 @@ def seen(answer: np.ndarray = ANSWER, group: np.ndarray = GROUP, loss: float = 0
 
 
 def test_what_a_rule_may_see_is_validation_only() -> None:
-    assert [f.name for f in dataclasses.fields(ValidationPredictions)] == ["y_true", "y_score", "group", "loss"]
+    assert [f.name for f in dataclasses.fields(ValidationPredictions)] == [
+        "y_true",
+        "answers",
+        "group",
+        "loss",
+        "target",
+    ]
 
 
 def test_values_of_every_rule() -> None:
@@ -33,19 +39,19 @@ def test_values_of_every_rule() -> None:
     values = {name: list(rule.values(seen())) for name, rule in SELECTION.items()}
     assert values["loss"] == [-0.7]
     assert values["accuracy"] == [pytest.approx(5 / 8)]
-    assert values["macro_f1"] == [pytest.approx(overall)]
+    assert values["score"] == [pytest.approx(overall)]
     assert values["dto"] == pytest.approx([first, second])
-    assert values["worst_group_f1"] == [pytest.approx(min(first, second))]
+    assert values["worst_group_score"] == [pytest.approx(min(first, second))]
     assert set(SELECTION) == {*values}
     assert all(rule.help for rule in SELECTION.values())
 
 
 def test_without_a_known_group_the_whole_counts_as_one() -> None:
     nobody = seen(group=np.full(8, -1))
-    assert nobody.group_f1() == pytest.approx([nobody.macro_f1()])
+    assert nobody.group_scores() == pytest.approx([nobody.score()])
 
 
-@pytest.mark.parametrize("name", ["loss", "accuracy", "macro_f1", "worst_group_f1"])
+@pytest.mark.parametrize("name", ["loss", "accuracy", "score", "worst_group_score"])
 def test_single_values_choose_the_largest_and_the_earliest_of_equals(name: str) -> None:
     rule = SELECTION[name]
     assert rule.choose([[0.1], [0.3], [0.3], [0.2]]) == 1
@@ -98,5 +104,6 @@ def test_only_kept_epochs_can_be_chosen(history: list[list[float]], name: str) -
 
 def test_an_unknown_rule_names_the_known() -> None:
     assert selection_rule("dto") is SELECTION["dto"]
-    with pytest.raises(SettingsError, match="choose one of loss, accuracy"):
-        selection_rule("best")
+    with pytest.raises(SettingsError, match="choose one of score, worst_group_score") as caught:
+        selection_rule("macro_f1")
+    assert "dto" in caught.value.fix

@@ -11,23 +11,25 @@ import pytest
 
 from everygroup.cohort import Cohort
 from everygroup.errors import TrainingError
+from everygroup.targets import Classes
 from everygroup.training import Task
 
 Make = Callable[..., Cohort]
+TWO = Classes(["c0", "c1"])
 
 
 @pytest.fixture
 def task(tiny_cohort: Make) -> Task:
-    return Task.diagnosis("erm", tiny_cohort(24), tiny_cohort(12, seed=1))
+    return Task.diagnosis("erm", TWO, tiny_cohort(24), tiny_cohort(12, seed=1))
 
 
 def test_diagnosis_and_group(tiny_cohort: Make) -> None:
     train, validation = tiny_cohort(24, groups=3, missing=5), tiny_cohort(12, groups=3, missing=1)
-    diagnosis = Task.diagnosis("erm", train, validation, weights=np.ones(24))
-    assert diagnosis.outputs == ("c0", "c1")
+    diagnosis = Task.diagnosis("erm", TWO, train, validation, weights=np.ones(24))
+    assert diagnosis.target is TWO
     assert diagnosis.y_train is train.y
     group = Task.group("f_g", train, validation)
-    assert group.outputs == ("g0", "g1", "g2")
+    assert group.target.outputs == ("g0", "g1", "g2")
     assert (len(group.train), len(group.validation)) == (19, 11)
     assert group.y_train.min() == 0
 
@@ -39,11 +41,11 @@ def test_the_hash_tells_every_change(task: Task, tiny_cohort: Make) -> None:
         replace(task, weights=weights),
         replace(task, probabilities=weights),
         replace(task, weights=np.ones(24)),
-        replace(task, outputs=("c1", "c0")),
+        replace(task, target=Classes(["c1", "c0"])),
         replace(task, y_train=task.y_train[::-1]),
         replace(task, y_validation=1 - task.y_validation),
-        Task.diagnosis("erm", tiny_cohort(24, seed=7), task.validation),
-        Task.diagnosis("erm", task.train, tiny_cohort(12, seed=7)),
+        Task.diagnosis("erm", TWO, tiny_cohort(24, seed=7), task.validation),
+        Task.diagnosis("erm", TWO, task.train, tiny_cohort(12, seed=7)),
     ]
     assert len({t.hash for t in versions}) == len(versions)
     assert replace(task, name="other").hash == task.hash
@@ -70,6 +72,6 @@ def test_tasks_that_make_no_sense(task: Task, changes: dict[str, Any], words: st
 def test_empty_parts(tiny_cohort: Make) -> None:
     full, empty = tiny_cohort(12), tiny_cohort(12).where([])
     with pytest.raises(TrainingError, match="12 training and 0 validation"):
-        Task.diagnosis("erm", full, empty)
+        Task.diagnosis("erm", TWO, full, empty)
     with pytest.raises(TrainingError, match="0 training and 12 validation"):
-        Task.diagnosis("erm", empty, full)
+        Task.diagnosis("erm", TWO, empty, full)

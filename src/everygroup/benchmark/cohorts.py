@@ -61,15 +61,15 @@ def _open(entry_json: str, attribute: str, cohort_seed: int) -> Cohort:
 
 
 def _generate(entry: CohortEntry, seed: int) -> Cohort:
-    from everygroup.datasets import simulated, toy
+    from everygroup.datasets import simulate, toy
 
-    try:
-        if entry.kind == "toy":
-            n = {} if entry.n is None else {"n_in": entry.n // 2, "n_out": entry.n - entry.n // 2}
-            return toy.rotating_sectors(**{**n, "n_test": 1, "seed": seed, **entry.options}).train
+    n = {} if entry.n is None else {"n": entry.n}
+    if entry.kind == "sim":
         size = {} if entry.image_size is None else {"image_size": entry.image_size}
-        n = {} if entry.n is None else {"n": entry.n}
-        return simulated.dermatology(**{**n, **size, "seed": seed, **entry.options}).cohort
+        return simulate(entry.target, **{**n, **size, "seed": seed, **entry.options}).cohort
+    n = {} if entry.n is None else {"n_in": entry.n // 2, "n_out": entry.n - entry.n // 2}
+    try:
+        return toy.rotating_sectors(**{**n, "n_test": 1, "seed": seed, **entry.options}).train
     except TypeError as error:
         raise SettingsError(f"Cohort {entry.name!r}: options: {error}.", fix="correct the recipe's options") from None
 

@@ -42,8 +42,12 @@ def open_folder(request: Request) -> Cohort:
             f"{folder}: was prepared with --resize {prepared.record['resize']}, not {request.resize}.",
             fix="prepare the original files again with this --resize",
         )
+    if request.volumes and not prepared.record.get("volumes"):
+        raise CohortError(
+            f"{folder}: was prepared without --volumes.", fix="prepare the original files again with --volumes"
+        )
     rules, about = content["rules"], content["table"]
-    request = _with_defaults(request, rules)
+    asked, request = request, _with_defaults(request, rules)
     require_names(folder, request)
     truth = _open_truth(request, content) if request.target in PICTURED else None
     path = folder / TABLE
@@ -71,7 +75,7 @@ def open_folder(request: Request) -> Cohort:
     position = limited_rows(position, request.sample_limit)
     limits = [n for n in (content["provenance"].get("sample_limit"), request.sample_limit) if n is not None]
     return cohort_of(
-        request,
+        request.model_copy(update=_named_before(asked, request, rules)),
         Stored(table.iloc[position], prepared, truth, position),
         request.id_column or about["id_column"],
         {**content["provenance"], "sample_limit": min(limits, default=None)},
@@ -94,6 +98,18 @@ def _with_defaults(request: Request, rules: Mapping[str, Any]) -> Request:
     own["split_by"] = request.split_by or rules["split_by"]
     own["structures"] = tuple(own.get("structures", request.structures))
     return request.model_copy(update=own)
+
+
+def _named_before(asked: Request, request: Request, rules: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the classes and groups of a cohort that was saved, in its order, where the folder's own are read."""
+    named = {}
+    own_target = request.target == rules.get("target", "classes") and request.label == rules["label"]
+    if "classes" in rules and own_target and request.classes is None:
+        named["classes"] = tuple(rules["classes"])
+    own_groups = not asked.bins and rules["group"] and request.group == GroupRule.from_dict(rules["group"]).attributes
+    if "groups" in rules and own_groups and request.groups is None:
+        named["groups"] = tuple(rules["groups"])
+    return named
 
 
 def _open_truth(request: Request, content: Mapping[str, Any]) -> PreparedImages | None:

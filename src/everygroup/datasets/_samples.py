@@ -25,6 +25,9 @@ from everygroup.settings import build
 from everygroup.tables import open_table
 from everygroup.tables.frame import apply_spelling, read_table
 
+VOLUME_SIZE = 64
+"""Side of the cubes of voxels, if none is asked for."""
+
 
 class Request(Reading):
     """What a user asks for, of which files, and what a trained model knows already."""
@@ -57,6 +60,11 @@ class Request(Reading):
     def shape(self) -> Resize:
         """How a rectangle becomes a square."""
         return self.resize or "crop"
+
+    @property
+    def side(self) -> int | None:
+        """Side of the squares or cubes, where it is known before the images are."""
+        return self.image_size or (VOLUME_SIZE if self.volumes else None)
 
     @property
     def for_prediction(self) -> bool:
@@ -105,7 +113,7 @@ def gather(request: Request) -> Found:
     label = request.class_column
     if request.source.is_dir() and not has_table(request.source) and holds_dicom(request.source):
         path = request.source / "metadata.csv"
-        chosen = choose_images(path, request.image_place, request.image_size, request.shape)
+        chosen = choose_images(path, request.image_place, request.side, request.shape)
         table = tags_alone(chosen.source, request.dicom_tags)
         table = apply_spelling(table, request.spelling, chosen.source.path.name, ids=as_text, label=label)
     elif request.for_prediction and request.source.is_dir() and not has_table(request.source):
@@ -126,7 +134,7 @@ def gather(request: Request) -> Found:
             },
             spelling=request.spelling,
         )
-        chosen = choose_images(path, request.image_place, request.image_size, request.shape)
+        chosen = choose_images(path, request.image_place, request.side, request.shape)
         table = join_tags(
             table,
             chosen.source,
@@ -181,7 +189,7 @@ def gather(request: Request) -> Found:
 def _images_alone(request: Request) -> Found:
     """Take a folder of images without a table: enough to predict, nothing known of labels or groups."""
     path = request.source / "metadata.csv"
-    chosen = choose_images(path, request.image_place, request.image_size, request.shape)
+    chosen = choose_images(path, request.image_place, request.side, request.shape)
     names = sorted(chosen.source.members())
     if odd := [n for n in names if n != n.encode("utf-8", "replace").decode()]:
         raise CohortError(f"{chosen.source.path}: the name of the file {odd[0]!r} is not UTF-8.", fix="rename the file")

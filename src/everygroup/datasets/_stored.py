@@ -52,7 +52,11 @@ def decode(
     request: Request, found: Found, folder: Path, *, by_content: bool = False, overwrite: bool = False
 ) -> Stored:
     """Decode the images, and the masks (or such) of those that can be used, into a folder or (by content) below it."""
-    pixels: dict[str, Any] = {"image_size": found.images.image_size, "resize": request.shape}
+    pixels: dict[str, Any] = {
+        "image_size": found.images.image_size,
+        "resize": request.shape,
+        "volumes": request.volumes,
+    }
     how: dict[str, Any] = {**pixels, "workers": request.workers, "overwrite": overwrite}
     place = folder / store_key(found.images.source, found.names, **pixels) if by_content else folder
     prepared = prepare_images(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import read_image, resize_image
 from everygroup.imaging.runs import RunLengths
 from everygroup.imaging.sources import FolderImages, ZipImages
+from everygroup.imaging.volumes import read_volume
 from everygroup.reading import Resize
 
 _TASK = 16  # images a worker takes at once
@@ -49,6 +50,7 @@ class StoreSettings(TypedDict):
     image_size: int
     resize: Resize
     max_pixels: int
+    volumes: NotRequired[Literal[True]]
 
 
 Encoded = ZipImages | FolderImages | RunLengths
@@ -66,11 +68,21 @@ def read_one(
     file = "" if source.hides_names else member
     label = file or sample_id
     try:
-        read = read_mask if as_mask else read_image
-        return read(source.read(member), name=label, part=found.part, header=source.header(member), **settings)
+        return _decode(source.read(member), settings, as_mask, label, found.part, source.header(member))
     except ImageError as error:
         reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
         return BadImage(sample_id, row, file, reason, again=_may_pass(error))
+
+
+def _decode(
+    data: bytes, settings: StoreSettings, as_mask: bool, name: str, part: str, header: bytes | None
+) -> np.ndarray:
+    size, resize, limit = settings["image_size"], settings["resize"], settings["max_pixels"]
+    named: dict[str, Any] = {"name": name, "part": part, "header": header}
+    if settings.get("volumes"):
+        return read_volume(data, image_size=size, resize=resize, max_pixels=limit, as_mask=as_mask, **named)
+    read = read_mask if as_mask else read_image
+    return read(data, image_size=size, resize=resize, max_pixels=limit, **named)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -41,11 +41,12 @@ def read_mask(
         As `read_image`; and for colours, and grey values that are no structures.
     """
     picture = decode(data, name, part=part, header=header, max_pixels=max_pixels, as_stored=True)
-    mask = Image.fromarray(_structures(np.asarray(picture), name))
+    mask = Image.fromarray(structures(np.asarray(picture), name))
     return np.asarray(mask if image_size is None else resize_image(mask, image_size, resize, Image.Resampling.NEAREST))
 
 
-def _structures(pixels: np.ndarray, label: str) -> np.ndarray:
+def structures(pixels: np.ndarray, label: str) -> np.ndarray:
+    """Return which structure each pixel (H, W), or pixel of a picture (H, W, C), belongs to, by `read_mask`'s rule."""
     if pixels.ndim == 3:
         colours = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
         if (colours != colours[..., :1]).any():

@@ -36,16 +36,16 @@ def greatest_levels(images: np.ndarray, rows: np.ndarray | None = None) -> np.nd
 def scale_of_cohort(cohort: Cohort) -> list[str]:
     """Return cautions about the pixel scale of a cohort's pictures, by group, label and any column that may be a site.
 
-    Float samples, which are taken as they are, have none.
+    Float samples, which are taken as they are, have none, nor have volumes, whose scale is their own.
     """
-    if cohort.images.dtype != np.uint8 or cohort.images.ndim != 4:
-        return []
     columns = with_groups(cohort.table, cohort.rule.name, cohort.groups, cohort.group)
     return scale_of_images(cohort.images, columns, cohort.rows)
 
 
 def scale_of_images(images: np.ndarray, columns: Mapping[str, pd.Series], rows: np.ndarray | None = None) -> list[str]:
-    """Return cautions about pictures, uint8 (N, H, W, C), by the columns of their n rows."""
+    """Return cautions about pictures, uint8 (N, H, W, C), by the columns of their n rows; of volumes there are none."""
+    if images.dtype != np.uint8 or images.ndim != 4:
+        return []
     rows = np.arange(len(images)) if rows is None else rows
     found = scale_by_group(greatest_levels(images, rows), columns)
     return found + negatives_by_group(*centre_and_border(images, rows), columns)

@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from everygroup.errors import SettingsError
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import After, Before, ByGroup, Learn, MethodInfo, Part, described, run
+from everygroup.methods.parts import After, Before, ByGroup, Learn, MethodInfo, Part, check, described, run
 from everygroup.methods.registry import method_class
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
@@ -90,20 +88,24 @@ class Chain:
 
     def cost(self, groups: Sequence[str]) -> float:
         """Return the trained networks in multiples of ERM: those of the part that learns, and what others add."""
-        learning = sum(p.cost(groups) for p in self.parts if isinstance(p, Learn | ByGroup)) or 1.0
-        return learning + sum(max(0.0, p.cost(groups) - 1) for p in self.parts if isinstance(p, Before | After))
+        learning, further = 1.0, 0.0
+        for part in self.parts:
+            if isinstance(part, Learn | ByGroup):
+                learning = part.cost(groups)
+            else:
+                further += max(0.0, part.cost(groups) - 1)
+            if isinstance(part, Before):
+                groups = part.groups_after(groups)
+        return learning + further
 
-    def check(self, lab: Lab, network: nn.Module | None = None) -> None:
-        """Refuse cohorts or a backbone that a part cannot work with.
+    def check(self, lab: Lab) -> None:
+        """Refuse cohorts or a backbone that a part cannot work with, as far as that is known before anything is done.
 
         Raises
         ------
         SettingsError, TrainingError
         """
-        network = lab.network() if network is None else network
-        for part in self.parts:
-            part.check(lab)
-            part.check_network(network)
+        check(self.parts, lab)
 
     def fit(
         self,

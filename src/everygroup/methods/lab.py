@@ -126,6 +126,7 @@ class Lab:
             train=self.train.seen_through(transform),
             validation=self.validation.seen_through(transform),
             transforms=(*self.transforms, transform),
+            merged_from=self.merged_from and self.merged_from.seen_through(transform),
         )
 
     def merged(self, members: Sequence[Sequence[int]], **info: Any) -> Self:
@@ -137,7 +138,9 @@ class Lab:
             Groups of every cluster, by index.
         """
         parts = [part.with_merged_groups(members) for part in (self.train, self.validation)]
-        return self.but(train=parts[0], validation=parts[1], merged_from=self, info={**self.info, **info})
+        return self.but(
+            train=parts[0], validation=parts[1], merged_from=self.merged_from or self, info={**self.info, **info}
+        )
 
     # ---- networks -------------------------------------------------------------------------------------------------
 

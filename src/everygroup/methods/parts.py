@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+import torch
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from torch import nn
 
@@ -19,6 +20,7 @@ from everygroup.files import hash_json
 from everygroup.methods.lab import Lab
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
+from everygroup.networks import build_network
 from everygroup.settings import TrainSettings, impossible_values, unknown_settings
 from everygroup.training import Learner
 
@@ -77,6 +79,13 @@ def _no_cost(groups: int) -> float:
     return float("nan")
 
 
+def _written_as_number(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
+GroupName = Annotated[str, BeforeValidator(_written_as_number)]
+"""A group by name; in a file 1 may stand for '1'."""
+
 _CONFIG = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -107,9 +116,11 @@ class Part(BaseModel, ABC):
             has = f"Method {self.info.name!r} has: {', '.join(known) or 'no hyper-parameters'}"
             raise unknown_settings(unknown, known, fix=has, what="hyper-parameter")
         try:
-            super().__init__(**self._placed(values))
+            super().__init__(
+                **self._placed({k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()})
+            )
         except ValidationError as error:
-            raise impossible_values(error) from None
+            raise impossible_values(error, type(self)) from None
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:
@@ -213,6 +224,12 @@ class Before(Part):
     """Acts before anything is trained: on samples, on how they are drawn, on groups."""
 
     default_family: ClassVar[Family] = "pre-processing"
+    changes_what_is_seen: ClassVar[bool] = True
+    """Whether groups or images may be others afterwards, so that what follows can only then be checked."""
+
+    def groups_after(self, groups: Sequence[str]) -> Sequence[str]:
+        """Return as many groups as what follows will see, to count networks by."""
+        return groups
 
     @abstractmethod
     def prepare(self, lab: Lab) -> Lab:
@@ -271,18 +288,33 @@ class After(Part):
         """Return the model that answers in its place."""
 
 
-def run(parts: Sequence[Part], lab: Lab) -> RoutedModel:
-    """Check and run parts in order; without one that learns, ERM stands in its place."""
-    network = lab.network()
+def check(parts: Sequence[Part], lab: Lab) -> None:
+    """Refuse what parts cannot work with, down to the first that changes what the others see.
+
+    Raises
+    ------
+    SettingsError, TrainingError
+    """
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(lab.spec())
     for part in parts:
         part.check(lab)
         part.check_network(network)
+        if isinstance(part, Before) and part.changes_what_is_seen:
+            return
+
+
+def run(parts: Sequence[Part], lab: Lab) -> RoutedModel:
+    """Check and run parts in order; without one that learns, ERM stands in its place."""
+    check(parts, lab)
     model: RoutedModel | None = None
-    for part in parts:
+    for place, part in enumerate(parts, start=1):
         if isinstance(part, After):
             model = part.refine(model or _erm(lab), lab.merged_from or lab)
         elif isinstance(part, Before):
             lab = part.prepare(lab)
+            if part.changes_what_is_seen:
+                check(parts[place:], lab)
         else:
             assert isinstance(part, Learn | ByGroup)
             model = part.model(lab)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from everygroup.errors import SettingsError
 from everygroup.settings import TrainSettings
 from everygroup.training.distributed import summed_gradients
 
@@ -39,6 +40,11 @@ class Optimisers:
         self.share = 1.0  # of the batch that this process sees
 
     def __getitem__(self, name: str) -> torch.optim.Optimizer:
+        if name not in self.by_name:
+            raise SettingsError(
+                f"{type(self._network).__name__} has no optimiser {name!r}.",
+                fix=f"its parameter_groups name {', '.join(self.by_name)}",
+            )
         return self.by_name[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -48,7 +54,7 @@ class Optimisers:
         """Return what an optimiser trains."""
         if len(self.by_name) == 1:
             return list(self._network.parameters())
-        return [p for part in self.by_name[name].param_groups for p in part["params"]]
+        return [p for part in self[name].param_groups for p in part["params"]]
 
     def set_rate(self, rate: float) -> None:
         """Set the schedule's learning rate."""
@@ -77,7 +83,7 @@ class Optimisers:
 
     def backward(self, loss: torch.Tensor, name: str = MAIN, *, again: bool = False) -> None:
         """Make the gradients of an optimiser's parameters, and of no others."""
-        self.by_name[name].zero_grad(set_to_none=True)
+        self[name].zero_grad(set_to_none=True)
         only = None if len(self.by_name) == 1 else [p for p in self.parameters(name) if p.requires_grad]
         loss = loss if self.share == 1 else loss * self.share
         self.scaler.scale(loss).backward(inputs=only, retain_graph=again or None)
@@ -86,9 +92,9 @@ class Optimisers:
     def apply(self, name: str = MAIN) -> None:
         """Clip the gradients and make the step."""
         if self._settings.clip_norm is not None:
-            self.scaler.unscale_(self.by_name[name])
+            self.scaler.unscale_(self[name])
             nn.utils.clip_grad_norm_(self.parameters(name), self._settings.clip_norm)
-        self.scaler.step(self.by_name[name])
+        self.scaler.step(self[name])
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Return what a checkpoint needs, by name."""

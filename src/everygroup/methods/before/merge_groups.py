@@ -59,6 +59,14 @@ class MergeGroups(Before):
 
     to: int = Field(2, ge=2, description="number of clusters; with no more groups than this nothing is merged")
 
+    def cost(self, groups: Sequence[str]) -> float:
+        """Return ERM's one network and, where there is something to merge, the predictor of the groups."""
+        return 1 + (self.to < len(groups))
+
+    def groups_after(self, groups: Sequence[str]) -> Sequence[str]:
+        """Return as many as there are clusters."""
+        return groups[: self.to]
+
     def prepare(self, lab: Lab) -> Lab:
         """Measure, cluster, and put groups together."""
         if self.to >= len(lab.groups):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -52,6 +52,8 @@ def balanced(cell: np.ndarray, power: float = 1.0) -> np.ndarray:
 )
 class Resampling(Before):
     """Draw sample i with probability proportional to 1/n_g (or 1/n_kg), with replacement."""
+
+    changes_what_is_seen: ClassVar[bool] = False
 
     over: Over = Field("group", description="what is balanced: groups, or (label, group) cells")
     power: float = Field(1.0, ge=0, le=1, description="1 = full balance, 0.5 = square root, 0 = ERM")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from everygroup.errors import SettingsError
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Learn, method
+from everygroup.methods.parts import ALL_TARGETS, GroupName, Learn, method
 from everygroup.models import RoutedModel
 
 
@@ -28,7 +28,7 @@ class SubsetERM(Learn):
     nested subsets differ in nothing but their training samples.
     """
 
-    groups: Sequence[str] | str | None = Field(
+    groups: Sequence[GroupName] | GroupName | None = Field(
         None,
         min_length=1,
         description="source groups by name; null for all samples, those without a group too, which is ERM",

@@ -20,7 +20,7 @@ from everygroup.methods.by_group.spare.distances import Measured, Meter
 from everygroup.methods.by_group.spare.options import Distance, Share, Sharing, Weighting, size_factor
 from everygroup.methods.by_group.spare.trunk import TrunkOf, specific_steps
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ByGroup, method
+from everygroup.methods.parts import ByGroup, GroupName, method
 from everygroup.models import RoutedModel
 from everygroup.networks import FrozenTrunk
 from everygroup.spare import effective_sample_size, out_of_group_share
@@ -60,7 +60,7 @@ class Spare(ByGroup):
     them. Where only one group has training samples, no group predictor can be trained, and ERM answers for everybody.
     """
 
-    alpha: Share | Mapping[str, Share] | Literal["validation"] = Field(
+    alpha: Share | Mapping[GroupName, Share] | Literal["validation"] = Field(
         0.5,
         description="0 = similarity only, 1 = utility only (no group predictor is trained); the paper uses 0.5. One "
         "for each group by name; or validation: chosen for each group among `alphas`",

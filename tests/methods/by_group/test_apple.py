@@ -14,13 +14,15 @@ import torch.nn.functional as F
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, Apple, RoutedModel
-from everygroup.methods.apple import AppleLoss, proximal_weight
-from everygroup.networks import Classifier, ClientMixture, NetworkSpec, build_network
+from everygroup.methods import ERM, Apple, Lab, Store
+from everygroup.methods.by_group.apple import ClientMixture, proximal_weight
+from everygroup.models import RoutedModel
+from everygroup.networks import Classifier, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch, Task, train
+from everygroup.training import Batch, RunLog
 
-SETTINGS = TrainSettings.make()
+from ..batches import batch_of
+
 X = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
 IMAGES = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 GROUP = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
@@ -34,8 +36,8 @@ def plain(kind: str = "mlp") -> Classifier:
     return network
 
 
-def mixture(kind: str = "mlp", *, shares: tuple[float, ...] = (0.75, 0.25), **options: object) -> ClientMixture:
-    network = ClientMixture(plain(kind), shares=shares, local_updates=3, **options)  # type: ignore[arg-type]
+def mixture(kind: str = "mlp", *, penalised: int = 1, **options: object) -> ClientMixture:
+    network = ClientMixture(plain(kind), (0.75, 0.25), Apple(**options), 3, penalised)
     torch.manual_seed(5)
     with torch.no_grad():
         for part in [*network.others, *network.downloaded]:
@@ -45,7 +47,7 @@ def mixture(kind: str = "mlp", *, shares: tuple[float, ...] = (0.75, 0.25), **op
 
 
 def batch(group: torch.Tensor = GROUP, y: torch.Tensor = Y) -> Batch:
-    return Batch(y, torch.ones(len(y)), group, np.arange(len(y)))
+    return batch_of(y, group)
 
 
 def test_the_mixture_is_the_own_core_and_the_others_downloads_weighed_with_signs() -> None:
@@ -63,10 +65,8 @@ def test_the_mixture_is_the_own_core_and_the_others_downloads_weighed_with_signs
         torch.testing.assert_close(network.answering(i)(X), by_hand(X))
     mean = torch.stack([network.answering(i)(X).softmax(1) for i in (0, 1)]).mean(0)
     torch.testing.assert_close(network(X, torch.full((8,), -1)).softmax(1), mean)
-    blind = network.answering(None)
-    assert isinstance(blind, ClientMixture)
-    assert not blind.takes_group
-    torch.testing.assert_close(blind(X).softmax(1), mean)
+    with pytest.raises(ValueError, match="mean of the groups' networks answers"):
+        network.answering(None)
     with pytest.raises(ValueError, match="group"):
         network(X)
     with pytest.raises(ValueError, match="group"):
@@ -74,14 +74,13 @@ def test_the_mixture_is_the_own_core_and_the_others_downloads_weighed_with_signs
 
 
 def test_at_the_start_every_client_is_the_backbone() -> None:
-    network = ClientMixture(plain("small_cnn"), shares=(0.75, 0.25), local_updates=3).eval()
+    network = ClientMixture(plain("small_cnn"), (0.75, 0.25), Apple(), 3, 1).eval()
     torch.testing.assert_close(network(IMAGES, GROUP), plain("small_cnn").eval()(IMAGES))
 
 
 def test_a_client_trains_its_own_core_and_vector_only() -> None:
-    network = mixture().train()
-    loss = AppleLoss(0.0, 1, "cosine")
-    loss(network, X, batch(torch.zeros(8, dtype=torch.long)), SETTINGS).backward()
+    network = mixture(mu=0.0).train()
+    network.loss(X, batch(torch.zeros(8, dtype=torch.long))).backward()
     assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in network.cores[0].parameters())
     assert all(w.grad is None for w in network.cores[1].parameters())
     assert all(w.grad is None for part in network.downloaded for w in part.parameters())
@@ -95,8 +94,8 @@ def test_a_client_trains_its_own_core_and_vector_only() -> None:
 
 def test_the_gradient_of_p_is_the_inner_product_with_the_core() -> None:
     """d CE / d p_ij = <d CE / d w_i^p, w_j>."""
-    network = mixture().train()
-    AppleLoss(0.0, 1, "cosine")(network, X, batch(), SETTINGS).backward()
+    network = mixture(mu=0.0).train()
+    network.loss(X, batch()).backward()
     for i in (0, 1):
         personal = network.answering(i).train()
         F.cross_entropy(personal(X[GROUP.eq(i)]), Y[GROUP.eq(i)]).backward()
@@ -109,11 +108,11 @@ def test_the_gradient_of_p_is_the_inner_product_with_the_core() -> None:
 
 
 def test_with_p_held_at_the_identity_the_networks_are_independent() -> None:
-    network = mixture("small_cnn", start="own", p_lr_scale=0.0).train()
+    network = mixture("small_cnn", start="own", p_lr_scale=0.0, penalised=9).train()
     assert not network.p.requires_grad
     assert len(network.parameter_groups()) == 1
     alone = [copy.deepcopy(core).train() for core in network.cores]
-    AppleLoss(0.1, 9, "cosine")(network, IMAGES, batch(), SETTINGS).backward()
+    network.loss(IMAGES, batch()).backward()
     for i, single in enumerate(alone):
         F.cross_entropy(single(IMAGES[GROUP.eq(i)]), Y[GROUP.eq(i)]).backward()
         for mine, other in zip(network.cores[i].parameters(), single.parameters(), strict=True):
@@ -123,7 +122,7 @@ def test_with_p_held_at_the_identity_the_networks_are_independent() -> None:
 
 
 def test_the_penalty_and_its_schedule() -> None:
-    network = mixture()
+    network = mixture(penalised=2)
     assert float(network.penalty().detach()) == 0.0
     with torch.no_grad():
         network.p.copy_(torch.eye(2))
@@ -135,7 +134,8 @@ def test_the_penalty_and_its_schedule() -> None:
     assert proximal_weight(0, 0, "cosine") == 0.0
 
     def of(mu: float) -> torch.Tensor:
-        return AppleLoss(mu, 2, "cosine")(network, X, batch(), SETTINGS).detach()
+        network.mu = mu
+        return network.loss(X, batch()).detach()
 
     network.eval()
     first = of(0.3) - of(0.0)
@@ -148,22 +148,21 @@ def test_the_penalty_and_its_schedule() -> None:
 
 def test_cores_are_downloaded_when_a_round_starts_and_not_before() -> None:
     network = mixture().train()
-    loss = AppleLoss(0.1, 2, "cosine")
     refreshed = []
     for _ in range(7):
         with torch.no_grad():
             for core in network.cores:
                 for w in core.parameters():
                     w.add_(0.01)
-        loss(network, X, batch(), SETTINGS)
+        network.before_update(batch())
         same = zip(network.downloaded.parameters(), (w for c in network.cores for w in c.parameters()), strict=True)
         refreshed.append(all(torch.equal(a, b) for a, b in same))
-        network.constrain()
+        network.after_update(batch())
     assert refreshed == [True, False, False, True, False, False, True]
     assert network.round == 2
     before = copy.deepcopy(network.state_dict())
     network.updates.fill_(6)
-    loss(network.eval(), X, batch(), SETTINGS)
+    network.eval().loss(X, batch())
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items() if k.startswith("downloaded"))
 
 
@@ -192,7 +191,7 @@ def test_a_client_with_one_sample_in_a_batch_gathers_no_statistics() -> None:
     network(IMAGES[:4], torch.tensor([0, 0, 0, 1]))
     moved = {k for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
     assert moved
-    assert all(k.startswith("base.") for k in moved)
+    assert all(k.startswith("net.") for k in moved)
 
 
 def test_one_group_is_erm(make_vectors: Callable[..., Cohort], images: Split, image_settings: TrainSettings) -> None:
@@ -220,22 +219,34 @@ def test_one_group_is_erm(make_vectors: Callable[..., Cohort], images: Split, im
 
 
 def test_a_killed_run_goes_on_to_the_same_network(two: Split, vector_settings: TrainSettings, tmp_path: Path) -> None:
-    task = Task.diagnosis("apple", two.train, two.validation)
     settings = vector_settings.but(updates=24, batch_size=24)
-    adapter = {"name": "client_mixture", "shares": [0.5, 0.5], "local_updates": 4}
-    objective = AppleLoss(0.1, 3, "cosine")
-    whole = train(task, settings, objective=objective, adapter=adapter)
+    method = Apple(local_updates=4, dynamic_share=0.5)
 
-    def kill(log: list[dict[str, object]]) -> None:
-        if len(log) == 2:
-            raise KeyboardInterrupt
+    def fit(store: Store) -> RoutedModel:
+        return method.fit(two.train, two.validation, settings=settings, store=store)
 
+    def mixture_of(store: Store) -> ClientMixture:
+        lab = Lab(two.train, two.validation, settings, store)
+        learner = lab.train_network(method, "apple", where=lab.known).learner
+        assert isinstance(learner, ClientMixture)
+        return learner
+
+    class Killed(RunLog):
+        def update(self, records: list[dict[str, object]], **options: int | None) -> None:  # type: ignore[override]
+            if len(records) == 2:
+                raise KeyboardInterrupt
+
+    whole, again = Store(), Store(tmp_path)
+    fit(whole)
     with pytest.raises(KeyboardInterrupt):
-        train(task, settings, folder=tmp_path, objective=objective, adapter=adapter, on_epoch=kill)
-    again = train(task, settings, folder=tmp_path, objective=objective, adapter=adapter)
-    assert all(torch.equal(v, whole.network.state_dict()[k]) for k, v in again.network.state_dict().items())
-    assert isinstance(again.network, ClientMixture)
-    assert not torch.equal(again.network.p, torch.full((2, 2), 0.5))
+        fit(Store(tmp_path, Killed()))
+    assert len(list(tmp_path.rglob("checkpoint.safetensors"))) == 1
+    fit(again)
+    assert len(again.log.table) > 2
+    expected, found = mixture_of(whole), mixture_of(again)
+    assert all(torch.equal(v, found.state_dict()[k]) for k, v in expected.state_dict().items())
+    assert int(found.updates) == 24
+    assert not torch.equal(found.p, torch.full((2, 2), 0.5))
 
 
 def test_it_is_saved_read_back_and_told_what_cannot_be(
@@ -261,8 +272,6 @@ def test_it_is_saved_read_back_and_told_what_cannot_be(
     for values in wrong:
         with pytest.raises(SettingsError, match=next(iter(values))):
             Apple(**values)  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match="start"):
-        ClientMixture(plain(), shares=[1.0], local_updates=1, start="zero")
     bare = split.train.where(split.train.group != 1)
     with pytest.raises(TrainingError, match="g1"):
         Apple().fit(bare, split.validation, settings=vector_settings)

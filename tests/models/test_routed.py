@@ -11,7 +11,8 @@ import pytest
 from everygroup.cohort import Cohort, Split
 from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.errors import CohortError, EverygroupError, SettingsError
-from everygroup.methods import ERM, GroupModel, RoutedModel, Spare, Store
+from everygroup.methods import ERM, GroupModel, Spare, Store
+from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 
 

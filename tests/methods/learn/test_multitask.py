@@ -12,8 +12,10 @@ import torch
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, MultiTask, RoutedModel, Store
-from everygroup.networks import Classifier, GroupOffsets, NetworkSpec, build_network
+from everygroup.methods import ERM, MultiTask, Store
+from everygroup.methods.learn.multitask import GroupOffsets
+from everygroup.models import RoutedModel
+from everygroup.networks import Classifier, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 
 
@@ -22,14 +24,14 @@ def network(kind: str = "mlp", n_groups: int = 2) -> GroupOffsets:
     shape = (8, 8, 3) if kind == "small_cnn" else (4,)
     base = build_network(NetworkSpec(kind, 3, shape))
     assert isinstance(base, Classifier)
-    return GroupOffsets(base, n_groups=n_groups)
+    return GroupOffsets(base, n_groups, 0.01)
 
 
 def test_offsets_start_at_0_and_statistics_are_the_groups_own() -> None:
     offsets = network("small_cnn")
     x, group = torch.rand(6, 3, 8, 8), torch.tensor([0, 0, 0, 1, 1, 1])
-    torch.testing.assert_close(offsets.eval()(x, group), offsets.base.eval()(x))
-    torch.testing.assert_close(offsets(x, torch.full((6,), -1)), offsets.base(x))
+    torch.testing.assert_close(offsets.eval()(x, group), offsets.net.eval()(x))
+    torch.testing.assert_close(offsets(x, torch.full((6,), -1)), offsets.net(x))
     before = copy.deepcopy(offsets.state_dict())
     offsets.train()(x[:3], group[:3])
     moved = {k for k, v in offsets.state_dict().items() if not torch.equal(v, before[k])}
@@ -47,7 +49,7 @@ def test_only_the_own_offset_and_the_shared_weights_learn() -> None:
     offsets(torch.randn(5, 4), torch.ones(5, dtype=torch.long)).square().sum().backward()
     assert all(p.grad is None for p in offsets.offsets[0].parameters())
     assert all(p.grad.abs().sum() > 0 for p in offsets.offsets[1].parameters())
-    assert all(p.grad.abs().sum() > 0 for p in offsets.base.parameters())
+    assert all(p.grad.abs().sum() > 0 for p in offsets.net.parameters())
 
 
 def test_the_penalty_is_the_mean_squared_norm() -> None:
@@ -55,7 +57,7 @@ def test_the_penalty_is_the_mean_squared_norm() -> None:
     with torch.no_grad():
         for p in offsets.offsets[1].parameters():
             p.fill_(0.5)
-    count = sum(p.numel() for p in offsets.base.parameters())
+    count = sum(p.numel() for p in offsets.net.parameters())
     assert float(offsets.penalty().detach()) == pytest.approx(0.25 * count / 2)
 
 
@@ -68,13 +70,13 @@ def test_with_a_squared_loss_the_optimum_is_the_closed_form() -> None:
     y = (x * rng.standard_normal((groups, 5))[group]).sum(1) + 0.1 * rng.standard_normal(60)
     base = build_network(NetworkSpec("linear", 1, (4,)))
     assert isinstance(base, Classifier)
-    offsets = GroupOffsets(base, n_groups=groups).double()
+    offsets = GroupOffsets(base, groups, lam1).double()
     optimiser = torch.optim.LBFGS(offsets.parameters(), max_iter=500, tolerance_grad=1e-12, tolerance_change=1e-16)
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
         answer = offsets(torch.tensor(x[:, :4]), torch.tensor(group))[:, 0]
-        shared = sum((p**2).sum() for p in offsets.base.parameters())
+        shared = sum((p**2).sum() for p in offsets.net.parameters())
         value = ((answer - torch.tensor(y)) ** 2).sum() + lam1 * offsets.penalty() + lam2 * shared
         value.backward()
         return value
@@ -86,7 +88,7 @@ def test_with_a_squared_loss_the_optimum_is_the_closed_form() -> None:
         design[group == t, 5 * (t + 1) : 5 * (t + 2)] = x[group == t]
     ridge = np.diag([lam2] * 5 + [lam1 / groups] * 5 * groups)
     solution = np.linalg.solve(design.T @ design + ridge, design.T @ y).reshape(groups + 1, 5)
-    parts = [offsets.base, *offsets.offsets]
+    parts = [offsets.net, *offsets.offsets]
     found = np.stack([np.concatenate([p.detach().numpy().ravel() for p in part.parameters()]) for part in parts])
     np.testing.assert_allclose(found, solution, atol=1e-6)
     np.testing.assert_allclose(solution[0], lam1 * solution[1:].mean(0) / lam2, atol=1e-9)
@@ -135,8 +137,8 @@ def test_a_single_sample_of_a_group_is_normalised_as_it_stands() -> None:
     torch.manual_seed(0)
     base = build_network(NetworkSpec("resnet18", 2, (28, 28, 3)))
     assert isinstance(base, Classifier)
-    offsets = GroupOffsets(base, n_groups=2).train()
+    offsets = GroupOffsets(base, 2, 0.01).train()
     before = {k: v.clone() for k, v in offsets.state_dict().items() if k.startswith("group1_")}
     offsets(torch.rand(4, 3, 28, 28), torch.tensor([0, 0, 0, 1])).sum().backward()
     assert all(torch.equal(v, offsets.state_dict()[k]) for k, v in before.items())
-    assert offsets.base.training
+    assert offsets.net.training

@@ -7,11 +7,11 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from everygroup.networks.shared_trunk import specific_steps
 from torch import nn
 
 from everygroup.errors import SettingsError
 from everygroup.networks import Classifier, NetworkSpec, SharedTrunk, adapter_record, build_network
-from everygroup.networks.shared_trunk import specific_steps
 
 X = torch.rand(6, 3, 12, 12, generator=torch.Generator().manual_seed(1))
 Y = torch.tensor([0, 1, 2, 0, 1, 2])

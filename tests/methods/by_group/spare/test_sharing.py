@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from everygroup.methods.spare.training import SharedCrossEntropy
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
 from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
-from everygroup.methods.spare.training import SharedCrossEntropy
 from everygroup.networks import Classifier, NetworkSpec, SharedTrunk, build_network
 from everygroup.settings import TrainSettings
 from everygroup.training import Batch, Task, sample_losses, weighted_cross_entropy
@@ -155,7 +155,7 @@ def test_a_group_too_small_is_left_to_erm(two: Split, settings: TrainSettings) -
     method = Spare(sharing="half", small_groups="erm", min_group=10)
     store = Store()
     model = method.fit(train, two.validation, settings=settings, store=store)
-    assert [t.spec.adapter["trained"] for t in store._networks.values() if t.spec.adapter] == [1]
+    assert [t.spec.adapter["trained"] for t in store._trained.values() if t.spec.adapter] == [1]
     assert model.route == {"g0": "g0", "g1": "pooled"}
     group_model = GroupModel(small_groups="erm").fit(train, two.validation, settings=settings)
     inside = two.test.in_group("g1")

@@ -9,9 +9,8 @@ import pytest
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, Store, SubsetERM
+from everygroup.methods import ERM, Lab, Store, SubsetERM
 from everygroup.settings import TrainSettings
-from everygroup.training import Task
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +39,12 @@ def test_only_samples_of_the_named_groups_count_and_everybody_is_answered(
     names = [groups] if isinstance(groups, str) else groups
     inside = np.isin(three.train.group, [three.train.groups.index(g) for g in names])
     assert model.info["n_train"] == inside.sum() < len(three.train)
-    task = Task.diagnosis("x", three.train.where(inside), three.validation)
-    expected = Store().network(task, settings, n_budget=len(three.train))
+    lab = Lab(three.train, three.validation, settings)
+    expected = lab.but(train=three.train.where(inside)).train_network(budget=len(three.train))
     assert model.info["networks"]["pooled"]["key"] == expected.key
     assert expected.updates == settings.n_updates(len(three.train))
     assert set(model.predict(three.test).table["route"]) == {"pooled"}
-    assert model.info["hyperparameters"] == {"groups": groups}
+    assert model.info["hyperparameters"] == {"groups": groups if isinstance(groups, str) else list(groups)}
 
 
 def test_groups_that_are_numbers_in_a_file(make_vectors: Callable[..., Cohort]) -> None:

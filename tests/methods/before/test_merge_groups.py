@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from everygroup.methods.spare.merging import clusters, mean_distances, merged_cohort
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, Auto, RoutedModel, Spare, Store
-from everygroup.methods.spare.merging import clusters, mean_distances, merged_cohort
 from everygroup.settings import TrainSettings
 
 FAMILIES = {"a": 0, "b": 1, "c": 0, "d": 1, "e": 0, "f": 1}  # neighbours in name are far apart in looks
@@ -64,7 +64,7 @@ def test_finds_the_families_and_trains_their_networks(
     assert model.info["merged"]["clusters"] == model.route
     assert np.array(model.info["merged"]["distances"]).shape == (6, 6)
     assert "merged: a + c + e" in capsys.readouterr().err
-    assert len(store._networks) == Spare(merge_to=2).cost(split.train.groups) == 1 + 5
+    assert len(store._trained) == Spare(merge_to=2).cost(split.train.groups) == 1 + 5
     assert model.weights is not None
     assert set(model.weights["source_group"]) == {"a + c + e", "b + d + f", ""}
 
@@ -110,7 +110,7 @@ def test_goes_with_other_options(split: Split, settings: TrainSettings, shared_s
     store = Store()
     model = fit(split, settings, store, alpha=1.0)
     assert model.group_predictor == "group predictor"  # needed to merge, so it is kept for routing
-    assert len(store._networks) == Spare(merge_to=2, alpha=1.0).cost(split.train.groups) == 1 + 4
+    assert len(store._trained) == Spare(merge_to=2, alpha=1.0).cost(split.train.groups) == 1 + 4
     erm = ERM().fit(split.train, split.validation, settings=settings, store=shared_store)
     full = fit(split, settings, shared_store, sharing="full")
     np.testing.assert_array_equal(full.predict_proba(split.test), erm.predict_proba(split.test))
