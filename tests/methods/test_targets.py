@@ -225,7 +225,7 @@ def test_spare_refuses_options_that_are_for_classes(splits: dict[str, Split]) ->
             create_method(f"spare({options})").fit(split.train, split.validation, settings=SETTINGS)
 
 
-@pytest.mark.parametrize("target", ["labels", "number", "mask", "anomaly"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_model_is_audited_against_another(target: str, splits: dict[str, Split], store: Store) -> None:
     split = splits[target]
     both = [

@@ -17,14 +17,12 @@ from everygroup.imaging.npz import NpzImages
 from everygroup.methods import create_method
 from everygroup.metrics.segmentation import dice, iou
 from everygroup.models import RoutedModel
-from everygroup.models.told import of_images, told
+from everygroup.models.told import told
 from everygroup.predictions import TargetPredictions
 from everygroup.settings import TrainSettings
 from everygroup.targets import Anomaly, Image, Labels, Mask, Number
 
 from ..targets.made_up import TARGETS, world
-
-NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +71,16 @@ def test_dice_and_iou_of_every_image_and_structure() -> None:
     np.testing.assert_array_equal(found.pictures, answered)
 
 
-def test_psnr_and_nmse_of_every_image() -> None:
-    y = np.stack([np.full((1, 2, 2), 0.5), np.zeros((1, 2, 2)), np.full((1, 2, 2), 0.25)])
-    f = y + np.array([0.1, 0.01, 0.0])[:, None, None, None]
-    found = of_images(y, f)
-    np.testing.assert_allclose(found["psnr"], [20, 40, NAN])
-    np.testing.assert_allclose(found["nmse"], [0.04, NAN, 0])
+def test_quality_of_every_image_in_the_range_of_pixels() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 256, (3, 16, 16, 1)).astype(np.uint8)
+    cohort = Cohort.from_arrays(true, truth=true, target="image", sensitive_features=["a", "b", "a"])
+    answers = np.clip(true.transpose(0, 3, 1, 2) / 255 + rng.normal(0, 0.1, (3, 1, 16, 16)), 0, 1).astype(np.float32)
+    answers[2] = true[2].transpose(2, 0, 1).astype(np.float32) / 255
+    found = told(Image(1), cohort, [(slice(0, 3), answers)]).columns
+    error = ((answers[:2].astype(float) - true[:2].transpose(0, 3, 1, 2) / 255) ** 2).mean((1, 2, 3))
+    np.testing.assert_allclose(found["psnr"], [*(-10 * np.log10(error)), np.nan], rtol=1e-4)
+    assert (found["ssim"][:2] < 1).all() and found["ssim"][2] == pytest.approx(1) and found["nmse"][2] == 0
 
 
 def test_columns_of_a_table(models: dict[str, tuple[RoutedModel, Cohort]]) -> None:
@@ -88,7 +90,7 @@ def test_columns_of_a_table(models: dict[str, tuple[RoutedModel, Cohort]]) -> No
         "number": ["y_true", "y_pred"],
         "mask": ["dice", "iou", "true_size"],
         "anomaly": ["y_true", "anomaly_score"],
-        "image": ["psnr", "nmse"],
+        "image": ["psnr", "ssim", "nmse"],
     }
     for target in TARGETS:
         found, test = predict(models, target), models[target][1]
@@ -117,7 +119,7 @@ def test_pictures_are_written_and_read_again(models: dict[str, tuple[RoutedModel
         predict(models, "number").save_pictures(tmp_path / "none.npz")
 
 
-@pytest.mark.parametrize("target", [t for t in TARGETS if t != "image"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_the_table_alone_gives_the_same_audit(
     target: str, models: dict[str, tuple[RoutedModel, Cohort]], tmp_path: Path
 ) -> None:
@@ -126,7 +128,9 @@ def test_the_table_alone_gives_the_same_audit(
     path = found.to_csv(tmp_path / "predictions.csv")
     read = audit_table(path, groups=["site"], n_boot=20, min_n=2).table
     values = [
-        t[t["metric"].isin(["mae", "dice", "iou", "auc", "label_macro_auc"])].set_index(["metric", "group"])["value"]
+        t[t["metric"].isin(["mae", "dice", "iou", "auc", "label_macro_auc", "psnr", "ssim", "nmse"])].set_index(
+            ["metric", "group"]
+        )["value"]
         for t in (within, read)
     ]
     assert len(values[1]) >= 3

@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit
-from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regression, audit_segmentation
-from everygroup.errors import PredictionsError, SettingsError
+from everygroup.audit.tasks import (
+    audit_anomaly,
+    audit_multilabel,
+    audit_reconstruction,
+    audit_regression,
+    audit_segmentation,
+)
+from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions, TargetPredictions
 from everygroup.predictions.of_targets import SCORE, TRUE
 from everygroup.predictions.splits import Role, has_role
+from everygroup.predictions.task import OF_RECONSTRUCTIONS
 
 
 def audit_predictions(
@@ -31,7 +38,7 @@ def audit_predictions(
     ----------
     predicted, baseline : of one model, and of another one for the same samples (paired by id).
     **options : of `audit`, `audit_multilabel`, `audit_regression`, `audit_segmentation` (such as `blocks` or `regions`,
-        for Dice by location), or `audit_anomaly`.
+        for Dice by location), `audit_anomaly` or `audit_reconstruction`.
 
     Raises
     ------
@@ -68,7 +75,10 @@ def audit_predictions(
         assert ours.truth is not None
         assert ours.pictures is not None
         return audit_segmentation(masks=(ours.truth, ours.pictures), baseline=answered, **options)
-    raise SettingsError(f"There is no audit of target {ours.target!r}.")
+    measured = {name: ours.numbers(name) for name in OF_RECONSTRUCTIONS}
+    shown = [name for name, values in measured.items() if not np.isnan(values).all()]
+    other_scores = None if theirs is None else {name: theirs.numbers(name) for name in shown}
+    return audit_reconstruction({name: measured[name] for name in shown}, baseline=other_scores, **options)
 
 
 def normal_scores(predicted: TargetPredictions, role: Role = "validation") -> NDArray[np.float64]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from everygroup.audit import Audit, audit_predictions
+from everygroup.audit.predicted import normal_scores
 from everygroup.benchmark.comparison import Comparison, Run
 from everygroup.benchmark.run_folder import RunFolder
 from everygroup.benchmark.run_pages import write_pages
@@ -77,6 +79,19 @@ def _audits(
     cohort, seed = comparison.cohort, comparison.settings.seed
     baseline = predictions["erm"].of_split("test") if "erm" in predictions else None
     more = {"label": cohort.label or ""} if cohort.target == "classes" else {}
+
+    def normals(name: str) -> dict[str, Any]:
+        """Scores of validation normals, which set the cut of an audit of anomalies."""
+        answers, erm = predictions[name], predictions.get("erm")
+        if cohort.target != "anomaly" or not isinstance(answers, TargetPredictions):
+            return {}
+        own = {"validation_normals": normal_scores(answers)}
+        if not len(own["validation_normals"]):
+            return {}
+        if name == "erm" or not isinstance(erm, TargetPredictions):
+            return own
+        return {**own, "validation_normals_baseline": normal_scores(erm)}
+
     return {
         name: audit_predictions(
             answers.of_split("test"),
@@ -87,6 +102,7 @@ def _audits(
             method=name,
             run_seed=seed,
             **more,
+            **normals(name),
         )
         for name, answers in predictions.items()
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from everygroup.cohort import Cohort
 from everygroup.errors import CohortError
+from everygroup.metrics.reconstruction import image_quality
 from everygroup.predictions.of_targets import SCORE, TRUE
 from everygroup.targets import Anomaly, Image, Labels, Mask, Number, Pictured, Target
 from everygroup.targets.mask import dice
@@ -80,7 +81,7 @@ def _pictured(target: Pictured, cohort: Cohort, pieces: Iterable[tuple[slice, np
             measured.append({} if stored is None else _of_masks(target, stored, picture))
         else:
             assert isinstance(target, Image)
-            measured.append({} if stored is None else of_images(target.as_target(stored), answers))
+            measured.append({} if stored is None else _of_images(target, stored, answers))
             picture = np.moveaxis(answers, 1, -1)
             if cohort.images.dtype == np.uint8:
                 picture = np.round(picture * 255).astype(np.uint8)
@@ -104,14 +105,7 @@ def _of_masks(target: Mask, true: np.ndarray, answered: np.ndarray) -> Columns:
     return {**means, "true_size": size, **several}
 
 
-def of_images(true: np.ndarray, answered: np.ndarray) -> Columns:
-    """PSNR (dB) and NMSE of every image (n, C, H, W) in [0, 1].
-
-    MSE = (1/P) sum_p (y_p - f_p)^2, PSNR = -10 log10 MSE, NMSE = sum_p (y_p - f_p)^2 / sum_p y_p^2; NaN for the NMSE of
-    a black image, and for the PSNR of one without an error.
-    """
-    y, f = (v.reshape(len(v), -1).astype(np.float64) for v in (true, answered))
-    error, energy = np.square(y - f).sum(1), np.square(y).sum(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        psnr = np.where(error > 0, -10 * np.log10(error / y.shape[1]), np.nan)
-        return {"psnr": psnr, "nmse": np.where(energy > 0, error / energy, np.nan)}
+def _of_images(target: Image, true: np.ndarray, answered: np.ndarray) -> Columns:
+    """PSNR, SSIM and NMSE of every image, see `everygroup.metrics.reconstruction`."""
+    both = (np.moveaxis(images, 1, -1).astype(np.float64) for images in (target.as_target(true), answered))
+    return image_quality(*both, data_range=1.0)
