@@ -74,7 +74,7 @@ class Comparison:
             trial.check()
 
     def follow(self) -> None:
-        """Train along with the process that runs this comparison, and write nothing: what other ranks of torchrun do."""
+        """Train along with the process that runs this comparison, and write nothing: so do other ranks of torchrun."""
         for trial in self.trials.values():
             trial.method.fit(self.split.train, self.split.validation, settings=self.settings)
 
