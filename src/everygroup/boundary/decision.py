@@ -134,7 +134,7 @@ class CrossesCut:
         if score.shape[1] != 1:
             raise SettingsError(
                 f"An anomaly score is one number an image, not {tuple(outputs.shape)}.",
-                fix="wrap the model to return its score, as everygroup.networks.ReconstructionError does",
+                fix="wrap the model to return its score",
             )
         return torch.where(score >= self.cut, 1.0, -1.0).to(outputs)
 

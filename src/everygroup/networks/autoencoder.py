@@ -101,15 +101,3 @@ def small_vae(
 ) -> VariationalAutoencoder:
     """Build a variational autoencoder; the parameters are those of `small_autoencoder`."""
     return VariationalAutoencoder(n_outputs, in_channels, shape, width, code)
-
-
-class ReconstructionError(nn.Module):
-    """The anomaly score of an image by a network that reconstructs it: the mean squared error, (N,)."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return one score for each image (N, C, ...)."""
-        return (self.network(x) - x).square().flatten(1).mean(dim=1)
