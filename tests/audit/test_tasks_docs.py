@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from everygroup.audit.tasks.segmentation import PER_IMAGE
 from everygroup.cli.main import app
-from everygroup.metrics import anomaly, multilabel, regression, segmentation, surface
+from everygroup.metrics import anomaly, multilabel, reconstruction, regression, segmentation, surface
+from everygroup.predictions.task import OF_MASKS, OF_RECONSTRUCTIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "how-to" / "audit-other-tasks.md"
@@ -31,12 +31,13 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         table = tmp_path / f"{Path(words[2]).stem}-audit" / "summary.csv"
         assert table.is_file()
         commands += 1
-    assert commands == 4
+    assert commands == 5
 
 
 def test_every_metric_of_other_tasks_is_in_the_reference() -> None:
     reference = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
-    for module in (regression, segmentation, surface, anomaly, multilabel):
+    for module in (regression, segmentation, surface, reconstruction, anomaly, multilabel):
         for info in module.METRICS:
             assert f"`{info.name}`" in reference
-    assert set(PER_IMAGE) <= {i.name for i in (*segmentation.METRICS, *surface.METRICS)}
+    assert set(OF_MASKS) <= {i.name for i in (*segmentation.METRICS, *surface.METRICS)}
+    assert set(OF_RECONSTRUCTIONS) == {i.name for i in reconstruction.METRICS}

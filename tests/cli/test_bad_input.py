@@ -236,7 +236,7 @@ STAGES = {
     "training": "everygroup.training.loop.validate",
     "distances": "everygroup.methods.store.boundary_distances",
     "audit": "everygroup.benchmark.one_run.audit",
-    "report": "everygroup.report.write_report",
+    "report": "everygroup.benchmark.run_pages.write_report",
 }
 
 

@@ -244,3 +244,14 @@ def test_volumes_are_images_too() -> None:
         volumes, sensitive_features=SEX, target="mask", truth=volumes[..., 0], classes=["organ"]
     )
     assert cohort.sample_shape == (4, 4, 4, 1) and cohort.truth_batch(slice(2)).shape == (2, 4, 4, 4)
+
+
+def test_other_pictures_of_the_same_samples() -> None:
+    part = cohort_of("mask").where(np.arange(N) % 2 == 1)
+    restored = part.batch(slice(None)) // 2
+    changed = part.with_images(restored)
+    npt.assert_array_equal(changed.batch(np.array([3])), restored[[3]])
+    npt.assert_array_equal(changed.truth_batch(slice(None)), part.truth_batch(slice(None)))
+    assert changed.ids.tolist() == part.ids.tolist() and changed.images_hash != part.images_hash
+    with pytest.raises(CohortError, match="5 images for 30 samples"):
+        part.with_images(restored[:5])

@@ -29,7 +29,7 @@ AGAINST_EVERYBODY = (
 OF_NORMALS = ("normal_score_ks", "normal_score_wasserstein")
 """Metrics that count the normal samples only."""
 NO_BEST = ("calibration_slope", "calibration_intercept", "calibration_in_the_large", "entropy_error_auc", "auprc_lift")
-NO_BEST += ("prevalence", "selection_rate")
+NO_BEST += ("prevalence", "selection_rate", "psnr")
 """Undefined for answers that are all certain and right, or with a best value that depends on the prevalence."""
 Data = tuple[Any, Any, np.ndarray]
 FILE_OF = {info.name: module for module in MODULES for info in import_module(f"everygroup.metrics.{module}").METRICS}
@@ -64,6 +64,11 @@ def segmentation(rng: np.random.Generator, n: int, perfect: bool) -> Data:
     return y, y.copy() if perfect else y ^ (rng.random((n, 6, 6)) < 0.2), _groups(rng, n)
 
 
+def reconstruction(rng: np.random.Generator, n: int, perfect: bool) -> Data:
+    y = rng.integers(0, 256, (n, 12, 12)).astype(np.uint8)
+    return y, y.copy() if perfect else (y // 2).astype(np.uint8), _groups(rng, n)
+
+
 def two_classes(rng: np.random.Generator, n: int, perfect: bool) -> Data:
     y = (_labels(rng, n) > 0).astype(int)
     return y, y * 0.8 + 0.1 if perfect else rng.random(n), _groups(rng, n)
@@ -81,6 +86,7 @@ def draw(info: MetricInfo, seed: int, *, perfect: bool = False, n: int = 60) -> 
         "regression": regression,
         "segmentation": segmentation,
         "surface": segmentation,
+        "reconstruction": reconstruction,
         "anomaly": two_classes,
         "multilabel": several_labels,
     }
@@ -96,7 +102,7 @@ def measure(info: MetricInfo, data: Data, **options: Any) -> Measured:
         options["spacing"] = [1.0, 1.0]
     elif info.name.startswith("normals_"):
         options["normals"] = np.linspace(0, 0.5, 40)
-    elif FILE_OF[info.name] not in ("regression", "segmentation", "anomaly", "multilabel"):
+    elif FILE_OF[info.name] not in ("regression", "segmentation", "reconstruction", "anomaly", "multilabel"):
         options["classes"] = list(range(K))
     y, answer, group = data
     return info.function(y, answer, sensitive_features=group, **options)

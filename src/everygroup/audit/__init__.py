@@ -11,12 +11,19 @@ from typing import Any
 
 from everygroup.audit.curves import curve_rows
 from everygroup.audit.door import audit_table
+from everygroup.audit.downstream import audit_downstream
 from everygroup.audit.gates import Gate, GateResult, gates
 from everygroup.audit.predicted import audit_predictions
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit, audit_arrays
 from everygroup.audit.sources import source_rows
-from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regression, audit_segmentation
+from everygroup.audit.tasks import (
+    audit_anomaly,
+    audit_multilabel,
+    audit_reconstruction,
+    audit_regression,
+    audit_segmentation,
+)
 
 __all__ = [
     "Audit",
@@ -25,8 +32,10 @@ __all__ = [
     "audit",
     "audit_anomaly",
     "audit_arrays",
+    "audit_downstream",
     "audit_multilabel",
     "audit_predictions",
+    "audit_reconstruction",
     "audit_regression",
     "audit_segmentation",
     "audit_table",

@@ -64,7 +64,7 @@ class Task:
 
     Attributes
     ----------
-    name : 'classification', 'regression', 'segmentation', 'anomaly' or 'multilabel'.
+    name : 'classification', 'regression', 'segmentation', 'reconstruction', 'anomaly' or 'multilabel'.
     samples : the attributes and patients of the rows, from `rows_of` where there are no classes.
     families : the families for one partition of the rows.
     headline : the metric that leads.

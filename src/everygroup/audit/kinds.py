@@ -10,7 +10,13 @@ import numpy as np
 
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit
-from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regression, audit_segmentation
+from everygroup.audit.tasks import (
+    audit_anomaly,
+    audit_multilabel,
+    audit_reconstruction,
+    audit_regression,
+    audit_segmentation,
+)
 from everygroup.console import detail, say
 from everygroup.errors import PredictionsError
 from everygroup.predictions import Predictions
@@ -34,7 +40,7 @@ from everygroup.predictions.row_reading import percentages, read_rows
 from everygroup.predictions.rows import Rows
 from everygroup.predictions.scale import as_probabilities
 from everygroup.predictions.table_reading import TableReading
-from everygroup.predictions.task import ANOMALY_NAMES, PER_IMAGE, PRED_PREFIXES, TRUE_PREFIXES, Task
+from everygroup.predictions.task import ANOMALY_NAMES, OF_MASKS, OF_RECONSTRUCTIONS, PRED_PREFIXES, TRUE_PREFIXES, Task
 from everygroup.tables.missing import quoted
 
 
@@ -134,21 +140,28 @@ def _regression(source: Joined, reading: TableReading) -> Table:
 
 
 def _segmentation(source: Joined, reading: TableReading) -> Table:
-    wanted = _listed(reading.y_score) or [
-        c for m in PER_IMAGE if (c := named_like(source.columns, [m], set())) is not None
-    ]
+    return _per_image(source, reading, OF_MASKS, audit_segmentation)
+
+
+def _reconstruction(source: Joined, reading: TableReading) -> Table:
+    return _per_image(source, reading, OF_RECONSTRUCTIONS, audit_reconstruction)
+
+
+def _per_image(source: Joined, reading: TableReading, known: Sequence[str], audit: Callable[..., Audit]) -> Table:
+    """Read values that were measured of every image."""
+    wanted = _listed(reading.y_score) or [c for m in known if (c := named_like(source.columns, [m], set())) is not None]
     columns = score_columns(source.name, source.columns, wanted)[0] if wanted else []
     detail(source.name, "", f"values {few(columns)}")
-    names = {c: m for c in columns for m in PER_IMAGE if c.lower() == m or c.lower().endswith(f"_{m}")}
+    names = {c: m for c in columns for m in known if c.lower() == m or c.lower().endswith(f"_{m}")}
     if not columns or set(names) != set(columns):
         raise PredictionsError(
             f"{source.name}: no column of values per image, or an unknown one.",
-            fix=f"name columns such as {', '.join(PER_IMAGE)} with --y-score; {columns_are(source.columns)}",
+            fix=f"name columns such as {', '.join(known)} with --y-score; {columns_are(source.columns)}",
         )
 
     def run(rows: Rows, other: Rows | None, options: dict[str, Any]) -> Audit:
         theirs = None if other is None else {names[c]: other.numbers(c) for c in columns}
-        return audit_segmentation({names[c]: rows.numbers(c) for c in columns}, baseline=theirs, **options)
+        return audit({names[c]: rows.numbers(c) for c in columns}, baseline=theirs, **options)
 
     return _numbers(source, reading, {"values": ", ".join(columns)}, columns, [], run, columns)
 
@@ -221,6 +234,7 @@ KINDS: dict[Task, Read] = {
     "regression": _regression,
     "segmentation": _segmentation,
     "anomaly": _anomaly,
+    "reconstruction": _reconstruction,
 }
 
 

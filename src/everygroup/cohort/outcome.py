@@ -12,6 +12,7 @@ import pandas as pd
 
 from everygroup.errors import CohortError
 from everygroup.files import hash_bytes
+from everygroup.mapped import take
 
 Target = Literal["classes", "labels", "number", "mask", "anomaly", "image"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -70,7 +71,7 @@ class Outcome:
             return np.full((len(self.rows), len(self.classes)), np.nan, dtype=np.float32)
         here = np.zeros((len(self.rows), len(self.classes)), dtype=np.float32)
         for start in range(0, len(self.rows), _BLOCK):
-            block = self.truth[self.rows[start : start + _BLOCK]].reshape(len(here[start : start + _BLOCK]), -1)
+            block = take(self.truth, self.rows[start : start + _BLOCK]).reshape(len(here[start : start + _BLOCK]), -1)
             for k in range(here.shape[1]):
                 here[start : start + _BLOCK, k] = (block == k + 1).any(axis=1)
         return here

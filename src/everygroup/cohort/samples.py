@@ -173,6 +173,17 @@ class Samples:
         changed._check()
         return changed
 
+    def with_images(self, images: np.ndarray) -> Self:
+        """Return the same samples with other pictures, one a sample and in their order, such as restored ones."""
+        if len(images) != len(self):
+            raise CohortError(f"{len(images)} images for {len(self)} samples.", fix="give one a sample, in order")
+        truth = None if self.truth is None else self.truth_batch(slice(None))
+        changed = self._changed(images=images, truth=truth, rows=np.arange(len(self)), _hashes={})
+        for name in ("images_hash", "truth_hash"):
+            changed.__dict__.pop(name, None)
+        changed._check()
+        return changed
+
     def grouped_by(self, rule: GroupRule) -> Self:
         """Return the same samples in the groups that another rule makes."""
         groups, group = rule.assign(self.table)
@@ -201,12 +212,12 @@ class Samples:
     @cached_property
     def images_hash(self) -> str:
         """Hash of the whole image store (known from the prepared folder, else computed once)."""
-        return self._hashes["images"] or hash_array(np.asarray(self.images))
+        return self._hashes.get("images") or hash_array(np.asarray(self.images))
 
     @cached_property
     def truth_hash(self) -> str:
         """Hash of the whole store of masks or undegraded images; "" where there is none."""
-        return "" if self.truth is None else self._hashes["truth"] or hash_array(np.asarray(self.truth))
+        return "" if self.truth is None else self._hashes.get("truth") or hash_array(np.asarray(self.truth))
 
     @cached_property
     def content_hash(self) -> str:

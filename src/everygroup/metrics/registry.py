@@ -34,6 +34,7 @@ MODULES = (
     "regression",
     "segmentation",
     "surface",
+    "reconstruction",
     "anomaly",
     "multilabel",
 )

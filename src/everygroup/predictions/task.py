@@ -1,4 +1,4 @@
-"""What was predicted (one class, several labels, a number, a mask, an anomaly): guessed, with the reason."""
+"""What was predicted (one class, several labels, a number, a mask, an anomaly, an image): guessed, with the reason."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from everygroup.predictions.metadata import Joined
 from everygroup.predictions.table_reading import TableReading
 from everygroup.tables.kinds import few, looks_measured, no_classes
 
-Task = Literal["classification", "multilabel", "regression", "segmentation", "anomaly"]
-PER_IMAGE = ("dice", "iou", "hd95", "boundary_f1", "pixel_tpr", "pixel_fpr")
+Task = Literal["classification", "multilabel", "regression", "segmentation", "anomaly", "reconstruction"]
+OF_RECONSTRUCTIONS = ("psnr", "ssim", "nmse")
+OF_MASKS = ("dice", "iou", "hd95", "boundary_f1", "pixel_tpr", "pixel_fpr")
 ANOMALY_NAMES = ("anomaly_score", "anomaly", "abnormality", "novelty", "outlier_score")
 TRUE_PREFIXES = ("y_true_", "true_", "label_", "target_", "truth_")
 PRED_PREFIXES = ("y_pred_", "pred_", "answer_")
@@ -47,8 +48,10 @@ def guess_task(source: Joined, reading: TableReading) -> tuple[Task, str]:
         return "multilabel", f"--y-true {reading.y_true} names several labels"
     label = reading.y_true or named_like(columns, TRUE_NAMES, reading.named)
     if label is None:
-        if any(named_like(columns, [m], set()) for m in PER_IMAGE):
+        if any(named_like(columns, [m], set()) for m in OF_MASKS):
             return "segmentation", "there is no label, and there are columns of Dice and the like"
+        if any(named_like(columns, [m], set()) for m in OF_RECONSTRUCTIONS):
+            return "reconstruction", "there is no label, and there are columns of PSNR and the like"
         if len(with_prefix(columns, TRUE_PREFIXES)[1]) > 1:
             return "multilabel", "there are several columns of labels"
         return "classification", "nothing tells of another task"

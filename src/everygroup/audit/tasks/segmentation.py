@@ -13,8 +13,8 @@ from everygroup.audit.driver import Features, MakeFamilies, Options, Task, rows_
 from everygroup.audit.flags import Flag
 from everygroup.audit.partition import Partition
 from everygroup.audit.result import Audit
+from everygroup.audit.tasks.per_image import checked_scores, same_scores, undefined_flags
 from everygroup.errors import PredictionsError
-from everygroup.metrics import metric_info
 from everygroup.metrics._grouped import numbers
 from everygroup.metrics.families import Array, Family, Index, SumFamily
 from everygroup.metrics.location import DiceByLocation, dice_by_location
@@ -22,8 +22,8 @@ from everygroup.metrics.masks import MaskPairs, Masks, mask_pairs, overlap_count
 from everygroup.metrics.means import Means
 from everygroup.metrics.segmentation import Pooled, adjust_for_size, image_overlap, overlap
 from everygroup.metrics.surface import image_outlines
+from everygroup.predictions.task import OF_MASKS
 
-PER_IMAGE = ("dice", "iou", "hd95", "boundary_f1", "pixel_tpr", "pixel_fpr")
 ADJUSTED = "dice_size_adjusted"
 SIZE_BINS = 10
 
@@ -41,22 +41,8 @@ class _Images:
     @classmethod
     def of_scores(cls, scores: Mapping[str, ArrayLike], size: ArrayLike | None) -> _Images:
         """Check values that were measured before."""
-        if not isinstance(scores, Mapping) or not scores:
-            raise PredictionsError("There are no scores.", fix="give a mapping such as {'dice': [...]}")
-        values: dict[str, Array] = {}
-        n: int | None = None
-        for name, given in scores.items():
-            if name not in PER_IMAGE:
-                raise PredictionsError(f"Unknown score {name!r}.", fix=f"choose among {', '.join(PER_IMAGE)}")
-            found, info = numbers(name, given, length=n, undefined=True), metric_info(name)
-            wrong = (found < info.low) | (found > info.high)
-            if wrong.any():
-                at = int(wrong.argmax())
-                raise PredictionsError(
-                    f"Position {at} of {name} is {found[at]:g}, outside [{info.low:g}, {info.high:g}].",
-                    fix="give one value per image on this scale",
-                )
-            values[name], n = found, found.size
+        values = checked_scores(scores, OF_MASKS)
+        n = len(next(iter(values.values())))
         sizes = None if size is None else numbers("size", size, length=n)
         if sizes is not None and (sizes < 0).any():
             raise PredictionsError(
@@ -91,13 +77,6 @@ class _Images:
     def headline(self) -> str:
         """Dice, or the first value there is."""
         return "dice" if "dice" in self.values else next(iter(self.values))
-
-    @property
-    def flags(self) -> list[Flag]:
-        """How many images have no value."""
-        undefined = {name: int(np.isnan(v).sum()) for name, v in self.values.items()}
-        told = "{} is undefined in {} of {} images; they are left out of its means."
-        return [Flag("caution", told.format(name, n, len(self)), metric=name) for name, n in undefined.items() if n]
 
     @property
     def size_bin(self) -> Index | None:
@@ -145,13 +124,7 @@ class _Images:
             assert self.pairs is not None
             return _Images.of_masks((self.pairs.true, baseline), self.pairs.classes, self.empty, spacing, tolerance)
         other = _Images.of_scores(baseline, self.size)
-        if set(other.values) != set(self.values) or len(other) != len(self):
-            raise PredictionsError(
-                f"The baseline has {', '.join(other.values)} of {len(other)} images, the model "
-                f"{', '.join(self.values)} of {len(self)}.",
-                fix="give the same scores of the same images",
-            )
-        return replace(other, values={name: other.values[name] for name in self.values})
+        return replace(other, values=same_scores(other.values, self.values))
 
 
 def audit_segmentation(
@@ -250,7 +223,7 @@ def audit_segmentation(
             parts_of=ours.per_class(),
             cells=None if blocks is None and regions is None else located,
             crossed=ours.summed(),
-            flags=ours.flags,
+            flags=undefined_flags(ours.values),
             settings=settings,
         ),
         options,
