@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from everygroup.cohort import Cohort, GroupRule
-from everygroup.console import warn
 from everygroup.errors import CohortError, SettingsError
 from everygroup.models.files import read_model, write_model
-from everygroup.models.spellings import refuse_other_spellings
-from everygroup.models.steps import ABSTAINED, Step, build_step
+from everygroup.models.indices import group_index, label_index
+from everygroup.models.steps import ABSTAINED, Step, build_step, decided_by, told_by
 from everygroup.models.told import told
 from everygroup.models.transforms import Transform
 from everygroup.networks import predict_outputs
@@ -123,12 +122,12 @@ class RoutedModel:
 
         Those of pictures are large: `predict` keeps masks and what was measured of them.
         """
-        return self._answer(cohort, self._groups(cohort), **options)[0]
+        return self._answer(cohort, group_index(self.rule, self.groups, cohort), **options)[0]
 
     def predict_proba(self, cohort: Cohort, **options: Any) -> np.ndarray:
         """Return the probabilities of classes (n, K), after all steps; options as in `predict`."""
-        group = self._groups(cohort)
-        return self._told(self._answer(cohort, group, **options)[0], group)
+        group = group_index(self.rule, self.groups, cohort)
+        return told_by(self.steps, self._answer(cohort, group, **options)[0], group)
 
     @property
     def backbone(self) -> str:
@@ -139,19 +138,6 @@ class RoutedModel:
     def answering_by(self, *steps: Step) -> RoutedModel:
         """Return the model with further steps behind its answers."""
         return replace(self, steps=(*self.steps, *steps))
-
-    def _told(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
-        for step in self.steps:
-            scores = step.scores(scores, group)
-        return scores
-
-    def _decided(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray | None:
-        """Return the class of every sample after all steps, (n,), from the networks' scores; None without steps."""
-        decided = None
-        for step in self.steps:
-            scores = step.scores(scores, group)
-            decided = step.answers(scores, group, scores.argmax(1) if decided is None else decided)
-        return decided
 
     def predict(
         self,
@@ -188,7 +174,7 @@ class RoutedModel:
         SettingsError
             If the model has no group predictor and one is asked for.
         """
-        group = self._groups(cohort)
+        group = group_index(self.rule, self.groups, cohort)
         rows: dict[str, Any] = {
             "sensitive_features": {a: self.rule.values(cohort.table, a) for a in self.rule.attributes},
             "group": group,
@@ -226,12 +212,12 @@ class RoutedModel:
         self, cohort: Cohort, group: np.ndarray, rows: Mapping[str, Any], how: Mapping[str, Any]
     ) -> Predictions:
         score, route = self._answer(cohort, group, **how)
-        decided, score = self._decided(score, group), self._told(score, group)
+        decided, score = decided_by(self.steps, score, group), told_by(self.steps, score, group)
         abstained = np.zeros(len(cohort), dtype=bool) if decided is None else decided == ABSTAINED
         if decided is not None:
             decided = np.where(abstained, score.argmax(1), decided)
         found = Predictions.from_arrays(
-            self._labels(cohort), y_score=score, y_pred=decided, classes=self.classes, route=route, **rows
+            label_index(self.classes, cohort), y_score=score, y_pred=decided, classes=self.classes, route=route, **rows
         )
         return found.with_columns({"abstained": abstained} if abstained.any() else {})
 
@@ -318,35 +304,6 @@ class RoutedModel:
             return predict_outputs(network, cohort, device=device, batch_size=self.target.at_once)
         finally:
             network.to("cpu")
-
-    def _groups(self, cohort: Cohort) -> np.ndarray:
-        """Index the cohort's groups as at training; a value not seen then is unknown (-1)."""
-        # A cohort read with the model's groups has dropped the other values already: only its table still has them.
-        refuse_other_spellings(self.rule, self.groups, cohort.table)
-        found, own = self.rule.assign(cohort.table)
-        if new := [name for name in found if name not in self.groups]:
-            n = int(np.isin(own, [found.index(name) for name in new]).sum())
-            listed = ", ".join(map(repr, new[:5])) + (", ..." if len(new) > 5 else "")
-            warn(
-                f"{n} samples belong to groups unknown at training ({listed}; known are "
-                f"{', '.join(map(repr, self.groups))}); they are routed as if their group were missing."
-            )
-        if cohort.groups == self.groups and cohort.rule == self.rule:
-            return cohort.group
-        return self.rule.assign(cohort.table, self.groups)[1]
-
-    def _labels(self, cohort: Cohort) -> np.ndarray:
-        """Index the cohort's labels among the model's classes; -1 where there are none."""
-        if cohort.classes == self.classes:
-            return cohort.y
-        position = {name: i for i, name in enumerate(self.classes)}
-        if unknown := [name for i, name in enumerate(cohort.classes) if name not in position and (cohort.y == i).any()]:
-            raise CohortError(
-                f"Label {unknown[0]!r} in column {cohort.label!r} is unknown to the model.",
-                fix=f"the classes are {', '.join(self.classes)}",
-            )
-        lookup = np.array([position.get(name, -1) for name in cohort.classes] + [-1])
-        return lookup[cohort.y]
 
     # ---- saving ---------------------------------------------------------------------------------------------------
 

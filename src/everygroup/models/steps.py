@@ -64,6 +64,22 @@ def build_step(record: Mapping[str, Any]) -> Step:
     return STEPS[name](**fields)
 
 
+def told_by(steps: Sequence[Step], scores: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return the scores (n, K) after all steps."""
+    for step in steps:
+        scores = step.scores(scores, group)
+    return scores
+
+
+def decided_by(steps: Sequence[Step], scores: np.ndarray, group: np.ndarray) -> np.ndarray | None:
+    """Return the class of every sample after all steps, (n,), from the networks' scores; None without steps."""
+    decided = None
+    for step in steps:
+        scores = step.scores(scores, group)
+        decided = step.answers(scores, group, scores.argmax(1) if decided is None else decided)
+    return decided
+
+
 def of_group(values: Sequence[Any], otherwise: Any, group: np.ndarray) -> np.ndarray:
     """Return each sample's value by its group, `otherwise` where the group is missing, (n, ...)."""
     return np.asarray([*values, otherwise])[group]
