@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from everygroup.methods.base import Method
 
 from everygroup.cohort import Cohort, Split
 from everygroup.methods import RoutedModel, Store, create_method
-from everygroup.methods.base import Method
 from everygroup.settings import TrainSettings
 from everygroup.training import Trained, predict_logits
 
