@@ -111,13 +111,13 @@ CHAIN = "own_combat(batch=site) + own_adversarial(lam=0.2) + own_thresholds(shar
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    before, folder = dict(REGISTERED), tmp_path_factory.mktemp("own")
+    folder = tmp_path_factory.mktemp("own")
     for name, text in _FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
     import_files(folder / name for name in _FILES)
     yield folder
-    REGISTERED.clear()
-    REGISTERED.update(before)
+    for file in _FILES:
+        del REGISTERED[file.removesuffix(".py")]
 
 
 def sites(n: int = 360) -> Cohort:
@@ -159,7 +159,8 @@ table, images = pd.read_csv(sys.argv[2], dtype={"id": str}), np.load(sys.argv[3]
 cohort = Cohort.from_table(images, table, label=None, group="a", id_column="id", classes=model.classes)
 found = model.predict(cohort)
 np.savez(sys.argv[4], score=found.y_score, answer=found.y_pred)
-print(json.dumps(sorted(m for m in sys.modules if m.startswith("everygroup.methods") or any(f"own_{n}" in m for n in ("combat", "adversarial", "thresholds")))))
+own = ("everygroup.methods", "own_combat", "own_adversarial", "own_thresholds")
+print(json.dumps([m for m in sys.modules if any(name in m for name in own)]))
 """
 
 
