@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 from common import describe_machine, write_result
 
-from everygroup.benchmark.execute import folder_of
-from everygroup.benchmark.plan import Job, make_plan
+from everygroup.benchmark.job import Job
+from everygroup.benchmark.job_folder import JobFolder
+from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.recipe import Recipe, build_recipe
 from everygroup.benchmark.study import run_study
 from everygroup.files import read_json
@@ -56,7 +57,7 @@ def recipe_of(groups: int, options: argparse.Namespace) -> Recipe:
 
 def cost_of(job: Job, out: Path) -> dict[str, float]:
     """What a job cost alone, and what it cost beside the methods that ran before it."""
-    cost = read_json(folder_of(job, out) / "cost.json")
+    cost = read_json(JobFolder(job, out).path / "cost.json")
     new = [n for n in cost["networks"] if not n["reused"]]
     distances = cost["distance_gradient_passes"] + cost["distance_forward_passes"] / 3
     searched = [s for s in cost["searches"] if not s["reused"]]

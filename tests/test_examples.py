@@ -152,23 +152,26 @@ def test_tutorial_predicts_joins_and_audits(
 # ---- what CONTRIBUTING shows ----------------------------------------------------------------------------------------
 
 
-def test_contributed_method_works_and_how_to_shows_the_same(tiny_cohort: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from everygroup.methods import METHODS, create_method
+def test_contributed_method_works_and_how_to_shows_the_same(tiny_cohort: Any, tmp_path: Path) -> None:
+    from everygroup.errors import SettingsError
+    from everygroup.methods import create_method, import_files, method_class
+    from everygroup.methods.parts import REGISTERED
     from everygroup.settings import TrainSettings
 
     code = python_blocks("CONTRIBUTING.md")[0]
     assert code in python_blocks("docs/how-to/add-a-method.md")
-    monkeypatch.setattr("everygroup.methods.registry.METHODS", METHODS)
+    path = tmp_path / "group_balanced.py"
+    path.write_text(code, encoding="utf-8")
     try:
-        module = load(code)
+        import_files([path])
         split = split_cohort(tiny_cohort(120, missing=6))
         settings = TrainSettings.make({"epochs": 2, "batch_size": 24, "device": "cpu"})
         model = create_method("group_balanced", {"power": 0.5}).fit(split.train, split.validation, settings=settings)
         assert model.predict_proba(split.test).shape == (len(split.test), 2)
-        with pytest.raises(module.SettingsError, match="outside"):
-            module.GroupBalanced(power=2)
+        with pytest.raises(SettingsError, match="less than or equal to 1"):
+            method_class("group_balanced")(power=2.0)
     finally:
-        METHODS.pop("group_balanced", None)
+        REGISTERED.pop("group_balanced", None)
 
 
 def test_contributed_metric_is_measured_and_audited(monkeypatch: pytest.MonkeyPatch) -> None:

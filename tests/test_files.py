@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -160,3 +161,15 @@ def test_names_that_are_not_utf8_have_a_hash() -> None:
     odd = os.fsdecode(b"caf\xe9")
     assert files.hash_array(np.array([odd], dtype=object)) != files.hash_array(np.array(["caf"], dtype=object))
     assert files.hash_json([odd]) != files.hash_json(["caf"])
+
+
+def test_a_text_becomes_the_name_of_a_file() -> None:
+    assert files.file_name("group_model") == files.slug("group_model") == "group_model"
+    chains = [f"combat(batch=site) + adversarial(lam=0.3) + {'thresholds(sens=0.9) + ' * 5}prune(a={i})" for i in "12"]
+    names = {files.file_name(text) for text in [*chains, "a(x=1)", "a[x=1]", "../a", "ä"]}
+    assert (
+        len(names) == 6
+        and files.slug("a(x=1)") == files.slug("a[x=1]")
+        and files.slug(chains[0]) == files.slug(chains[1])
+    )
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,70}", name) for name in names)

@@ -13,11 +13,11 @@ import pytest
 import everygroup
 
 FLOORS = (
-    ("statistics", "errors", "console", "files", "imported", "offers"),
+    ("statistics", "errors", "console", "files", "mapped", "imported", "offers"),
     ("cohort", "tables", "settings", "reading"),
     ("datasets", "imaging", "predictions", "figures"),
-    ("boundary", "networks", "metrics", "spare"),
-    ("training", "audit", "check"),
+    ("boundary", "networks", "metrics", "spare", "targets"),
+    ("training", "models", "audit", "check"),
     ("methods",),
     ("benchmark", "advise", "report", "deploy"),
     ("cli",),

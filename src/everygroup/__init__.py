@@ -40,10 +40,12 @@ __all__ = [
     "fingerprint",
     "methods",
     "metrics",
+    "models",
     "read_cohort",
     "read_predictions",
     "spare",
     "split_cohort",
+    "targets",
 ]
 
 if TYPE_CHECKING:

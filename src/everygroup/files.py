@@ -6,9 +6,10 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everygroup.errors import OutputError
+from everygroup.mapped import pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,10 +125,16 @@ def plain(value: Any) -> Any:
 
 def hash_bytes(*parts: bytes | memoryview) -> str:
     """Hash byte strings in order; each part's length enters, so that parts cannot run together."""
+    return _hash((len(part), (part,)) for part in parts)
+
+
+def _hash(parts: Iterable[tuple[int, Iterable[Any]]]) -> str:
+    """Hash parts, each given as its number of bytes and, piece by piece, the bytes."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
+    for length, all_of_it in parts:
+        digest.update(length.to_bytes(8, "little"))
+        for piece in all_of_it:
+            digest.update(piece)
     return digest.hexdigest()
 
 
@@ -139,7 +147,7 @@ def hash_array(array: np.ndarray) -> str:
         return hash_bytes(*[str(item).encode("utf-8", "surrogateescape") for item in array.ravel()])
     array = np.ascontiguousarray(array)
     header = f"{array.dtype.str}{array.shape}".encode()
-    return hash_bytes(header, array.reshape(-1).view(np.uint8).data)
+    return _hash([(len(header), (header,)), (array.nbytes, pieces(array.reshape(-1).view(np.uint8)))])
 
 
 def hash_json(value: Any) -> str:
@@ -151,6 +159,17 @@ def hash_file(path: Path | str) -> str:
     """Hash a file's bytes."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def slug(text: str, *, most: int = 60) -> str:
+    """Turn a text into a name that any file system takes. Texts that differ may become equal; see `file_name`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:most]
+
+
+def file_name(text: str) -> str:
+    """Return a text as part of a file's name: as it is if it can be one, else its `slug` and a hash, told apart."""
+    plainly = slug(text)
+    return text if plainly == text else f"{plainly.strip('_')}-{hash_bytes(text.encode())[:6]}"
 
 
 def cache_folder() -> Path:

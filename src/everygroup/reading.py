@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from everygroup.cohort.outcome import Target
 from everygroup.settings import build, option
 from everygroup.tables import Spelling
 
@@ -52,6 +53,14 @@ _OF_ONE_SOURCE = frozenset(
         "units_with_duplicates",
     }
 )
+_OF_TARGETS = {
+    "label": ("classes", "labels", "number", "anomaly"),
+    "label_codes": ("classes",),
+    "normal": ("anomaly",),
+    "masks": ("mask",),
+    "structures": ("mask",),
+    "truth": ("image",),
+}
 _ADDING = ("missing", "not_missing", "map")
 
 
@@ -63,7 +72,28 @@ class Reading(BaseModel):
 
     model_config = ConfigDict(title="Cohort", frozen=True, extra="forbid", strict=True)
 
-    label: str | None = option(None, "column of the diagnosis", metavar="COLUMN")
+    target: Target = option(
+        "classes",
+        "what is to be predicted: one of several classes, labels that may come together, a number, a mask, whether "
+        "something is an anomaly, or the undegraded image",
+    )
+    label: str | None = option(
+        None, "column of the diagnosis; with --target labels a column a finding: edema,mass", metavar="COLUMN"
+    )
+    normal: str | None = option(None, "with --target anomaly: the value of the label that is none", metavar="VALUE")
+    masks: str | None = option(
+        None,
+        "with --target mask: column of the masks, image files (0 the background) or run lengths ('start length ...' "
+        "down the columns, or COCO's)",
+        metavar="COLUMN",
+    )
+    structures: Names = option(
+        (),
+        "names of what the masks' values 1, 2, ... are",
+        metavar="NAMES",
+        otherwise="the masks' column, or numbered",
+    )
+    truth: str | None = option(None, "with --target image: column of the undegraded images' files", metavar="COLUMN")
     group: Names = option(
         (), "column of a sensitive attribute; several of them are their intersections", metavar="COLUMN"
     )
@@ -91,6 +121,9 @@ class Reading(BaseModel):
     resize: Resize | None = option(
         None, "cut out the central square, keep all on black, or change the aspect ratio", otherwise="crop"
     )
+    volumes: bool = option(
+        False, "read NIfTI files whole, as cubes of --image-size voxels (64 if not given), and not one slice of each"
+    )
     on_bad_image: OnBadImage = option(
         "error", "stop at images that are missing or damaged, or leave them out and list them"
     )
@@ -113,6 +146,14 @@ class Reading(BaseModel):
     )
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """Columns that hold what is to be predicted; none where only predictions are wanted."""
+        if self.target == "labels" and self.label is not None:
+            return tuple(name.strip() for name in self.label.split(",") if name.strip())
+        column = {"mask": self.masks, "image": self.truth}.get(self.target, self.label)
+        return () if column is None else (column,)
+
+    @property
     def spelling(self) -> Spelling:
         """How the words and numbers of the table are understood."""
         return Spelling.make(self.missing, self.not_missing, self.map, self.decimal)
@@ -130,6 +171,17 @@ class Reading(BaseModel):
     @classmethod
     def _given_only(cls, values: Any) -> Any:
         return {k: v for k, v in values.items() if v is not None} if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _fits_the_target(self) -> Self:
+        for name, targets in _OF_TARGETS.items():
+            if getattr(self, name) and self.target not in targets:
+                text = "{name} is for --target {targets}, not for {target}"
+                told = {"name": f"--{name}", "targets": " or ".join(targets), "target": self.target}
+                raise PydanticCustomError("target", text, told)
+        if self.target == "anomaly" and self.label is not None and self.normal is None:
+            raise PydanticCustomError("target", "name the value that is no anomaly with --normal VALUE")
+        return self
 
     @property
     def unit_column(self) -> str | None:

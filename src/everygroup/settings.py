@@ -47,7 +47,8 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(title="Training", frozen=True, extra="forbid", allow_inf_nan=False)
 
     backbone: str = Field(
-        "auto", description="a name of `everygroup list backbones`; auto: small_cnn up to 64 px, resnet18 above"
+        "auto",
+        description="a name of `everygroup list backbones`; auto: one that fits the target and the size of the images",
     )
     pretrained: bool = Field(False, description="start from timm's pretrained weights (downloads them)")
     small_stem: bool = Field(False, description="3x3 stride-1 stem without pooling for small images (ResNets)")
@@ -67,6 +68,11 @@ class TrainSettings(BaseModel):
         "none", description="loss weight of a class: 1, 1/n_k or n_k^-1/2"
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of the cross-entropy")
+    loss: Literal["auto", "squared", "huber", "l1"] = Field(
+        "auto",
+        description="loss of numbers (squared, huber; in standard deviations) and of restored images (l1, squared); "
+        "auto: the first of each. Every other target has one",
+    )
     augment: Literal["none", "flip", "standard", "strong"] = Field("standard", description="batched augmentation")
     selection: str = Field("score", description="rule that chooses the epoch, on validation only")
     seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation, and of the split")

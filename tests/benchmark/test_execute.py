@@ -17,7 +17,8 @@ from filelock import FileLock
 from everygroup.benchmark import execute
 from everygroup.benchmark.cohorts import open_split
 from everygroup.benchmark.cost import measured, peak_memory
-from everygroup.benchmark.execute import is_done, run_job
+from everygroup.benchmark.execute import run_job
+from everygroup.benchmark.job_folder import JobFolder
 from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.rankings import cost_multiples
 from everygroup.benchmark.recipe import Recipe
@@ -137,8 +138,8 @@ def test_an_unforeseen_error_is_recorded_too(recipe: Make, tmp_path: Path, monke
         patch.setattr(execute, "create_method", broken)
         outcome = run_job(job, tmp_path)
     assert (outcome.state, outcome.message) == ("failed", "ZeroDivisionError")
-    assert run_job(job, tmp_path).state == "finished" and is_done(job, tmp_path)
-    assert not (execute.folder_of(job, tmp_path) / "failed.json").exists()
+    assert run_job(job, tmp_path).state == "finished" and JobFolder(job, tmp_path).done
+    assert JobFolder(job, tmp_path).failure is None
 
 
 def test_every_method_makes_the_same_updates(recipe: Make, tmp_path: Path) -> None:

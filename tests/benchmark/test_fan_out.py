@@ -18,9 +18,11 @@ from joblib.parallel import SequentialBackend
 from everygroup.benchmark import fan_out as room
 from everygroup.benchmark import study as study_room
 from everygroup.benchmark.collect import collect
-from everygroup.benchmark.execute import Outcome, failures_of, folder_of, run_job
+from everygroup.benchmark.execute import Outcome, run_job
 from everygroup.benchmark.fan_out import check_cluster, fan_out, watched
-from everygroup.benchmark.plan import Job, make_plan
+from everygroup.benchmark.job import Job
+from everygroup.benchmark.job_folder import JobFolder
+from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.recipe import Recipe
 from everygroup.benchmark.study import run_study
 from everygroup.errors import SettingsError
@@ -52,7 +54,7 @@ def breaking_pool(victim: Job, deaths: int) -> Any:
             for job in jobs:
                 if job.id == victim.id and left[0]:
                     left[0] -= 1
-                    write_json(folder_of(job, out) / "running.json", {"process": 0})
+                    write_json(JobFolder(job, out).path / "running.json", {"process": 0})
                     raise BrokenProcessPool("a worker was killed")
                 yield run_job(job, out)
 
@@ -70,7 +72,7 @@ def test_a_lost_process_costs_an_attempt(
     outcomes = list(fan_out(jobs, tmp_path, n_jobs=2))
     assert sorted(o.state for o in outcomes) == states and {o.id for o in outcomes} == {j.id for j in jobs}
     if deaths == 2:
-        record = read_json(folder_of(jobs[1], tmp_path) / "failed.json")
+        record = read_json(JobFolder(jobs[1], tmp_path).path / "failed.json")
         assert "died 2 times" in record["message"] and "--jobs" in record["fix"]
 
 
@@ -86,7 +88,7 @@ def test_a_job_that_kills_its_process_takes_no_neighbour_along(
             for pair in (batch[i : i + 2] for i in range(0, len(batch), 2)):  # two at a time, as two workers do
                 if killer in pair:
                     for job in pair:
-                        write_json(folder_of(job, out) / "running.json", {"process": 0})
+                        write_json(JobFolder(job, out).path / "running.json", {"process": 0})
                     raise BrokenProcessPool("a worker was killed")
                 yield from [run_job(job, out) for job in pair]
 
@@ -96,7 +98,7 @@ def test_a_job_that_kills_its_process_takes_no_neighbour_along(
     for session in (1, 2):  # and not when it is run again either
         ended = {o.id: o.state for o in fan_out(jobs, tmp_path, n_jobs=2)}
         # a death counts over sessions, too: a choice among draws need not wait for this one for ever
-        assert failures_of(killer, tmp_path) == session
+        assert JobFolder(killer, tmp_path).failures == session
         assert ended.pop(killer.id) == "failed" and set(ended.values()) <= {"finished", "there"} and len(ended) == 3
 
 
@@ -104,7 +106,7 @@ def test_a_marker_of_a_killed_session_is_no_death(
     recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = make_plan(recipe()).all
-    write_json(folder_of(jobs[3], tmp_path) / "running.json", {"process": 0})
+    write_json(JobFolder(jobs[3], tmp_path).path / "running.json", {"process": 0})
     monkeypatch.setattr(room, "_backend", breaking_pool(jobs[0], 1))
     assert [o.state for o in fan_out(jobs, tmp_path, n_jobs=2)] == ["finished"] * 4
 

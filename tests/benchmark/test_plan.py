@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from everygroup.benchmark.choices import choose_draws
-from everygroup.benchmark.execute import failures_of, record_failure, run_job
+from everygroup.benchmark.execute import run_job
+from everygroup.benchmark.job_folder import JobFolder
 from everygroup.benchmark.plan import make_plan
 from everygroup.benchmark.probe import expected_seconds
 from everygroup.benchmark.recipe import Recipe
@@ -68,7 +69,7 @@ def test_a_choice_that_was_made_stays(recipe: Make, tmp_path: Path) -> None:
     write_json(tmp_path / "choices" / name, {"chosen": None})  # all had failed: nothing is chosen, and looked at again
     for job in plan.searching:
         for _ in range(2):
-            record_failure(job, tmp_path, RuntimeError("no luck"))
+            JobFolder(job, tmp_path).fail(RuntimeError("no luck"))
     assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}
 
 
@@ -77,10 +78,10 @@ def test_no_choice_while_a_draw_may_still_finish(recipe: Make, tmp_path: Path) -
     first, second = plan.searching
     assert run_job(first, tmp_path).state == "finished"
     assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}, "the second was not run"
-    record_failure(second, tmp_path, RuntimeError("out of memory"))
+    JobFolder(second, tmp_path).fail(RuntimeError("out of memory"))
     assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}, "it failed once and is tried again"
     assert not list(tmp_path.glob("choices/*"))
-    record_failure(second, tmp_path, RuntimeError("out of memory"))
+    JobFolder(second, tmp_path).fail(RuntimeError("out of memory"))
     assert choose_draws(plan.searching, tmp_path, "macro_f1") == {first.cell: 0}
     (record,) = (read_json(path) for path in tmp_path.glob("choices/*"))
     assert [draw["values"] is None for draw in record["draws"]] == [False, True]
@@ -89,7 +90,7 @@ def test_no_choice_while_a_draw_may_still_finish(recipe: Make, tmp_path: Path) -
 def test_failures_are_counted(recipe: Make, tmp_path: Path) -> None:
     (job,) = make_plan(recipe(methods=["fair_adabn"], seeds=[0])).all  # needs batch norm, which a linear model lacks
     for attempt in (1, 2):
-        assert run_job(job, tmp_path).state == "failed" and failures_of(job, tmp_path) == attempt
+        assert run_job(job, tmp_path).state == "failed" and JobFolder(job, tmp_path).failures == attempt
 
 
 def test_a_cohort_that_moved_stands_once_in_the_folder(recipe: Make, tmp_path: Path) -> None:

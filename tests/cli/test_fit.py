@@ -356,7 +356,7 @@ def test_list_and_describe_by_name(everygroup: Run) -> None:
     code, output = everygroup("describe", "eopp1_lab")
     assert code == 0 and "variant = lab" in output and "partial" not in output, output
     assert "macro_recall" in everygroup("describe", "recall")[1]
-    assert "hyper-parameter of spare (default 0.5)" in everygroup("describe", "alpha")[1]
+    assert "spare (default 0.5)" in everygroup("describe", "alpha")[1]
     assert "None of the backbones is called like 'zzz'" in everygroup("list", "backbones", "zzz")[1]
     assert everygroup("list", "pictures")[0] == 2
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from everygroup.cli.prepare import prepare
 from everygroup.datasets.reader import read_cohort
-from everygroup.errors import ImageError, OutputError
+from everygroup.errors import ImageError, OutputError, SettingsError
 
 app = typer.Typer()
 app.command()(prepare)
@@ -68,3 +68,21 @@ def test_images_elsewhere(data: Path, tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert (tmp_path / "o" / "images.npy").exists()
+
+
+@pytest.mark.parametrize("target", ["mask", "image"])
+def test_a_simulated_cohort_is_written(tmp_path: Path, target: str) -> None:
+    out = tmp_path / "out"
+    result = run("sim", "--target", target, "--samples", 60, "--image-size", 16, "--seed", 2, "-o", out)
+    assert result.exit_code == 0, result.output
+    cohort = read_cohort(out)
+    assert (cohort.target, len(cohort), cohort.provenance["settings"]["seed"]) == (target, 60, 2)
+    for words in (["sim", "--label", "dx"], ["sim", "--label-map", "x"], [tmp_path, "--samples", 60]):
+        assert isinstance(run(*words, "-o", tmp_path / "other").exception, SettingsError)
+
+
+def test_dials_of_a_simulation(tmp_path: Path) -> None:
+    words = ("sim", "--target", "mask", "-n", 30, "--image-size", 16)
+    assert run(*words, "--dial", "outline_shift=0.2", "--dial", "hair=0", "-o", tmp_path / "out").exit_code == 0
+    settings = read_cohort(tmp_path / "out").provenance["settings"]
+    assert (settings["outline_shift"], settings["hair"]) == (0.2, 0)

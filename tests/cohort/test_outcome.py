@@ -10,7 +10,8 @@ import numpy.testing as npt
 import pandas as pd
 import pytest
 
-from everygroup.cohort import Cohort, GroupRule, fingerprint, split_cohort
+from everygroup.check import fingerprint
+from everygroup.cohort import Cohort, GroupRule, split_cohort
 from everygroup.cohort.outcome import TARGETS
 from everygroup.errors import CohortError
 from everygroup.imaging.duplicates import find_duplicates
@@ -165,7 +166,9 @@ def test_findings_are_read_from_columns() -> None:
     read = table(edema=["1", "0", None, "yes"], mass=[1.0, 0.0, 1.0, NAN])
     cohort = Cohort.from_table(images()[:4], read, label=["edema", "mass"], group="sex", target="labels")
     npt.assert_array_equal(cohort.y, np.array([[1, 1], [0, 0], [NAN, 1], [1, NAN]], np.float32))
-    with pytest.raises(CohortError, match=r"Column 'mass': '-1' in row 3, '2' in row 5 \(2 cells\) is neither 1"):
+    with pytest.raises(
+        CohortError, match=r"row 3, column 'mass': '-1' is neither 1 nor 0\n.*row 5, column 'mass': '2'"
+    ):
         odd = table(edema=[1, 0, 1, 0], mass=[1, -1, 0, 2])
         Cohort.from_table(images()[:4], odd, label=["edema", "mass"], group="sex", target="labels")
     empty = table(edema=[1, NAN, 1, 0], mass=[1, NAN, 0, 1])
@@ -181,7 +184,7 @@ def test_numbers_are_read_from_a_column() -> None:
         3.0,
         -4.0,
     ]
-    with pytest.raises(CohortError, match="'mild' in row 3"):
+    with pytest.raises(CohortError, match="row 3, column 'score': 'mild' is no number"):
         Cohort.from_table(images()[:4], table(score=[1, "mild", 3, 4]), label="score", group="sex", target="number")
     with pytest.raises(CohortError, match="1 of 4 rows have no 'score', the first row 5"):
         Cohort.from_table(images()[:4], table(score=[1, 2, 3, NAN]), label="score", group="sex", target="number")

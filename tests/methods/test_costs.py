@@ -22,6 +22,12 @@ from everygroup.settings import TrainSettings
 GROUPS = ("g0", "g1")
 
 
+def spares(*alphas: float, **further: object) -> dict[str, list[str]]:
+    """A portfolio of GroupModel and SPARE at several alpha."""
+    more = "".join(f", {name}={value}" for name, value in further.items())
+    return {"candidates": ["group_model(small_groups=erm)", *(f"spare(alpha={a}{more})" for a in alphas)]}
+
+
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
@@ -34,9 +40,9 @@ GROUPS = ("g0", "g1")
         (FairMoE(), 2),
         (FairMoE(experts=4), 4),
         (FairMoE(experts=1), 1),
-        (Auto(candidates=[f"spare(alpha={a})" for a in (0.1, 0.2, 0.3)]), 3 * 5 + 1 + 2),
-        (Distilled(teacher="auto", teacher_options={"candidates": ["group_model"]}), 1 + 2 + 1 + 2),
-        (Distilled(lam=0.0), 1),
+        (Auto(**spares(*(k / 10 for k in range(1, 10)))), 1 + 2 + 9 * 5 + 2),
+        (Distilled(teacher="auto", teacher_options=spares(0.5)), 1 + 1 + 2 + 5 + 2),
+        (Distilled(teacher="group_model", lam=0), 1),
         (ERM(selection_by="group"), 3),
     ],
     ids=lambda v: f"{v.info.name} {v.hyperparameters}" if isinstance(v, Part) else "",
@@ -45,21 +51,47 @@ def test_cost_follows_the_hyperparameters(method: Part, expected: float) -> None
     assert method.cost(GROUPS) == pytest.approx(expected)
 
 
+def test_a_chain_costs_what_it_trains_and_what_its_parts_add() -> None:
+    assert create_method("group_dro + fairquantize").cost(GROUPS) == pytest.approx(1.4)
+    assert create_method("resampling + fair_moe(experts=4)").cost(GROUPS) == 4
+    assert create_method("fairprune").cost(GROUPS) == 1
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "trained"),
+    [
+        (spares(0.25, 0.5, 0.0), 12),
+        (spares(0.5), 8),
+        (spares(0.0, 1.0, cross_fit=2), None),
+        (spares(0.5, 0.0, pooled="true"), 10),
+        (spares(0.5, 0.0, weighting="group_frequency"), None),
+        (spares(0.5, 0.25, similarity="none"), None),
+        (spares(0.5, sharing="full"), 5),
+        ({"candidates": ["group_dro", "resampling + erm"]}, 5),
+    ],
+    ids=str,
+)
+def test_auto_trains_no_more_than_it_counts(
+    portfolio: dict[str, list[str]], trained: int | None, two: Split, vector_settings: TrainSettings
+) -> None:
+    store, method = Store(), Auto(**portfolio, n_boot=100)
+    settings = vector_settings.but(updates=3, backbone="mlp")
+    method.fit(two.train, two.validation, settings=settings, store=store)
+    assert len(store._trained) <= method.cost(GROUPS)
+    if trained is not None:
+        assert len(store._trained) == trained
+
+
 @pytest.mark.parametrize(
     "written",
     [
         "erm(selection_by=group)",
-        "group_model",
         "resampling + spare(min_group=10)",
         "spare(min_group=10, cross_fit=2, pooled=true)",
-        "spare(weighting=group_frequency)",
         "spare(min_group=10, sharing=half, temperature=[1, 2])",
-        "spare(min_group=10, similarity=none)",
         "spare(min_group=10, sharing=adapters)",
-        "spare(sharing=full)",
         "distilled(teacher=group_model)",
         'auto(candidates=["spare(min_group=10, cross_fit=2)"], n_boot=100)',
-        'auto(candidates=["group_model"], n_boot=100)',
     ],
 )
 def test_a_chain_trains_what_it_counts(written: str, two: Split, vector_settings: TrainSettings) -> None:
@@ -69,13 +101,6 @@ def test_a_chain_trains_what_it_counts(written: str, two: Split, vector_settings
     assert len(store._trained) == chain.cost(GROUPS)
 
 
-def test_auto_counts_shared_networks_for_each_candidate(two: Split, vector_settings: TrainSettings) -> None:
-    store, method = Store(), create_method("auto(n_boot=100)")
-    settings = vector_settings.but(updates=3, backbone="mlp")
-    method.fit(two.train, two.validation, settings=settings, store=store)
-    assert len(store._trained) <= 5 * 2 + 2 < method.cost(GROUPS) == 7 * 2 + 4
-
-
 def test_default_costs_are_those_of_the_registry() -> None:
-    for method in (Auto(), Spare(), FairMoE(), FairQuantize(), SCPFairPrune()):
+    for method in (Auto(), Spare(), FairMoE(), FairQuantize(), SCPFairPrune(), Distilled()):
         assert method.cost(GROUPS) == pytest.approx(method.info.cost(2))

@@ -22,7 +22,9 @@ from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.cohort.split import linked_units
 from everygroup.errors import CohortError, PredictionsError, SettingsError
 from everygroup.files import plain
-from everygroup.methods import ERM, GroupModel, Spare
+from everygroup.methods.by_group.group_model import GroupModel
+from everygroup.methods.by_group.spare.spare import Spare
+from everygroup.methods.learn.erm import ERM
 from everygroup.metrics.separability import Separability, separability
 from everygroup.settings import TrainSettings
 from everygroup.statistics import detectable_difference, n_for_difference

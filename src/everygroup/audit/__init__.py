@@ -12,6 +12,7 @@ from typing import Any
 from everygroup.audit.curves import curve_rows
 from everygroup.audit.door import audit_table
 from everygroup.audit.gates import Gate, GateResult, gates
+from everygroup.audit.predicted import audit_predictions
 from everygroup.audit.result import Audit
 from everygroup.audit.run import audit, audit_arrays
 from everygroup.audit.sources import source_rows
@@ -25,6 +26,7 @@ __all__ = [
     "audit_anomaly",
     "audit_arrays",
     "audit_multilabel",
+    "audit_predictions",
     "audit_regression",
     "audit_segmentation",
     "audit_table",

@@ -13,7 +13,7 @@ from everygroup.audit.tasks import audit_anomaly, audit_multilabel, audit_regres
 from everygroup.errors import PredictionsError, SettingsError
 from everygroup.predictions import Predictions, TargetPredictions
 from everygroup.predictions.of_targets import SCORE, TRUE
-from everygroup.predictions.splits import has_role
+from everygroup.predictions.splits import Role, has_role
 
 
 def audit_predictions(
@@ -65,11 +65,13 @@ def audit_predictions(
     if ours.target == "mask":
         options = {"empty": float("nan"), "classes": range(1, len(ours.names) + 1), **options}
         answered = None if theirs is None else theirs.pictures
+        assert ours.truth is not None
+        assert ours.pictures is not None
         return audit_segmentation(masks=(ours.truth, ours.pictures), baseline=answered, **options)
     raise SettingsError(f"There is no audit of target {ours.target!r}.")
 
 
-def normal_scores(predicted: TargetPredictions, role: str = "validation") -> NDArray[np.float64]:
+def normal_scores(predicted: TargetPredictions, role: Role = "validation") -> NDArray[np.float64]:
     """Return the anomaly scores of normals of one role, for `validation_normals` of the audit."""
     chosen = has_role(predicted.table["split"], role) & (predicted.table["y_true"] == "normal").to_numpy(bool)
     return predicted.numbers("anomaly_score")[chosen]

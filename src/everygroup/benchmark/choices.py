@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from everygroup.benchmark.execute import failures_of, folder_of, is_done
-from everygroup.benchmark.plan import Job
+from everygroup.benchmark.job import Job
+from everygroup.benchmark.job_folder import JobFolder
 from everygroup.errors import OutputError
-from everygroup.files import hash_json, read_json, write_json
+from everygroup.files import hash_json, read_json, slug, write_json
 from everygroup.predictions import read_predictions
 from everygroup.training import ValidationPredictions, selection_rule
 
@@ -36,18 +36,18 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
     rule = selection_rule(rule_name)
     chosen: dict[Cell, int] = {}
     for cell in dict.fromkeys(job.cell for job in jobs):
-        path = out / "choices" / f"{'-'.join(cell).replace('/', '_')}-{hash_json(list(cell))[:6]}.json"
+        path = out / "choices" / f"{slug('-'.join(cell), most=100)}-{hash_json(list(cell))[:6]}.json"
         if path.exists() and (before := read_json(path))["chosen"] is not None:
             chosen[cell] = int(before["chosen"])
             continue
-        mine = [job for job in jobs if job.cell == cell]
-        if any(not is_done(j, out) and failures_of(j, out) < ATTEMPTS for j in mine):
+        mine = [JobFolder(job, out) for job in jobs if job.cell == cell]
+        if any(not folder.done and folder.failures < ATTEMPTS for folder in mine):
             continue
-        by_draw = {d: [j for j in mine if j.draw == d] for d in sorted({j.draw for j in mine})}
+        by_draw = {d: [f for f in mine if f.job.draw == d] for d in sorted({f.job.draw for f in mine})}
         judged = {
-            draw: np.mean([rule.values(_validation(j, out)) for j in tried], axis=0).tolist()
+            draw: np.mean([rule.values(_validation(folder)) for folder in tried], axis=0).tolist()
             for draw, tried in by_draw.items()
-            if all(is_done(j, out) for j in tried)
+            if all(folder.done for folder in tried)
         }
         if judged:
             chosen[cell] = list(judged)[rule.choose(list(judged.values()))]
@@ -55,19 +55,19 @@ def choose_draws(jobs: Sequence[Job], out: Path, rule_name: str) -> dict[Cell, i
             **dict(zip(("cohort", "attribute", "backbone", "method"), cell, strict=True)),
             "rule": rule_name,
             "seen": "validation predictions of the search seeds",
-            "seeds": sorted({j.seed for j in mine}),
+            "seeds": sorted({folder.job.seed for folder in mine}),
             "chosen": chosen.get(cell),
             "draws": [
-                {"draw": d, "hyperparameters": j[0].hyperparameters, "values": judged.get(d)}
-                for d, j in by_draw.items()
+                {"draw": d, "hyperparameters": tried[0].job.hyperparameters, "values": judged.get(d)}
+                for d, tried in by_draw.items()
             ],
         }
         write_json(path, record)
     return chosen
 
 
-def _validation(job: Job, out: Path) -> ValidationPredictions:
-    path = folder_of(job, out) / "predictions.csv"
+def _validation(folder: JobFolder) -> ValidationPredictions:
+    path = folder.path / "predictions.csv"
     seen = read_predictions(path)
     if set(seen.table["split"]) != {"validation"}:
         raise OutputError(f"{path} holds more than validation samples.", fix="delete its folder and run again")

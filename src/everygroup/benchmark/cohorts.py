@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ import pandas as pd
 from everygroup.benchmark.recipe import Attribute, CohortEntry
 from everygroup.cohort import Cohort, GroupRule, Split, split_cohort
 from everygroup.errors import CohortError, OutputError, SettingsError
-from everygroup.files import hash_json
+from everygroup.files import hash_json, slug
+from everygroup.targets import target_of
 
 _KEPT = 6  # cohorts a process remembers
 
@@ -29,6 +31,7 @@ class Facts:
     classes: tuple[str, ...]
     sample_shape: tuple[int, ...]
     content_hash: str
+    target: dict[str, Any]
 
 
 def attributes_of(entry: CohortEntry) -> dict[str, Attribute | None]:
@@ -58,15 +61,15 @@ def _open(entry_json: str, attribute: str, cohort_seed: int) -> Cohort:
 
 
 def _generate(entry: CohortEntry, seed: int) -> Cohort:
-    from everygroup.datasets import simulated, toy
+    from everygroup.datasets import simulate, toy
 
-    try:
-        if entry.kind == "toy":
-            n = {} if entry.n is None else {"n_in": entry.n // 2, "n_out": entry.n - entry.n // 2}
-            return toy.rotating_sectors(**{**n, "n_test": 1, "seed": seed, **entry.options}).train
+    n = {} if entry.n is None else {"n": entry.n}
+    if entry.kind == "sim":
         size = {} if entry.image_size is None else {"image_size": entry.image_size}
-        n = {} if entry.n is None else {"n": entry.n}
-        return simulated.dermatology(**{**n, **size, "seed": seed, **entry.options}).cohort
+        return simulate(entry.target, **{**n, **size, "seed": seed, **entry.options}).cohort
+    n = {} if entry.n is None else {"n_in": entry.n // 2, "n_out": entry.n - entry.n // 2}
+    try:
+        return toy.rotating_sectors(**{**n, "n_test": 1, "seed": seed, **entry.options}).train
     except TypeError as error:
         raise SettingsError(f"Cohort {entry.name!r}: options: {error}.", fix="correct the recipe's options") from None
 
@@ -112,7 +115,7 @@ def open_split(entry: CohortEntry, attribute: str, seed: int, folder: Path | Non
         entry.seeds_for(seed),
     ]
     key = hash_json([wanted, cohort.content_hash])
-    path = None if folder is None else folder / f"{entry.name}-{attribute}-s{seed}-{key[:10]}.csv"
+    path = None if folder is None else folder / f"{slug(f'{entry.name}-{attribute}', most=100)}-s{seed}-{key[:10]}.csv"
     return cohort, _split(cohort, tuple(entry.split), entry.seeds_for(seed)[1], path)
 
 
@@ -142,4 +145,5 @@ def facts_of(entry: CohortEntry, attribute: str, seed: int) -> Facts:
         cohort.classes,
         cohort.sample_shape,
         cohort.content_hash,
+        target_of(cohort).record,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -36,16 +37,18 @@ def measured(device: str) -> Iterator[dict[str, Any]]:
     result["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1) if on_gpu else None
 
 
-def peak_memory() -> int:
-    """Return the peak resident memory in bytes: since `measured` began where the system can tell."""
+def peak_memory() -> float:
+    """Return the peak resident memory in bytes: since `measured` began where the system can tell. NaN on Windows."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    import resource
-
+    try:
+        import resource
+    except ImportError:
+        return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from everygroup.benchmark.execute import Outcome, folder_of, is_done, record_failure, run_job
+from everygroup.benchmark.execute import Outcome, run_job
+from everygroup.benchmark.job import Job
+from everygroup.benchmark.job_folder import JobFolder
 from everygroup.benchmark.orphans import end_with_parent
-from everygroup.benchmark.plan import Job
 from everygroup.errors import EverygroupError, SettingsError, TrainingError
-from everygroup.files import read_json
 
 CLUSTERS = ("local", "ray", "dask", "slurm")
 _LOOK_SECONDS = 0.5
@@ -92,7 +92,7 @@ def _until_done(
     """
     deaths: dict[str, int] = {}
     for job in jobs:
-        _marker(job, out).unlink(missing_ok=True)  # of a session that was killed
+        JobFolder(job, out).end()  # what a killed session left
     batches = [list(jobs)]
     while batches:
         batch = batches.pop(0)
@@ -105,10 +105,10 @@ def _until_done(
             raise
         except Exception as error:
             left = [job for job in batch if job.id not in reported]
-            hit = [job for job in left if _marker(job, out).exists() and not is_done(job, out)]
+            hit = [job for job in left if (folder := JobFolder(job, out)).running and not folder.done]
             hit = hit or left[:1]  # a pool that breaks with nobody running must not break for ever
             for job in hit:
-                _marker(job, out).unlink(missing_ok=True)
+                JobFolder(job, out).end()
             if others := [job for job in left if job not in hit]:
                 batches.append(others)
             if len(hit) > 1:
@@ -123,14 +123,10 @@ def _until_done(
                     batches.insert(0, [job])
 
 
-def _marker(job: Job, out: Path) -> Path:
-    return folder_of(job, out) / "running.json"
-
-
 def _lost(job: Job, out: Path, error: Exception) -> Outcome:
     message = f"Its process died {DEATHS} times ({type(error).__name__}: {str(error).strip().splitlines()[:1]})."
     reason = TrainingError(message, fix="it may have run out of memory: use fewer --jobs")
-    record_failure(job, out, reason)
+    JobFolder(job, out).fail(reason)
     return Outcome(job.id, "failed", 0.0, message)
 
 
@@ -172,19 +168,17 @@ def _backend(
 def watched(call: Callable[[], list[Outcome]], jobs: Sequence[Job], out: Path) -> Iterator[Outcome]:
     """Yield outcomes as their files appear, for a backend that reports only when all are done, as Ray's."""
     for job in jobs:
-        (folder_of(job, out) / "failed.json").unlink(missing_ok=True)  # of an earlier attempt
+        JobFolder(job, out).forget_failure()
     seen: set[str] = set()
     with ThreadPoolExecutor(1) as thread:
         future = thread.submit(call)
         while not wait([future], timeout=_LOOK_SECONDS).done:
             for job in [job for job in jobs if job.id not in seen]:
-                folder = folder_of(job, out)
-                if (folder / "running.json").exists():
-                    continue
-                if is_done(job, out) or (folder / "failed.json").exists():
+                folder = JobFolder(job, out)
+                if not folder.running and (folder.done or folder.failure is not None):
                     seen.add(job.id)
-                    message = "" if is_done(job, out) else read_json(folder / "failed.json")["message"]
-                    yield Outcome(job.id, "failed" if message else "finished", 0.0, message)
+                    message = "" if folder.done else folder.failure or ""
+                    yield Outcome(job.id, "finished" if folder.done else "failed", 0.0, message)
         yield from [outcome for outcome in future.result() if outcome.id not in seen]
 
 
@@ -216,5 +210,5 @@ def _slurm(jobs: Sequence[Job], out: Path, n_jobs: int, options: dict[str, Any])
         try:
             yield handle.result()
         except Exception as error:  # the job's machine or time was lost
-            record_failure(job, out, error)
+            JobFolder(job, out).fail(error)
             yield Outcome(job.id, "failed", 0.0, f"The Slurm job died: {type(error).__name__}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from everygroup.benchmark.cohorts import open_split
-from everygroup.benchmark.plan import Job, Plan
-from everygroup.methods import method_class
+from everygroup.benchmark.job import Job
+from everygroup.benchmark.plan import Plan
+from everygroup.benchmark.written import measures_distances
 from everygroup.training.speed import Speed, time_training
 
 
@@ -16,13 +17,13 @@ def probe(job: Job) -> Speed:
     return time_training(split, job.settings)
 
 
-def seconds_of(job: Job, speed: Speed, n_train: int, n_validation: int) -> float:
+def seconds_of(job: Job, speed: Speed) -> float:
     """Return the expected seconds of a job that finds nothing ready: at most, since networks are shared."""
     networks = job.updates / max(1, job.updates_per_network)
-    epochs = job.updates_per_network / job.settings.updates_per_epoch(n_train)
-    seconds = job.updates * speed.update + networks * epochs * n_validation * speed.predict
-    if "search_preset" in method_class(job.method).defaults():
-        seconds += 2 * job.groups * n_train * speed.distance
+    epochs = job.updates_per_network / job.settings.updates_per_epoch(job.facts.n_train)
+    seconds = job.updates * speed.update + networks * epochs * job.facts.n_validation * speed.predict
+    if measures_distances(job.method):
+        seconds += 2 * len(job.facts.groups) * job.facts.n_train * speed.distance
     return seconds
 
 
@@ -30,7 +31,7 @@ def shared_seconds(jobs: Sequence[Job], speed: Speed) -> float:
     """Return what is saved because SPARE's first networks are those of the group models of the same seed."""
     own = {(*job.cell[:3], job.seed, job.stage) for job in jobs if job.method == "group_model"}
     users = [job for job in jobs if job.method == "spare" and (*job.cell[:3], job.seed, job.stage) in own]
-    return sum(job.groups * job.updates_per_network * speed.update for job in users)
+    return sum(len(job.facts.groups) * job.updates_per_network * speed.update for job in users)
 
 
 def expected_seconds(plan: Plan) -> tuple[float, float]:
@@ -43,7 +44,7 @@ def expected_seconds(plan: Plan) -> tuple[float, float]:
     jobs = plan.all
     for key in dict.fromkeys(job.cell[:3] for job in jobs):
         here = [job for job in jobs if job.cell[:3] == key]
-        facts, speed = plan.facts[key[:2]], probe(here[0])
-        high += sum(seconds_of(job, speed, facts.n_train, facts.n_validation) for job in here)
+        speed = probe(here[0])
+        high += sum(seconds_of(job, speed) for job in here)
         saved += shared_seconds(here, speed)
     return high - saved, high

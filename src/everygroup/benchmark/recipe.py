@@ -19,7 +19,7 @@ GENERATED = ("sim", "toy")
 Report = Literal["values", "gaps", "differences"]
 REPORTS: tuple[Report, ...] = ("values", "gaps", "differences")
 _KEYS = {
-    "sim": {"n", "image_size", "options", "cohort_seed"},
+    "sim": {"target", "n", "image_size", "options", "cohort_seed"},
     "toy": {"n", "options", "cohort_seed"},
     "files": set(Reading.model_fields),
 }
@@ -49,7 +49,7 @@ class CohortEntry(Reading):
     ----------
     name : str
     source : str
-        'sim' (`everygroup.datasets.simulated`), 'toy' (rotating sectors), or what `everygroup.read_cohort` takes: a
+        'sim' (`everygroup.datasets.simulate`), 'toy' (rotating sectors), or what `everygroup.read_cohort` takes: a
         folder, a CSV file, a prepared folder. Relative paths are looked up in $EVERYGROUP_DATA, then from here.
     attributes : dict of str to Attribute
         Each is a comparison of its own; empty: the cohort's own groups.
@@ -60,7 +60,7 @@ class CohortEntry(Reading):
         Shares of training, validation and test, and the seed of the split. Default: 'each' (the run's) for generated
         cohorts, and one split, 0, for files.
 
-    The options of reading files are those of `Reading`; `image_size` holds for sim, too.
+    The options of reading files are those of `Reading`; `target` and `image_size` hold for sim, too.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
@@ -177,7 +177,7 @@ class Recipe(_Part):
     search: dict[str, Range] = {}
     draws: int = Field(1, ge=1)
     search_seeds: Seeds = [1000]
-    choose_by: str = "macro_f1"
+    choose_by: str = "score"
     sizes: dict[str, Size] = {}
     imports: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
     reports: list[Report] = list(REPORTS)

@@ -14,17 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from everygroup import __version__
 from everygroup.benchmark.choices import choose_draws
-from everygroup.benchmark.execute import Outcome, folder_of, is_done
+from everygroup.benchmark.execute import Outcome
 from everygroup.benchmark.fan_out import check_cluster, fan_out
-from everygroup.benchmark.plan import Job, Plan, make_plan
+from everygroup.benchmark.job import Job
+from everygroup.benchmark.job_folder import JobFolder
+from everygroup.benchmark.plan import Plan, make_plan
 from everygroup.benchmark.recipe import GENERATED, Recipe
 from everygroup.benchmark.run_folder import differing
 from everygroup.benchmark.shared_store import only_one
+from everygroup.benchmark.written import code_of
 from everygroup.console import is_quiet, say
 from everygroup.errors import OutputError
 from everygroup.files import atomic_path
-from everygroup.methods.imported import code_hash
-from everygroup.methods.registry import method_class
 from everygroup.settings import read_config, write_config
 
 _GROWS = ("methods", "seeds", "cohorts", "imports")  # what a later call may add to
@@ -128,7 +129,7 @@ def claim(out: Path, recipe: Recipe) -> None:
         held = ["recipe.yaml"] if (out / "recipe.yaml").exists() else []
         wanted = {"everygroup": __version__, **recipe.model_dump(mode="json", exclude_none=True)}
         for entry in wanted["methods"]:
-            if code := code_hash(method_class(entry["name"])):
+            if code := code_of(entry["name"]):
                 entry["code_hash"] = code  # so that a method's file may not change under its results
         if held:
             before = read_config(out / "recipe.yaml")
@@ -186,24 +187,24 @@ def _key(value: Any) -> Any:
 
 
 def _run_all(jobs: Sequence[Job], study: Study, words: str, how: Mapping[str, Any]) -> None:
-    todo = [job for job in jobs if not is_done(job, study.out)]
-    for job in jobs:
-        if job not in todo:  # one that was killed when it had just finished
-            (folder_of(job, study.out) / "running.json").unlink(missing_ok=True)
+    folders = {job.id: JobFolder(job, study.out) for job in jobs}
+    todo = [job for job in jobs if not folders[job.id].done]
+    for folder in folders.values():
+        if folder.done:  # one that was killed when it had just finished
+            folder.end()
     study.there += len(jobs) - len(todo)
     if study.there and todo:
         say(f"{study.there} jobs are finished already.")
-    by_id = {job.id: job for job in todo}
     with _live(todo, words, how["n_jobs"]) as report:
         for outcome in fan_out(todo, study.out, **how):
-            job = by_id[outcome.id]
+            folder = folders[outcome.id]
             if outcome.state == "failed":
-                study.failed[str(job)] = f"{outcome.message} ({folder_of(job, study.out) / 'failed.json'})"
+                study.failed[str(folder.job)] = f"{outcome.message} ({folder.path / 'failed.json'})"
             elif outcome.state == "there":
                 study.there += 1
             else:
                 study.finished += 1
-            report(job, outcome)
+            report(folder.job, outcome)
 
 
 @contextmanager

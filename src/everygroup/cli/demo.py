@@ -24,7 +24,7 @@ def demo(
 
         everygroup demo --out runs/demo --seed 1
     """
-    from everygroup.benchmark import RunFolder, run
+    from everygroup.benchmark import Comparison, RunFolder, run
     from everygroup.cohort import split_cohort
     from everygroup.console import clear_warnings, say
     from everygroup.datasets import simulated
@@ -46,6 +46,6 @@ def demo(
     folder = RunFolder(out, config, resume=resume)
     if folder.finished:
         return
-    result = run(cohort, folder, method="spare", compare=DEMO_METHODS[:-1], settings=settings, split=split)
+    result = run(Comparison(cohort, split, settings, "spare", compare=DEMO_METHODS[:-1]), folder)
     say(result.audits["spare"].summary())
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

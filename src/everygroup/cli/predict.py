@@ -74,7 +74,9 @@ def predict(
     model = RoutedModel.load(run / "model")
     config = read_config(run / "config.yaml")
     trained = build(Reading, {k: v for k, v in config.items() if k in Reading.model_fields})
-    of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": model.sample_shape[0]}
+    shape = model.sample_shape
+    of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": shape[0]}
+    of_model["volumes"] = len(shape) == 4
     try:
         cohort = read_cohort(
             source,

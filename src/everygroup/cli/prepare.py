@@ -13,14 +13,15 @@ from everygroup.errors import SettingsError
 from everygroup.reading import Reading
 
 _PANEL = "Published data sets"
-GENERIC = "csv"
+_SIMULATED = "Simulated data"
+GENERIC, SIM = "csv", "sim"
 
 SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
         help="A folder holding metadata.csv and its images, or a CSV file; or the name of a published data set "
-        "(everygroup list datasets), followed by its RAW_FOLDER.",
+        "(everygroup list datasets), followed by its RAW_FOLDER; or sim, to simulate one.",
         show_default=False,
     ),
 ]
@@ -86,6 +87,22 @@ DicomTagOption = Annotated[
         help="Keep a further tag of DICOM files as a column; repeatable. Mind privacy.",
     ),
 ]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option("--samples", "-n", metavar="N", min=10, help="Images to simulate.", rich_help_panel=_SIMULATED),
+]
+SimulationSeedOption = Annotated[
+    int | None, typer.Option("--seed", metavar="N", min=0, help="Seed of the simulation.", rich_help_panel=_SIMULATED)
+]
+DialOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dial",
+        metavar="KEY=VALUE",
+        help="A dial of the simulation, such as presentation_shift=0. Repeatable.",
+        rich_help_panel=_SIMULATED,
+    ),
+]
 
 
 @with_options
@@ -102,6 +119,9 @@ def prepare(
     list_missing: ListMissingOption = False,
     allow_missing: AllowMissingOption = None,
     dicom_tag: DicomTagOption = None,
+    samples: SamplesOption = None,
+    seed: SimulationSeedOption = None,
+    dial: DialOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Decode the images of a cohort into a folder (images.npy, table.csv, cohort.json) that opens at once.
@@ -109,7 +129,8 @@ def prepare(
     A run that was stopped goes on where it was. Columns named here become the folder's defaults.
 
     Examples: `everygroup prepare DATA -o cohorts/mine --image-size 64 --label dx --group age --bins age=60` ·
-    `everygroup prepare ham10000 RAW -o cohorts/ham --label-map malignant`
+    `everygroup prepare ham10000 RAW -o cohorts/ham --label-map malignant` ·
+    `everygroup prepare sim -o cohorts/masks --target mask --samples 600 --image-size 32`
     """
     from everygroup.console import say
     from everygroup.datasets import prepare_cohort, prepare_published
@@ -123,6 +144,13 @@ def prepare(
         "allow_missing": allow_missing,
     }
     how: dict[str, Any] = {"workers": workers, "overwrite": overwrite}
+    simulated: dict[str, Any] = {"samples": samples, "seed": seed, "dial": dial}
+    if source == SIM and raw is None and not Path(source).exists():
+        _refuse(published | {"dicom_tag": dicom_tag, "workers": workers}, "means nothing for a simulated cohort")
+        folder = _simulate(reading, out, simulated, overwrite=overwrite)
+        say(f"The simulated cohort is ready in {folder}. Next: everygroup check {folder}")
+        return
+    _refuse(simulated, "only holds for simulated cohorts: everygroup prepare sim")
     if raw is None or source == GENERIC:
         _refuse(published, "only holds for published data sets: everygroup prepare NAME RAW_FOLDER")
         path = _own_data(source, raw)
@@ -139,6 +167,17 @@ def prepare(
         folder = prepare_published(source, raw, out, reading, **published, **how)
     prepared = open_prepared(folder)
     say(f"{len(prepared.images)} images are ready in {folder}. Next: everygroup check {folder}")
+
+
+def _simulate(reading: Reading, out: Path, asked: Mapping[str, Any], *, overwrite: bool) -> Path:
+    from everygroup.datasets import save_cohort, simulate
+    from everygroup.settings import parse_assignments
+
+    _refuse({k: v for k, v in reading.given().items() if k not in ("target", "image_size")}, "is the simulation's own")
+    dials = parse_assignments(asked["dial"] or ())
+    named = {"n": asked["samples"], "seed": asked["seed"], "image_size": reading.image_size}
+    dials |= {key: value for key, value in named.items() if value is not None}
+    return save_cohort(simulate(reading.target, **dials).cohort, out, overwrite=overwrite)
 
 
 def _own_data(source: str, raw: Path | None) -> Path:

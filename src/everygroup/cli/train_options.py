@@ -129,7 +129,8 @@ def resolve(
     SettingsError
         For unknown keys or impossible values.
     """
-    from everygroup.methods import import_files, method_class
+    from everygroup.benchmark.written import options_of
+    from everygroup.methods import import_files
 
     values: dict[str, Any] = dict(read_config(config)) if config is not None else {}
     for key in ("source", "cohort_hash", "split_hash", "imports_hash"):  # of a run's config.yaml
@@ -144,7 +145,7 @@ def resolve(
     run = build(RunKeys, {k: values.pop(k) for k in RunKeys.model_fields if k in values})
     reading = build(Reading, {k: values.pop(k) for k in Reading.model_fields if k in values})
     imports = import_files(run.imports)
-    known = method_class(run.method).defaults()
+    known = options_of(run.method)
     hyper = {**(run.hyperparameters or {}), **{k: values.pop(k) for k in list(values) if k in known}}
     if unknown := [k for k in values if k not in TrainSettings.model_fields]:
         names = [*TrainSettings.model_fields, *known, *Reading.model_fields, *RunKeys.model_fields]

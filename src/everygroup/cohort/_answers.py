@@ -9,11 +9,11 @@ import pandas as pd
 
 from everygroup.cohort._build import read_labels
 from everygroup.cohort.groups import as_category
-from everygroup.cohort.outcome import ANOMALY_CLASSES, Target, check_target
+from everygroup.cohort.outcome import ANOMALY_CLASSES, PICTURED, Target, check_target
 from everygroup.errors import CohortError
+from everygroup.tables import Problems
 
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
-_SHOWN = 5  # cells named in a message
 
 
 def read_answers(
@@ -42,18 +42,20 @@ def read_answers(
     """
     check_target(target)
     n = len(table)
-    if target in ("mask", "image"):
+    if target in PICTURED:
         return tuple(classes or ()), np.zeros(n, dtype=np.int64)
     if target == "classes":
         label = columns[0] if columns else None
         return read_labels(table, label, classes, allow_unlabelled=allow_unlabelled, label_codes=label_codes)
+    problems = Problems("The table")
+    names: tuple[str, ...] = ()
     if target == "anomaly":
+        names = ANOMALY_CLASSES
         y = _normal_or_not(table[columns[0]], normal) if columns else np.full(n, -1)
-        names: tuple[str, ...] = ANOMALY_CLASSES
         known = y >= 0
     elif target == "number":
-        y = _numbers(table[columns[0]]) if columns else np.full(n, np.nan)
-        names, known = (), ~np.isnan(y)
+        y = _numbers(table[columns[0]], problems) if columns else np.full(n, np.nan)
+        known = ~np.isnan(y)
     else:
         names = tuple(map(str, columns or classes or ()))
         if classes is not None and names != tuple(classes):
@@ -61,8 +63,9 @@ def read_answers(
                 f"The findings are {', '.join(names)}; the model knows {', '.join(classes)}.",
                 fix="name the same columns in the same order",
             )
-        y = _findings(table, columns) if columns else np.full((n, len(names)), np.nan, dtype=np.float32)
+        y = _findings(table, columns, problems) if columns else np.full((n, len(names)), np.nan, dtype=np.float32)
         known = ~np.isnan(y).all(axis=1)
+    problems.raise_if_any(CohortError)
     if not (allow_unlabelled or known.all()):
         at = np.flatnonzero(~known)
         raise CohortError(
@@ -72,22 +75,27 @@ def read_answers(
     return names, y
 
 
-def _numbers(values: pd.Series) -> np.ndarray:
+def _numbers(values: pd.Series, problems: Problems) -> np.ndarray:
     texts = [as_category(v) for v in values]
-    known = np.array([t is not None for t in texts], dtype=bool)
     y = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64, copy=True)
-    _refuse(known & ~np.isfinite(y), texts, str(values.name), "is no number", "correct these cells")
+    for row, text in enumerate(texts):
+        if text is not None and not np.isfinite(y[row]):
+            _add(problems, values, row, f"{text!r} is no number", "correct these cells")
     return y
 
 
-def _findings(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+def _findings(table: pd.DataFrame, columns: Sequence[str], problems: Problems) -> np.ndarray:
     y = np.full((len(table), len(columns)), np.nan, dtype=np.float32)
     for k, column in enumerate(columns):
-        texts = [as_category(v) for v in table[column]]
-        words = ["" if t is None else t.lower() for t in texts]
-        y[[w in _YES for w in words], k], y[[w in _NO for w in words], k] = 1, 0
-        odd = np.isnan(y[:, k]) & np.array([w != "" for w in words], dtype=bool)
-        _refuse(odd, texts, column, "is neither 1 (there) nor 0", "write 1, 0 or nothing (unknown); or --missing WORD")
+        for row, text in enumerate(map(as_category, table[column])):
+            if text is None:
+                continue
+            word = text.lower()
+            if word in _YES or word in _NO:
+                y[row, k] = word in _YES
+            else:
+                fix = "write 1 (there), 0 (not) or nothing (unknown); --missing WORD makes a word mean unknown"
+                _add(problems, table[column], row, f"{text!r} is neither 1 nor 0", fix)
     return y
 
 
@@ -103,10 +111,5 @@ def _normal_or_not(values: pd.Series, normal: str | None) -> np.ndarray:
     return np.array([-1 if t is None else int(t != normal) for t in texts], dtype=np.int64)
 
 
-def _refuse(odd: np.ndarray, texts: Sequence[str | None], column: str, what: str, fix: str) -> None:
-    if odd.any():
-        at = np.flatnonzero(odd)
-        shown = ", ".join(f"{texts[i]!r} in row {i + 2}" for i in at[:_SHOWN])
-        raise CohortError(
-            f"Column {column!r}: {shown}{', ...' if len(at) > _SHOWN else ''} ({len(at)} cells) {what}.", fix=fix
-        )
+def _add(problems: Problems, column: pd.Series, row: int, what: str, fix: str) -> None:
+    problems.add(what, row=row + 2, column=str(column.name), fix=fix)

@@ -79,8 +79,8 @@ def refuse_measured(values: pd.Series, label: str) -> None:
         n = int(values.nunique())
         raise CohortError(
             f"The label {label!r} holds {n:,} different numbers: a measured number, not classes.",
-            fix="choose the column of the diagnosis with --label, or make one of the number; where its numbers are "
-            "codes of classes, say so with --label-codes",
+            fix="choose the column of the diagnosis with --label; predict the number itself with --target number; or, "
+            "where its numbers are codes of classes, say so with --label-codes",
         )
     if what := no_classes(values):
         raise CohortError(

@@ -125,6 +125,10 @@ class Cohort(Samples):
         for column in filter(None, (*labels, id_column, None if split_by == BY_IMAGE else split_by)):
             if column not in table.columns:
                 raise missing_column(column, table.columns)
+        if target in PICTURED and truth is None and not allow_unlabelled:
+            raise CohortError(
+                f"The target is {target!r}, but there is no truth.", fix="give truth=, the masks or images"
+            )
         if target == "mask" and classes is None and truth is not None:
             classes = [f"structure {k}" for k in range(1, int(truth.max(initial=1)) + 1)]
         classes, y = read_answers(

@@ -33,7 +33,7 @@ class Outcome:
     y : (n,) int64 index of the class, -1 unknown; (n, L) float32 of 1, 0, NaN for labels; (n,) float64 for a number.
     classes : names of classes, findings (L) or structures (S); none for a number or an image.
     cuts : values between which numbers count together, see `fifths`.
-    truth, rows : the store of masks or images, and each sample's place in it (n,).
+    truth, rows : the store of masks or images, None where they are only predicted; each sample's place in it (n,).
     """
 
     target: Target
@@ -66,8 +66,9 @@ class Outcome:
         """(n, K) float32: 1 where a finding or structure is there, 0 where not, NaN where that is not known."""
         if self.target == "labels":
             return self.y
+        if self.truth is None:
+            return np.full((len(self.rows), len(self.classes)), np.nan, dtype=np.float32)
         here = np.zeros((len(self.rows), len(self.classes)), dtype=np.float32)
-        assert self.truth is not None
         for start in range(0, len(self.rows), _BLOCK):
             block = self.truth[self.rows[start : start + _BLOCK]].reshape(len(here[start : start + _BLOCK]), -1)
             for k in range(here.shape[1]):
@@ -80,7 +81,8 @@ class Outcome:
         if self.overlaps:
             coded = np.nan_to_num(self.positive, nan=2).astype(np.int8)
             pattern = np.unique(coded, axis=0, return_inverse=True)[1].reshape(-1) if len(coded) else np.empty(0)
-            return np.where(np.isnan(self.positive).all(axis=1), -1, pattern).astype(np.int64)
+            unknown = np.isnan(self.positive).all(axis=1) & (self.truth is None)
+            return np.where(unknown, -1, pattern).astype(np.int64)
         if self.target == "number":
             return np.where(np.isnan(self.y), -1, np.searchsorted(self.cuts, self.y)).astype(np.int64)
         return self.y
@@ -148,10 +150,9 @@ def check_outcome(target: Target, y: np.ndarray, classes: tuple[str, ...], truth
     CohortError
     """
     check_target(target)
-    if (truth is not None) != (target in PICTURED):
+    if truth is not None and target not in PICTURED:
         raise CohortError(
-            f"The target is {target!r}, {'but there is no truth' if truth is None else 'which takes no truth'}.",
-            fix="give truth= (the masks or undegraded images) with the targets mask and image, and only there",
+            f"The target is {target!r}, which takes no truth.", fix="give truth= with the targets mask and image only"
         )
     if y.ndim != (2 if target == "labels" else 1):
         raise CohortError(f"y has shape {y.shape}.", fix="give (n, L) for labels, (n,) for every other target")

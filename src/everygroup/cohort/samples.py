@@ -14,8 +14,10 @@ from everygroup.cohort.groups import GroupRule
 from everygroup.cohort.outcome import Outcome, Target, check_outcome, check_truth, fifths
 from everygroup.errors import CohortError
 from everygroup.files import hash_array, hash_bytes, hash_json
+from everygroup.mapped import take
 
 _OF_SAMPLES = ("y", "group", "ids", "units", "rows")
+_BLOCK = 256  # images read together
 _FOUND_OUT = ("outcome", "image_hashes", "content_hash")  # of these very samples; the hashes of stores stay
 _TYPES = {"labels": np.float32, "number": np.float64}
 
@@ -130,7 +132,7 @@ class Samples:
 
     def batch(self, index: np.ndarray | slice) -> np.ndarray:
         """Return the images of these samples, (b, ...), as they are seen; without a transform in the store's type."""
-        images = np.asarray(self.images[self.rows[index]])
+        images = take(self.images, self.rows[index])
         for transform in self.transforms:
             images = transform(images, self.table.iloc[index])
         return images
@@ -143,7 +145,7 @@ class Samples:
         """Return the masks (b, H, W) or undegraded images (b, H, W, C) of these samples, in the store's type."""
         if self.truth is None:
             raise CohortError(f"The target {self.target!r} has no masks or images for truth.")
-        return np.asarray(self.truth[self.rows[index]])
+        return take(self.truth, self.rows[index])
 
     def where(self, selection: np.ndarray | Sequence[int] | Sequence[bool]) -> Self:
         """Return the samples of a mask or an index, with the same classes, groups and image store."""
@@ -193,7 +195,8 @@ class Samples:
     @cached_property
     def image_hashes(self) -> np.ndarray:
         """(n,) content hash of each sample's image; equal means byte-identical as stored."""
-        return np.array([hash_bytes(np.ascontiguousarray(self.images[r]).tobytes()) for r in self.rows])
+        blocks = (self.batch(slice(start, start + _BLOCK)) for start in range(0, len(self), _BLOCK))
+        return np.array([hash_bytes(image.tobytes()) for block in blocks for image in block])
 
     @cached_property
     def images_hash(self) -> str:

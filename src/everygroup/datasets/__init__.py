@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from everygroup.datasets import published, simulated, toy
     from everygroup.datasets.published._prepare import missing_images, prepare_published
     from everygroup.datasets.reader import prepare_cohort, read_cohort
+    from everygroup.datasets.save import save_cohort
+    from everygroup.datasets.simulate import simulate
 
 __all__ = [
     "missing_images",
@@ -16,6 +18,8 @@ __all__ = [
     "prepare_published",
     "published",
     "read_cohort",
+    "save_cohort",
+    "simulate",
     "simulated",
     "toy",
 ]
@@ -25,6 +29,8 @@ _HOMES = {
     "prepare_cohort": "reader",
     "prepare_published": "published._prepare",
     "read_cohort": "reader",
+    "save_cohort": "save",
+    "simulate": "simulate",
 }
 
 
@@ -32,5 +38,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"everygroup.datasets.{name}")
     if name in _HOMES:
-        return getattr(importlib.import_module(f"everygroup.datasets.{_HOMES[name]}"), name)
+        value = getattr(importlib.import_module(f"everygroup.datasets.{_HOMES[name]}"), name)
+        globals()[name] = value  # a module of the same name would take its place
+        return value
     raise AttributeError(f"module 'everygroup.datasets' has no attribute {name!r}")

@@ -47,7 +47,7 @@ class Pictures:
         row = tuple(range(2, len(names) + 2) if rows is None else rows)
         return cls(table, source, names, row, tuple(Match(None) if not n else source.match(n) for n in names))
 
-    def check(self, wanted: np.ndarray, *, may_lack: bool) -> None:
+    def check(self, wanted: np.ndarray, *, may_lack: bool, option: str = "--image-column") -> None:
         """Tell all that is wrong with the pictures of the wanted rows, and how those that are right were found.
 
         Rows that are not wanted count as well where they call a picture by a name of its own: nobody else's picture
@@ -59,6 +59,8 @@ class Pictures:
             Positions of the rows that will be read.
         may_lack : bool
             Whether rows, but not all of them, may be without a picture.
+        option : str
+            What names the column.
 
         Raises
         ------
@@ -68,7 +70,9 @@ class Pictures:
         lacking = [k for k in wanted if self.matches[k].member is None and not self.matches[k].rivals]
         several = [k for k in wanted if self.matches[k].rivals]
         problems = [
-            self._lack(lacking, len(wanted)) if lacking and (not may_lack or len(lacking) == len(wanted)) else None,
+            self._lack(lacking, len(wanted), option)
+            if lacking and (not may_lack or len(lacking) == len(wanted))
+            else None,
             self._fit_several(several) if several else None,
             self._shared(wanted),
         ]
@@ -88,15 +92,15 @@ class Pictures:
                 "not used."
             )
 
-    def _lack(self, lacking: Sequence[int], n: int) -> tuple[str, str]:
+    def _lack(self, lacking: Sequence[int], n: int, option: str) -> tuple[str, str]:
         shown = ", ".join(f"{self.names[k]!r} (row {self.rows[k]})" for k in lacking[:_SHOWN])
         members = self.source.members()
         example = f" Images there are called like {members[0]!r}." if members and not self.source.hides_names else ""
         return (
             f"{len(lacking)} of {n} samples have no image in {self.source.path.name}: "
             f"{shown}{', ...' if len(lacking) > _SHOWN else '.'}{example}",
-            "add the images, name the right column with --image-column, or leave these rows out with "
-            "--on-bad-image skip",
+            f"add the images, name the right column with {option}, or leave these rows out with "
+            + ("--on-bad-image skip" if option == "--image-column" else "blank cells and --drop-unlabelled"),
         )
 
     def _fit_several(self, several: Sequence[int]) -> tuple[str, str]:

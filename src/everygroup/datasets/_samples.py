@@ -12,16 +12,21 @@ import pandas as pd
 
 from everygroup.cohort import GroupRule, refuse_measured
 from everygroup.cohort.groups import Binning, near_column
+from everygroup.cohort.outcome import PICTURED
 from everygroup.console import say, warn
 from everygroup.datasets._locate import Images, choose_id_column, choose_images, find_table, has_table
 from everygroup.datasets._pictures import Pictures
 from everygroup.datasets._table import check_columns, check_filled, check_ids, listed_rows, unlabelled_rows
+from everygroup.datasets._truth import Truth, find_truth
 from everygroup.datasets.dicom_folder import holds_dicom, join_tags, tags_alone
 from everygroup.errors import CohortError
 from everygroup.reading import Reading, Resize
 from everygroup.settings import build
 from everygroup.tables import open_table
 from everygroup.tables.frame import apply_spelling, read_table
+
+VOLUME_SIZE = 64
+"""Side of the cubes of voxels, if none is asked for."""
 
 
 class Request(Reading):
@@ -57,9 +62,19 @@ class Request(Reading):
         return self.resize or "crop"
 
     @property
+    def side(self) -> int | None:
+        """Side of the squares or cubes, where it is known before the images are."""
+        return self.image_size or (VOLUME_SIZE if self.volumes else None)
+
+    @property
     def for_prediction(self) -> bool:
         """Whether labels are not needed, because a trained model has fixed the classes."""
-        return self.label is None and self.classes is not None
+        return not self.answers and self.classes is not None
+
+    @property
+    def class_column(self) -> str | None:
+        """The column that holds names of classes, if that is what is to be predicted."""
+        return self.label if self.target in ("classes", "anomaly") else None
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,7 @@ class Found:
     text_columns: list[str]
     images: Images
     n_unlabelled: int
+    truth: Truth | None = None
 
 
 def without_absent_columns(request: Request) -> Request:
@@ -81,21 +97,25 @@ def without_absent_columns(request: Request) -> Request:
     names: set[str] = set()
     if not request.source.is_dir() or has_table(request.source):
         names = set(open_table(find_table(request.source)).columns)
-    absent = [c for c in (request.label, request.unit_column) if c is not None and c not in names]
+    absent = [c for c in (*request.answers, request.unit_column) if c is not None and c not in names]
     if absent:
         say(f"No column {', '.join(map(repr, absent))}: predicting without it.")
-    dropped = {k: None for k in ("label", "split_by") if getattr(request, k) in absent}
+    dropped = {k: None for k in ("masks", "truth", "split_by") if getattr(request, k) in absent}
+    if request.label is not None and set(request.answers) & set(absent):
+        dropped["label"] = None
     return request.model_copy(update=dropped)
 
 
 def gather(request: Request) -> Found:
     """Read and check everything that can be checked without decoding an image."""
+    pictured = request.answers if request.target in PICTURED else ()
     as_text = [c for c in (request.id_column, request.image_column, request.unit_column) if c]
+    label = request.class_column
     if request.source.is_dir() and not has_table(request.source) and holds_dicom(request.source):
         path = request.source / "metadata.csv"
-        chosen = choose_images(path, request.image_place, request.image_size, request.shape)
+        chosen = choose_images(path, request.image_place, request.side, request.shape)
         table = tags_alone(chosen.source, request.dicom_tags)
-        table = apply_spelling(table, request.spelling, chosen.source.path.name, ids=as_text, label=request.label)
+        table = apply_spelling(table, request.spelling, chosen.source.path.name, ids=as_text, label=label)
     elif request.for_prediction and request.source.is_dir() and not has_table(request.source):
         return _images_alone(request)
     else:
@@ -104,37 +124,38 @@ def gather(request: Request) -> Found:
         table = read_table(
             path,
             text_columns=as_text,
+            numbers=request.answers if request.target == "number" else (),
             cut=[a for a, binning in binned.items() if binning.cuts],
-            label=None if request.allow_unlabelled else request.label,
+            label=None if request.allow_unlabelled else label,
             classes=request.classes or (),
             known={
                 **{a: binning.members for a, binning in binned.items()},
-                **({request.label: request.classes or ()} if request.label else {}),
+                **({label: request.classes or ()} if label else {}),
             },
             spelling=request.spelling,
         )
-        chosen = choose_images(path, request.image_place, request.image_size, request.shape)
+        chosen = choose_images(path, request.image_place, request.side, request.shape)
         table = join_tags(
             table,
             chosen.source,
             name_column=request.image_column or request.id_column,
             tags=request.dicom_tags,
-            keep=[*as_text, *request.group, *([request.label] if request.label else [])],
+            keep=[*as_text, *request.group, *request.answers],
         )
     if request.groups is not None:
         table = with_attributes(table, request.group)
-    check_label(path, table, request.label)
+    check_label(path, table, request)
     check_columns(
         path,
         table,
-        [request.label, *request.group, request.unit_column, request.id_column, request.image_column],
+        [*request.answers, *request.group, request.unit_column, request.id_column, request.image_column],
     )
     if request.group:
         GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
     position = np.arange(len(table))
     n_unlabelled = 0
-    if request.label is not None:
-        position, n_unlabelled = labelled_rows(path, table, request.label, request)
+    if request.answers:
+        position, n_unlabelled = labelled_rows(path, table, request)
     name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
     id_column = request.id_column or name_column
     for column in {id_column, name_column}:  # a blank before an id, within quotes, would make it another one
@@ -147,17 +168,28 @@ def gather(request: Request) -> Found:
     pictures.check(position, may_lack=request.on_bad_image == "skip")
     if request.sample_limit is None and not request.drop_unlabelled:
         pictures.count_unused(position)
+    truth = None
+    if pictured:
+        truth = find_truth(path, table[pictured[0]], position, pictures, as_mask=request.target == "mask")
     text_columns = [str(c) for c in table.columns if c in as_text or pd.api.types.is_string_dtype(table[c].dtype)]
     rows = [int(p) + 2 for p in position]
     return Found(
-        path, table.iloc[position].reset_index(drop=True), rows, names, id_column, text_columns, chosen, n_unlabelled
+        path,
+        table.iloc[position].reset_index(drop=True),
+        rows,
+        names,
+        id_column,
+        text_columns,
+        chosen,
+        n_unlabelled,
+        truth,
     )
 
 
 def _images_alone(request: Request) -> Found:
     """Take a folder of images without a table: enough to predict, nothing known of labels or groups."""
     path = request.source / "metadata.csv"
-    chosen = choose_images(path, request.image_place, request.image_size, request.shape)
+    chosen = choose_images(path, request.image_place, request.side, request.shape)
     names = sorted(chosen.source.members())
     if odd := [n for n in names if n != n.encode("utf-8", "replace").decode()]:
         raise CohortError(f"{chosen.source.path}: the name of the file {odd[0]!r} is not UTF-8.", fix="rename the file")
@@ -177,35 +209,41 @@ def with_attributes(table: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame
     return table.assign(**{c: pd.Series([None] * len(table), dtype=object, index=table.index) for c in lacking})
 
 
-def check_label(path: Path, table: pd.DataFrame, label: str | None) -> None:
-    """Refuse several columns named as the label; groups may be of several, a diagnosis is one."""
-    several = [part.strip() for part in (label or "").split(",")]
-    if len(several) > 1 and label not in table.columns and set(several) <= set(table.columns):
+def check_label(path: Path, table: pd.DataFrame, request: Request) -> None:
+    """Refuse several columns named as one label."""
+    several = [part.strip() for part in (request.label or "").split(",")]
+    one = request.target != "labels" and request.label not in table.columns
+    if len(several) > 1 and one and set(several) <= set(table.columns):
         raise CohortError(
-            f"{path}: the label {label!r} names {len(several)} columns.",
-            fix=f"name one of them, as in --label {several[0]}, or make one column of classes of them",
+            f"{path}: the label {request.label!r} names {len(several)} columns.",
+            fix=f"name one of them, as in --label {several[0]}; or predict all of them with --target labels",
         )
 
 
-def labelled_rows(path: Path, table: pd.DataFrame, label: str, request: Request) -> tuple[np.ndarray, int]:
+def labelled_rows(path: Path, table: pd.DataFrame, request: Request) -> tuple[np.ndarray, int]:
     """Return the positions of the rows that have a label or need none, and how many were dropped."""
-    if request.classes is None and not request.label_codes:
-        refuse_measured(table[label], label)
-    without = unlabelled_rows(table, label, request.classes or ())
+    if request.target == "classes" and request.classes is None and not request.label_codes:
+        refuse_measured(table[request.answers[0]], request.answers[0])
+    classes = (request.classes or ()) if request.class_column else ()
+    without = np.arange(len(table))
+    for column in request.answers:  # of several findings one is enough
+        without = np.intersect1d(without, unlabelled_rows(table, column, classes))
+    named = " nor ".join(map(repr, request.answers))
     if request.allow_unlabelled:
         if len(without):
-            say(f"{len(without)} of {len(table)} rows have no {label!r}: predicted without it.")
+            say(f"{len(without)} of {len(table)} rows have no {named}: predicted without it.")
         return np.arange(len(table)), 0
     if len(without) and not request.drop_unlabelled:
         raise CohortError(
-            f"{path}: {len(without)} of {len(table)} rows have no {label!r} (rows {listed_rows(without)}; row 1 is the "
+            f"{path}: {len(without)} of {len(table)} rows have no {named} (rows {listed_rows(without)}; row 1 is the "
             "header).",
             fix="fill them in, or leave them out with --drop-unlabelled",
         )
     if len(without) == len(table):
-        raise CohortError(f"{path}: no row has a {label!r}.", fix="choose another --label column")
+        option = {"mask": "--masks", "image": "--truth"}.get(request.target, "--label")
+        raise CohortError(f"{path}: no row has a {named}.", fix=f"choose another {option} column")
     if len(without):
-        warn(f"{len(without)} of {len(table)} rows have no {label!r} and are left out.")
+        warn(f"{len(without)} of {len(table)} rows have no {named} and are left out.")
     return np.setdiff1d(np.arange(len(table)), without), len(without)
 
 

@@ -11,7 +11,7 @@ Its four corners are four stylised looks, and everything between them is a blend
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,11 @@ class Lesion:
     a: Float
     b: Float
     flush: Float
+
+    def only(self, there: npt.NDArray[np.bool_]) -> Lesion:
+        """Return the block with lesions only where there are some, (b,): bare skin elsewhere."""
+        here = there[:, None, None]
+        return replace(self, mask=self.mask & here, cover=self.cover * here, flush=self.flush * here)
 
 
 def paint(u: Float, v: Float, skin: Float, size: int, streams: Streams) -> Lesion:

@@ -17,7 +17,7 @@ _MAX_HAIRS = 12
 
 @dataclass(frozen=True)
 class Subjects:
-    """What there is to photograph: one row per image, each array of shape (n,)."""
+    """What there is to photograph: one row per image, each array of shape (n,); `lesion`: whether there is one."""
 
     tone: npt.NDArray[np.float64]
     u: Float
@@ -25,6 +25,7 @@ class Subjects:
     age: npt.NDArray[np.float64]
     undertone: Float
     hairy: npt.NDArray[np.bool_]
+    lesion: npt.NDArray[np.bool_]
 
 
 def photograph(
@@ -52,7 +53,7 @@ def _block(
     subjects: Subjects, part: slice, size: int, acquisition_noise: float, streams: Streams
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     skin = skin_lab(subjects.tone[part]) + subjects.undertone[part, None] * np.array([0.0, 1.3, -1.8], np.float32)
-    spot = lesion.paint(subjects.u[part], subjects.v[part], skin, size, streams)
+    spot = lesion.paint(subjects.u[part], subjects.v[part], skin, size, streams).only(subjects.lesion[part])
     lightness, a, b = _skin(skin, size, streams)
     a += 7 * spot.flush
     lightness -= 2 * spot.flush

@@ -60,12 +60,12 @@ class LabelRule:
 
     def rotation(self, tone: Array) -> Array:
         """Angle by which the looks are turned at a tone: 0 at tone 0, ``presentation_shift`` at tone 1, smooth."""
-        return self.presentation_shift * _smooth(tone)
+        return self.presentation_shift * smooth(tone)
 
     def class_shares(self, tone: Array) -> Array:
         """Prevalence of every diagnosis at every tone, shape (..., K)."""
         tilt = np.linspace(0.5, -0.5, self.n_classes)
-        odds = np.log(np.asarray(self.prevalence)) - self.prevalence_shift * ((_smooth(tone)[..., None] - 0.5) * tilt)
+        odds = np.log(np.asarray(self.prevalence)) - self.prevalence_shift * ((smooth(tone)[..., None] - 0.5) * tilt)
         shares = np.exp(odds - odds.max(axis=-1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=-1, keepdims=True), dtype=np.float64)
 
@@ -103,7 +103,7 @@ class LabelRule:
         return tones, np.concatenate([share * weights / 2 for share in shares / shares.sum()])
 
 
-def _smooth(tone: Array) -> Array:
+def smooth(tone: Array) -> Array:
     """A sigmoid of tone rescaled to run from exactly 0 at tone 0 to exactly 1 at tone 1."""
     low, high = expit(-_STEEPNESS / 2), expit(_STEEPNESS / 2)
     return np.asarray((expit(_STEEPNESS * (np.asarray(tone) - 0.5)) - low) / (high - low), dtype=np.float64)

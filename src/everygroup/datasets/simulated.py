@@ -11,7 +11,7 @@ The pictures are synthetic. They say nothing about how disease looks on anybody'
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,12 +66,18 @@ class SimulatedCohort:
           target group.
     settings : dict
         The arguments it was made with; JSON-able.
+    rule : LabelRule
+        The law that tones, diagnoses and looks follow.
+    subjects : Subjects
+        What was photographed.
     """
 
     cohort: Cohort
     masks: npt.NDArray[np.bool_]
     truth: pd.DataFrame
     settings: dict[str, Any]
+    rule: LabelRule = field(repr=False)
+    subjects: Subjects = field(repr=False)
 
     def truth_of(self, part: Cohort) -> pd.DataFrame:
         """Return the truth of a part of the cohort (a split or selection of it), row for row."""
@@ -181,6 +187,7 @@ def dermatology(
         age=age,
         undertone=attribute_rng.standard_normal(n_patients).astype(np.float32)[patient],
         hairy=(attribute_rng.random(n_patients) < hair)[patient],
+        lesion=np.ones(n, dtype=bool),
     )
     images, masks = photograph(subjects, image_size, acquisition_noise, seed)
     cohort = Cohort.from_table(
@@ -196,7 +203,7 @@ def dermatology(
         | {"simulated": True}
         | {"image_size": image_size, "licence": "none needed: no picture of a person", "settings": settings},
     )
-    return SimulatedCohort(cohort, masks, truth, settings)
+    return SimulatedCohort(cohort, masks, truth, settings, rule, subjects)
 
 
 def _patients(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -16,9 +16,12 @@ from everygroup.console import progress, say
 from everygroup.errors import ImageError
 from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._store import GrowingArray
+from everygroup.imaging.masks import read_mask
 from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import read_image, resize_image
+from everygroup.imaging.runs import RunLengths
 from everygroup.imaging.sources import FolderImages, ZipImages
+from everygroup.imaging.volumes import read_volume
 from everygroup.reading import Resize
 
 _TASK = 16  # images a worker takes at once
@@ -47,15 +50,17 @@ class StoreSettings(TypedDict):
     image_size: int
     resize: Resize
     max_pixels: int
+    volumes: NotRequired[Literal[True]]
 
 
+Encoded = ZipImages | FolderImages | RunLengths
 _One = Callable[[int], "np.ndarray | BadImage"]
 
 
 def read_one(
-    source: ZipImages | FolderImages, sample_id: str, row: int, settings: StoreSettings
+    source: Encoded, sample_id: str, row: int, settings: StoreSettings, *, as_mask: bool = False
 ) -> np.ndarray | BadImage:
-    """Decode the image of a sample, or say why it cannot be used."""
+    """Decode the image (or mask) of a sample, or say why it cannot be used."""
     found = source.match(sample_id)
     if (member := found.member) is None:
         holds = "several images" if found.rivals else "no image"
@@ -63,10 +68,21 @@ def read_one(
     file = "" if source.hides_names else member
     label = file or sample_id
     try:
-        return read_image(source.read(member), name=label, part=found.part, header=source.header(member), **settings)
+        return _decode(source.read(member), settings, as_mask, label, found.part, source.header(member))
     except ImageError as error:
         reason = error.message.removeprefix(f"{member}: ").removeprefix(f"{label}: ")
         return BadImage(sample_id, row, file, reason, again=_may_pass(error))
+
+
+def _decode(
+    data: bytes, settings: StoreSettings, as_mask: bool, name: str, part: str, header: bytes | None
+) -> np.ndarray:
+    size, resize, limit = settings["image_size"], settings["resize"], settings["max_pixels"]
+    named: dict[str, Any] = {"name": name, "part": part, "header": header}
+    if settings.get("volumes"):
+        return read_volume(data, image_size=size, resize=resize, max_pixels=limit, as_mask=as_mask, **named)
+    read = read_mask if as_mask else read_image
+    return read(data, image_size=size, resize=resize, max_pixels=limit, **named)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -80,25 +96,27 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def decode_files(
-    source: ZipImages | FolderImages,
+    source: Encoded,
     ids: Sequence[str],
     rows: Sequence[int],
     store: GrowingArray,
     settings: StoreSettings,
     on_bad_image: str,
     workers: int | None,
+    *,
+    as_mask: bool = False,
 ) -> None:
     """Decode in parallel, write in order, note what is bad."""
 
     def one(index: int) -> np.ndarray | BadImage:
-        return read_one(source, ids[index], rows[index], settings)
+        return read_one(source, ids[index], rows[index], settings, as_mask=as_mask)
 
     if store.done:
         say(f"Going on with an earlier run: {store.done} of {len(ids)} images are done.")
     notes: list[dict[str, Any]] = []
     seen, committed = store.done, store.done
     # The guard is taken once here, so that the worker threads do not switch it on and off a thousand times.
-    with decoder_guard(), progress(len(ids), "Reading images") as advance:
+    with decoder_guard(), progress(len(ids), "Reading masks" if as_mask else "Reading images") as advance:
         advance(store.done)
         for results in _in_order(one, range(store.done, len(ids)), workers or _cpus()):
             good = [r for r in results if not isinstance(r, BadImage)]

@@ -18,6 +18,7 @@ from everygroup.imaging.likeness import (
     standardised,
     thumbnails,
 )
+from everygroup.mapped import take
 
 MAX_DISTANCE = 10
 """Bits of 64 in which the hashes of a candidate pair may differ."""
@@ -104,7 +105,7 @@ def near_pairs(
         return NearPairs.none(f"not searched: pictures of fewer than {MIN_SIDE} pixels hold too little")
     small = np.empty((len(rows), HASH_SIDE, HASH_SIDE), dtype=np.float32)
     for first in range(0, len(rows), _READ):
-        small[first : first + _READ] = thumbnails(images[rows[first : first + _READ]], HASH_SIDE)
+        small[first : first + _READ] = thumbnails(take(images, rows[first : first + _READ]), HASH_SIDE)
     busy = np.flatnonzero(small.std(axis=(1, 2)) >= _FLAT)  # flat ones all look alike, and are told apart elsewhere
     if len(busy) < 2:
         return NearPairs.none("")
@@ -164,7 +165,8 @@ def _detail_correlations(
 
     def fine_of(positions: Index) -> np.ndarray:
         parts = [
-            detail(thumbnails(images[rows[positions[k : k + _READ]]], side)) for k in range(0, len(positions), _READ)
+            detail(thumbnails(take(images, rows[positions[k : k + _READ]]), side))
+            for k in range(0, len(positions), _READ)
         ]
         return np.concatenate(parts) if parts else np.empty((0, side, side), dtype=np.float32)
 

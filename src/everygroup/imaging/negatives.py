@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from everygroup.imaging.by_group import parts_of
+from everygroup.mapped import take
 
 _CELLS = 8
 _MOST = 2000  # pictures that are looked at
@@ -41,7 +42,7 @@ def centre_and_border(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray,
     tall, wide = height // _CELLS, width // _CELLS
     blocks = []
     for start in range(0, len(which), _READ):
-        grey = images[rows[which[start : start + _READ]]].mean(axis=3, dtype=np.float32)
+        grey = take(images, rows[which[start : start + _READ]]).mean(axis=3, dtype=np.float32)
         cells = grey[:, : tall * _CELLS, : wide * _CELLS].reshape(-1, _CELLS, tall, _CELLS, wide).mean(axis=(2, 4))
         cells = cells + cells[:, :, ::-1]
         blocks.append((cells + cells[:, ::-1]).reshape(len(cells), -1).astype(np.float64))

@@ -11,6 +11,7 @@ from scipy.stats import hypergeom, rankdata
 from everygroup.cohort import Cohort
 from everygroup.imaging.by_group import Part, parts_of, with_groups
 from everygroup.imaging.negatives import centre_and_border, negatives_by_group
+from everygroup.mapped import take
 
 DARK = 32
 """A picture without a pixel of this level, an eighth of full scale, is nearly black."""
@@ -28,23 +29,23 @@ _OVERSHOOT = 1.25  # of resampling, by which a level may exceed the file's own
 def greatest_levels(images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Return the greatest level of each picture, 0..255, (n,), of uint8 (N, H, W, C); `rows` selects some of them."""
     rows = np.arange(len(images)) if rows is None else rows
-    blocks = [images[rows[i : i + _READ]].max(axis=(1, 2, 3)) for i in range(0, len(rows), _READ)]
+    blocks = [take(images, rows[i : i + _READ]).max(axis=(1, 2, 3)) for i in range(0, len(rows), _READ)]
     return np.concatenate([np.zeros(0, np.uint8), *blocks])
 
 
 def scale_of_cohort(cohort: Cohort) -> list[str]:
     """Return cautions about the pixel scale of a cohort's pictures, by group, label and any column that may be a site.
 
-    Float samples, which are taken as they are, have none.
+    Float samples, which are taken as they are, have none, nor have volumes, whose scale is their own.
     """
-    if cohort.images.dtype != np.uint8 or cohort.images.ndim != 4:
-        return []
     columns = with_groups(cohort.table, cohort.rule.name, cohort.groups, cohort.group)
     return scale_of_images(cohort.images, columns, cohort.rows)
 
 
 def scale_of_images(images: np.ndarray, columns: Mapping[str, pd.Series], rows: np.ndarray | None = None) -> list[str]:
-    """Return cautions about pictures, uint8 (N, H, W, C), by the columns of their n rows."""
+    """Return cautions about pictures, uint8 (N, H, W, C), by the columns of their n rows; of volumes there are none."""
+    if images.dtype != np.uint8 or images.ndim != 4:
+        return []
     rows = np.arange(len(images)) if rows is None else rows
     found = scale_by_group(greatest_levels(images, rows), columns)
     return found + negatives_by_group(*centre_and_border(images, rows), columns)

@@ -18,6 +18,7 @@ from everygroup.imaging._fill import BadImage, StoreSettings, copy_array, decode
 from everygroup.imaging._store import GrowingArray, locked, require_space, writing
 from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES
+from everygroup.imaging.runs import RunLengths
 from everygroup.imaging.sources import ImageSource
 from everygroup.reading import OnBadImage, Resize
 
@@ -35,7 +36,7 @@ class PreparedImages:
 
     Attributes
     ----------
-    images : memmap of uint8, (n kept, S, S, 3)
+    images : memmap of uint8, (n kept, S, S, 3) or (n kept, S, S, S, 1), or of masks without the last
         Read-only.
     bad : tuple of BadImage
         The samples that were asked for but left out.
@@ -57,22 +58,24 @@ class PreparedImages:
 
 
 def store_key(
-    source: ImageSource,
+    source: ImageSource | RunLengths,
     ids: Sequence[str],
     *,
     image_size: int,
     resize: Resize = "crop",
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    volumes: bool = False,
+    as_mask: bool = False,
 ) -> str:
     """Return what identifies a prepared store: the source's directory, the ids in order, and the settings."""
-    settings = {"image_size": image_size, "resize": resize, "max_pixels": max_pixels}
+    settings = _settings(image_size, resize, max_pixels, volumes)
     content = [SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings]
     stamp = "" if isinstance(source, NpzImages) else source.stamp(ids)
-    return hash_json([*content, stamp] if stamp else content)
+    return hash_json([*content, *([stamp] if stamp else []), *(["mask"] if as_mask else [])])
 
 
 def prepare_images(
-    source: ImageSource,
+    source: ImageSource | RunLengths,
     ids: Sequence[str],
     folder: Path,
     *,
@@ -83,6 +86,8 @@ def prepare_images(
     workers: int | None = None,
     rows: Sequence[int] | None = None,
     overwrite: bool = False,
+    volumes: bool = False,
+    as_mask: bool = False,
 ) -> PreparedImages:
     """Decode the images of these samples into `folder`, or open them if that has been done.
 
@@ -94,7 +99,7 @@ def prepare_images(
     Parameters
     ----------
     source : ZipImages, FolderImages or NpzImages
-        From `open_source`.
+        From `open_source`; or the `RunLengths` of masks.
     ids : sequence of str
         Samples, in the order wanted.
     image_size : int
@@ -108,6 +113,11 @@ def prepare_images(
         Row of each sample in the user's file, for messages (2, 3, ... by default).
     overwrite : bool
         Replace images prepared from something else in the same folder.
+    volumes : bool
+        Whether files are read as whole volumes (`everygroup.imaging.volumes.read_volume`), stored as (S, S, S, 1).
+    as_mask : bool
+        Whether these are masks (`everygroup.imaging.masks.read_mask`): stored as (S, S) or (S, S, S), their largest
+        value noted.
 
     Returns
     -------
@@ -125,17 +135,25 @@ def prepare_images(
     folder = Path(folder)
     ids = [str(i) for i in ids]
     rows = list(range(2, len(ids) + 2)) if rows is None else list(rows)
-    settings = StoreSettings(image_size=image_size, resize=resize, max_pixels=max_pixels)
-    key = store_key(source, ids, **settings)
-    if (done := _done_before(folder, key, source, settings, overwrite=True)) is not None:
+    settings = _settings(image_size, resize, max_pixels, volumes)
+    key = store_key(source, ids, **settings, as_mask=as_mask)
+    shape = (image_size,) * (3 if volumes else 2) + (() if as_mask else (1 if volumes else 3,))
+    what = "masks" if as_mask else "volumes"
+    if (as_mask or volumes) and isinstance(source, NpzImages):
+        raise ImageError(
+            f"{source.path.name}: {what} are not read from an archive of images.", fix="give them as files"
+        )
+    if volumes and isinstance(source, RunLengths):
+        raise ImageError("Masks of volumes are not read from run lengths.", fix="give them as NIfTI files")
+    if (done := _done_before(folder, key, source, settings, overwrite=True, as_mask=as_mask)) is not None:
         return _accept(done, on_bad_image, len(ids))  # without a lock: the folder may be read-only
     with locked(folder):
-        if (done := _done_before(folder, key, source, settings, overwrite=overwrite)) is not None:
+        if (done := _done_before(folder, key, source, settings, overwrite=overwrite, as_mask=as_mask)) is not None:
             return _accept(done, on_bad_image, len(ids))
-        require_space(folder, len(ids) * image_size * image_size * 3)
-        with GrowingArray(folder, key, len(ids), (image_size, image_size, 3)) as store:
+        require_space(folder, len(ids) * int(np.prod(shape)))
+        with GrowingArray(folder, key, len(ids), shape) as store:
             if not isinstance(source, NpzImages):
-                decode_files(source, ids, rows, store, settings, on_bad_image, workers)
+                decode_files(source, ids, rows, store, settings, on_bad_image, workers, as_mask=as_mask)
             elif store.done < len(ids):
                 copy_array(source, ids, rows, store, image_size, resize)
             bad = tuple(BadImage(**note) for note in store.notes)
@@ -158,6 +176,7 @@ def prepare_images(
                 "source": {"kind": source.kind, "name": source.path.name, "fingerprint": source.fingerprint},
                 "pillow": pillow_version,
                 "bad": [asdict(b) for b in bad],
+                **({"largest": int(images.max(initial=0))} if as_mask else {}),
             }
             write_json(folder / RECORD, {"schema": SCHEMA, "images": record})
             if bad:
@@ -168,8 +187,42 @@ def prepare_images(
         return _accept(PreparedImages(images, bad, record, folder), on_bad_image, len(ids))
 
 
+def _settings(image_size: int, resize: Resize, max_pixels: int, volumes: bool) -> StoreSettings:
+    settings = StoreSettings(image_size=image_size, resize=resize, max_pixels=max_pixels)
+    return {**settings, "volumes": True} if volumes else settings
+
+
+def store_array(array: np.ndarray, folder: Path, *, key: str, image_size: int) -> dict[str, Any]:
+    """Write images (n, S, S, C), or masks (n, S, S), that are decoded already, as a prepared store.
+
+    What is there under another key is replaced. Returns the content of its record, ``cohort.json``.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written, or is full.
+    """
+    with locked(folder):
+        (folder / RECORD).unlink(missing_ok=True)  # never a record of other images, should this be stopped
+        with atomic_path(folder / ARRAY) as temporary:
+            np.save(temporary, array)
+        record = {
+            "key": key,
+            "n": len(array),
+            "shape": list(array.shape[1:]),
+            "image_size": image_size,
+            "resize": "crop",
+            "content_hash": hash_array(array),
+            "bad": [],
+            **({"largest": int(array.max(initial=0))} if array.ndim == 3 else {}),
+        }
+        content: dict[str, Any] = {"schema": SCHEMA, "images": record}
+        write_json(folder / RECORD, content)
+    return content
+
+
 def _done_before(
-    folder: Path, key: str, source: ImageSource, settings: StoreSettings, *, overwrite: bool
+    folder: Path, key: str, source: ImageSource | RunLengths, settings: StoreSettings, *, overwrite: bool, as_mask: bool
 ) -> PreparedImages | None:
     """Return what was prepared there under this key; None if there is nothing, or it is to be made again."""
     if not (folder / RECORD).exists():
@@ -184,7 +237,11 @@ def _done_before(
         )
     if isinstance(source, NpzImages):
         return prepared
-    readable = any(not isinstance(read_one(source, b.id, b.row, settings), BadImage) for b in prepared.bad if b.again)
+    readable = any(
+        not isinstance(read_one(source, b.id, b.row, settings, as_mask=as_mask), BadImage)
+        for b in prepared.bad
+        if b.again
+    )
     return None if readable else prepared
 
 

@@ -103,25 +103,42 @@ def read_image(
     else:
         path, part = _locate(Path(source), part)
         data, header = _read_bytes(path, label), _read_header(path, label) if header is None else header
+    picture = decode(data, label, part=part, header=header, max_pixels=max_pixels)
+    return np.asarray(picture if image_size is None else resize_image(picture, image_size, resize))
+
+
+def decode(
+    data: bytes,
+    label: str,
+    *,
+    part: str = "",
+    header: bytes | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    as_stored: bool = False,
+) -> Image.Image:
+    """Return the picture that a file holds, upright and in RGB; `as_stored`: with its own pixels, as masks need them.
+
+    Parameters and errors are those of `read_image`; slices of DICOM files and volumes are always RGB.
+    """
     if not data:
         raise ImageError(f"{label}: the file is empty (0 bytes).", fix=_FIX)
     with decoder_guard():
         volume = header is not None or is_nifti(data)
         if volume or is_dicom(data):
             which = read_part(part, label)
-            rgb = (
+            return Image.fromarray(
                 read_nifti(data, which, label, max_pixels, header)
                 if volume
                 else read_dicom(data, which, label, max_pixels)
             )
-            return rgb if image_size is None else np.asarray(resize_image(Image.fromarray(rgb), image_size, resize))
         if part:
             raise ImageError(f"{label}: holds one picture, of which #{part} is asked for.", fix="leave #... out")
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                 _refuse_unusual(opened, label, max_pixels)
                 opened.load()
-                picture = _to_rgb(_upright(opened), label, white_is_zero=_white_is_zero(opened))
+                upright = _upright(opened)
+                return upright if as_stored else _to_rgb(upright, label, white_is_zero=_white_is_zero(opened))
         except UnidentifiedImageError:
             raise ImageError(f"{label}: {_what_it_is(data)}.", fix=_FIX) from None
         except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError) as error:
@@ -129,11 +146,12 @@ def read_image(
             raise ImageError(f"{label}: the image is damaged ({_reason(error)}).", fix=_FIX) from error
         except MemoryError:
             raise ImageError(f"{label}: the image does not fit into memory.", fix=_FIX) from None
-        return np.asarray(picture if image_size is None else resize_image(picture, image_size, resize))
 
 
-def resize_image(image: Image.Image, size: int, policy: Resize = "crop") -> Image.Image:
-    """Make a square of `size` pixels, with Lanczos resampling.
+def resize_image(
+    image: Image.Image, size: int, policy: Resize = "crop", resample: Image.Resampling = Image.Resampling.LANCZOS
+) -> Image.Image:
+    """Make a square of `size` pixels, with Lanczos resampling unless another is asked for.
 
     "crop" takes the central square (side = the shorter side), "pad" keeps the whole picture on black, "stretch"
     changes the aspect ratio.
@@ -149,9 +167,9 @@ def resize_image(image: Image.Image, size: int, policy: Resize = "crop") -> Imag
         scale = size / max(width, height)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
         canvas = Image.new(image.mode, (size, size))
-        canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((size - inner[0]) // 2, (size - inner[1]) // 2))
+        canvas.paste(image.resize(inner, resample), ((size - inner[0]) // 2, (size - inner[1]) // 2))
         return canvas
-    return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.LANCZOS)
+    return image if image.size == (size, size) else image.resize((size, size), resample)
 
 
 def _locate(path: Path, part: str) -> tuple[Path, str]:

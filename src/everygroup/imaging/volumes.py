@@ -7,11 +7,11 @@ import numpy as np
 from everygroup.errors import ImageError
 from everygroup.imaging._guard import decoder_guard
 from everygroup.imaging._reference import read_part
+from everygroup.imaging.masks import structures
 from everygroup.imaging.nifti import grey_scale, is_nifti, read_voxels
 from everygroup.reading import Resize
 
 _FIX = "replace or remove the file, or leave such rows out with --on-bad-image skip"
-_MOST_STRUCTURES = 255
 
 
 def read_volume(
@@ -52,7 +52,7 @@ def read_volume(
     header : bytes, optional
         The header (.hdr) of a pair.
     as_mask : bool
-        Whether the voxels are structures: whole numbers, 0 the background.
+        Whether the voxels are structures, by the rule of `everygroup.imaging.masks.read_mask`.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def read_volume(
     array = array.transpose(2, 1, 0)[:, ::-1]
     boxes = _boxes(array.shape, spacing[::-1], resize)
     if as_mask:
-        return _nearest(_structures(array, name), boxes, image_size)
+        return _nearest(structures(array.reshape(len(array), -1), name).reshape(array.shape), boxes, image_size)
     low, high = grey_scale(array, name)
     grey = np.nan_to_num((array.astype(np.float32) - low) / (high - low), nan=0.0, posinf=0.0, neginf=0.0).clip(0, 1)
     for axis, (start, stop) in enumerate(boxes):
@@ -115,13 +115,3 @@ def _nearest(mask: np.ndarray, boxes: list[tuple[float, float]], size: int) -> n
         cube = cube.take(place.clip(0, mask.shape[axis] - 1), axis)
         np.moveaxis(cube, axis, 0)[(place < 0) | (place >= mask.shape[axis])] = 0
     return np.ascontiguousarray(cube.astype(np.uint8))
-
-
-def _structures(array: np.ndarray, name: str) -> np.ndarray:
-    values = np.unique(array)
-    if not np.isfinite(values).all() or values[0] < 0 or values[-1] > _MOST_STRUCTURES or (values % 1).any():
-        raise ImageError(
-            f"{name}: values from {values[0]:g} to {values[-1]:g} are no structures of a mask.",
-            fix="write 0 for the background and 1, 2, ... for structures",
-        )
-    return array

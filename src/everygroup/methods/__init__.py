@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from everygroup.methods.chain import Chain, create_method
+from everygroup.methods.imported import import_files
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import After, Before, ByGroup, Learn, MethodInfo, Part, method
 from everygroup.methods.registry import class_named, list_methods, method_class
@@ -21,6 +22,7 @@ __all__ = [
     "Part",
     "Store",
     "create_method",
+    "import_files",
     "list_methods",
     "method",
     "method_class",

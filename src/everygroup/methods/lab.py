@@ -17,6 +17,7 @@ from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
 from everygroup.models.transforms import Transform
+from everygroup.models.units import on_one_scale
 from everygroup.networks import NetworkSpec, build_network, predict_features
 from everygroup.settings import TrainSettings
 from everygroup.targets import Target, target_of
@@ -82,7 +83,7 @@ class Lab:
     @cached_property
     def target(self) -> Target:
         """What the diagnosis networks answer."""
-        return target_of(self.train)
+        return target_of(self.train, self.settings.loss)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -267,7 +268,8 @@ class Lab:
             if predictor := more.get("group_predictor"):
                 networks = {**networks, predictor: first.group_predictor()}
             train = first.train
-        return RoutedModel.build(method, train, networks, route=route, transforms=self.transforms, info=info, **more)
+        model = RoutedModel.build(method, train, networks, route=route, transforms=self.transforms, info=info, **more)
+        return on_one_scale(model, self.train, (self.merged_from or self).validation, device=self.device)
 
     def one_model(self, method: str, trained: Trained, **info: Any) -> RoutedModel:
         """Assemble the model of a method whose one network answers for everybody."""

@@ -98,6 +98,9 @@ class Options(BaseModel):
 
     model_config = _CONFIG
 
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+
 
 class Part(BaseModel, ABC):
     """A part of a chain: hyper-parameters are its fields, and data come in the call."""

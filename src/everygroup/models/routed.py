@@ -61,6 +61,9 @@ class RoutedModel:
         What is done with the answers afterwards; for classes only.
     weights : DataFrame or None
         Sample weights and distances of the training samples, where the method has any.
+    units : dict of str to float
+        By network name, what its answers are divided by, so that anomaly scores of several networks have one scale: the
+        median score of validation normals that it answers for.
     """
 
     method: str
@@ -76,6 +79,7 @@ class RoutedModel:
     weights: pd.DataFrame | None = None
     transforms: tuple[Transform, ...] = ()
     steps: tuple[Step, ...] = ()
+    units: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -125,6 +129,12 @@ class RoutedModel:
         """Return the probabilities of classes (n, K), after all steps; options as in `predict`."""
         group = self._groups(cohort)
         return self._told(self._answer(cohort, group, **options)[0], group)
+
+    @property
+    def backbone(self) -> str:
+        """Name of the networks' backbone."""
+        spec: Any = next(iter(self.networks.values())).spec
+        return str(spec.backbone)
 
     def answering_by(self, *steps: Step) -> RoutedModel:
         """Return the model with further steps behind its answers."""
@@ -293,14 +303,16 @@ class RoutedModel:
         return mixed.reshape(len(answers), *answers.shape[2:])
 
     def _answers_of(self, name: str, cohort: Cohort, device: str | torch.device) -> np.ndarray:
-        outputs = self._outputs(name, cohort, device)
-        return self.target.answers(outputs if isinstance(self.target, Pictured) else outputs.double()).numpy()
+        outputs = self.outputs(name, cohort, device)
+        answers = self.target.answers(outputs if isinstance(self.target, Pictured) else outputs.double()).numpy()
+        return answers / self.units[name] if name in self.units else answers
 
     def _shares(self, cohort: Cohort, device: str | torch.device) -> np.ndarray:
         """The group predictor's probabilities, (n, G)."""
-        return self._outputs(str(self.group_predictor), cohort, device).double().softmax(1).numpy()
+        return self.outputs(str(self.group_predictor), cohort, device).double().softmax(1).numpy()
 
-    def _outputs(self, name: str, cohort: Cohort, device: str | torch.device) -> torch.Tensor:
+    def outputs(self, name: str, cohort: Cohort, device: str | torch.device = "cpu") -> torch.Tensor:
+        """Return what one network gives for samples as it sees them, (n, ...): nothing is routed or transformed."""
         network = self.networks[name].to(device)
         try:
             return predict_outputs(network, cohort, device=device, batch_size=self.target.at_once)
@@ -349,6 +361,7 @@ class RoutedModel:
             "groups": self.groups,
             "rule": self.rule.to_dict(),
             "sample_shape": self.sample_shape,
+            "units": self.units,
             "steps": [step.to_dict() for step in self.steps],
             "info": self.info,
         }
@@ -378,6 +391,7 @@ class RoutedModel:
                 record["info"],
                 transforms=transforms,
                 steps=tuple(build_step(step) for step in record["steps"]),
+                units=record["units"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"The model in {folder} is damaged: {error}.", fix="train it again") from error

@@ -44,7 +44,7 @@ def predict_outputs(
 def predict_features(
     network: nn.Module, cohort: Cohort, *, device: torch.device | str = "cpu", batch_size: int = PREDICT_BATCH
 ) -> np.ndarray:
-    """Return penultimate features (n, q), in eval mode; the network is left as it is."""
+    """Return penultimate features (n, q), in eval mode, those of every pixel averaged; the network is left as it is."""
     import copy
 
     network = copy.deepcopy(network).to(device).eval()
@@ -52,5 +52,6 @@ def predict_features(
     with torch.inference_mode():
         for start in range(0, len(cohort), batch_size):
             stored = torch.from_numpy(np.ascontiguousarray(cohort.batch(slice(start, start + batch_size))))
-            parts.append(network.features(to_input(stored.to(device))).float().cpu())  # type: ignore[operator]
+            found = network.features(to_input(stored.to(device))).float()  # type: ignore[operator]
+            parts.append((found.flatten(2).mean(2) if found.ndim > 2 else found).cpu())
     return torch.cat(parts).numpy()

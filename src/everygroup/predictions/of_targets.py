@@ -182,5 +182,5 @@ class TargetPredictions:
             raise PredictionsError(f"Predictions of {self.target!r} have no pictures.", fix="write the table alone")
         what = "masks" if self.target == "mask" else "images"
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **{what: self.pictures, "ids": self.ids.astype(str)})
+            np.savez_compressed(file, allow_pickle=False, **{what: self.pictures, "ids": self.ids.astype(str)})  # type: ignore[arg-type]
         return Path(path)

@@ -43,6 +43,7 @@ def read_table(
     path: Path | str,
     *,
     text_columns: Iterable[str] = (),
+    numbers: Collection[str] = (),
     cut: Collection[str] = (),
     label: str | None = None,
     classes: Iterable[str] = (),
@@ -55,6 +56,7 @@ def read_table(
     ----------
     path : the file.
     text_columns : ids, besides the columns that are named like one: '007' keeps its zeros, 'NA' is an id.
+    numbers : columns that hold nothing else; any other text is a problem.
     cut : columns that are cut at numbers, where a decimal mark that may be either is an error.
     label : a column in which words for missing are not dropped without being asked for; see `settle_labels`.
     classes : names that are classes whatever they read like.
@@ -75,7 +77,14 @@ def read_table(
     wanted = set(text_columns)
     texts = [c for c in source.columns if c in wanted or c.lower() in ID_NAMES]
     labels = [label] if label in source.columns and label not in texts else []
-    table = source.read(source.columns, texts=texts, labels=labels, cut=[c for c in cut if c not in texts], known=known)
+    table = source.read(
+        source.columns,
+        numbers=[c for c in numbers if c in source.columns],
+        texts=texts,
+        labels=labels,
+        cut=[c for c in cut if c not in texts],
+        known=known,
+    )
     problems = Problems(str(path))
     settle_labels(table, labels, classes, source.spelling, problems)
     problems.raise_if_any()

@@ -34,9 +34,27 @@ __all__ = [
 _KINDS: dict[str, type[Target]] = {kind.name: kind for kind in (Classes, Labels, Number, Mask, Anomaly, Image)}
 
 
-def target_of(cohort: Cohort) -> Target:
-    """Return what the samples of a cohort are labelled with."""
-    return _KINDS[cohort.target].of(cohort)
+def target_of(cohort: Cohort, loss: str = "auto") -> Target:
+    """Return what the samples of a cohort are labelled with.
+
+    Parameters
+    ----------
+    loss : str
+        As in `everygroup.settings.TrainSettings`.
+
+    Raises
+    ------
+    SettingsError
+        For a loss that the target does not have.
+    """
+    kind = _KINDS[cohort.target]
+    if loss == "auto":
+        return kind.of(cohort)
+    if loss not in kind.choices:
+        raise SettingsError(
+            f"Target {kind.name!r} has no loss {loss!r}.", fix=f"use loss={' or '.join((*kind.choices, 'auto'))}"
+        )
+    return kind.of(cohort, loss=loss)  # type: ignore[call-arg]
 
 
 def target_from(record: Mapping[str, Any]) -> Target:

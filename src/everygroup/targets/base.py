@@ -39,6 +39,8 @@ class Target(ABC):
         Whether label smoothing means anything.
     at_once : int
         Samples that are predicted at once.
+    choices : tuple of str
+        Losses to choose from, for `of`; empty where there is one.
     """
 
     name: ClassVar[str]
@@ -46,6 +48,7 @@ class Target(ABC):
     form: ClassVar[str] = "vector"
     smooths: ClassVar[bool] = False
     at_once: ClassVar[int] = 512
+    choices: ClassVar[tuple[str, ...]] = ()
     classes: tuple[str, ...] = ()
     """The names that a cohort of this target has as `classes`."""
 
@@ -74,12 +77,12 @@ class Target(ABC):
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Build it again from its record: by default from the outputs and what stands there besides."""
         more = {key: value for key, value in record.items() if key not in ("name", "outputs")}
-        return cls(record["outputs"], **more)
+        return cls(record["outputs"], **more)  # type: ignore[call-arg]
 
     @classmethod
     @abstractmethod
     def of(cls, cohort: Cohort) -> Self:
-        """Return what the samples of a cohort are labelled with."""
+        """Return what the samples of a cohort are labelled with; with `choices`, `loss` is one of them."""
 
     @abstractmethod
     def truth(self, cohort: Cohort) -> Truth:

@@ -24,15 +24,16 @@ class Image(Pictured):
     ----------
     channels : int
         Of the undegraded images.
-    loss : {'l1', 'mse'}
+    loss : {'l1', 'squared'}
         Mean absolute or mean squared difference.
     """
 
     name: ClassVar[str] = "image"
     score: ClassVar[str] = "psnr"
     form: ClassVar[str] = "image"
+    choices: ClassVar[tuple[str, ...]] = ("l1", "squared")
 
-    def __init__(self, channels: int, loss: Literal["l1", "mse"] = "l1") -> None:
+    def __init__(self, channels: int, loss: Literal["l1", "squared"] = "l1") -> None:
         self.channels, self.loss = channels, loss
 
     @property
@@ -51,10 +52,10 @@ class Image(Pictured):
         return cls(len(record["outputs"]), record["loss"])
 
     @classmethod
-    def of(cls, cohort: Cohort) -> Self:
+    def of(cls, cohort: Cohort, loss: str = "l1") -> Self:
         """Return the images of a cohort."""
         assert cohort.truth is not None
-        return cls(cohort.truth.shape[-1])
+        return cls(cohort.truth.shape[-1], loss)  # type: ignore[arg-type]
 
     def as_target(self, stored: np.ndarray) -> np.ndarray:
         """uint8 or float32 (n, H, W, C) -> float32 (n, C, H, W) in [0, 1]."""

@@ -38,6 +38,7 @@ class Number(Target):
 
     name: ClassVar[str] = "number"
     score: ClassVar[str] = "minus_mae"
+    choices: ClassVar[tuple[str, ...]] = ("squared", "huber")
 
     def __init__(
         self,
@@ -68,11 +69,12 @@ class Number(Target):
         return cls(record["outputs"][0], **more)
 
     @classmethod
-    def of(cls, cohort: Cohort) -> Self:
+    def of(cls, cohort: Cohort, loss: str = "squared") -> Self:
         """Return the number of a cohort, on the scale of its known values."""
         known = cohort.y[~np.isnan(cohort.y)]
         sd = float(known.std()) if len(known) else 0.0
-        return cls(cohort.label, float(known.mean()) if len(known) else 0.0, sd or 1.0)
+        mean = float(known.mean()) if len(known) else 0.0
+        return cls(cohort.label, mean, sd or 1.0, loss)  # type: ignore[arg-type]
 
     def truth(self, cohort: Cohort) -> np.ndarray:
         """Return the numbers, (n,) float32."""

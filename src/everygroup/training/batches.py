@@ -12,27 +12,40 @@ from everygroup.cohort import Cohort
 from everygroup.imaging.tensors import to_input
 from everygroup.targets import Truth
 
-RESIDENT_BYTES = 2 << 30  # stores up to this size are copied to the device once
+RESIDENT_BYTES = 2 << 30  # stores up to this size are copied to an accelerator once
+_ON_THE_HOST = 8  # to the processor's own memory an 8th of it: there a copy saves little, and several runs share it
+_COPIED = 4096  # images copied at once
 
 
 class PixelSource:
     """Gives float batches (B, C, H, W) in [0, 1], or (B, D) vectors, on the device.
 
-    A small store is copied to the device once; a large one is read from its memory map batch by batch.
+    A small store is copied to the device once; a large one is read batch by batch, and what was read is let go.
     """
 
     def __init__(self, cohort: Cohort, device: torch.device) -> None:
         self.cohort, self.device = cohort, device
         size = int(np.prod(cohort.sample_shape)) * cohort.images.itemsize * len(cohort)
-        self._resident: torch.Tensor | None = None
-        if size <= RESIDENT_BYTES:
-            self._resident = torch.from_numpy(np.ascontiguousarray(cohort.batch(slice(None)))).to(device)
+        limit = RESIDENT_BYTES if device.type != "cpu" else RESIDENT_BYTES // _ON_THE_HOST
+        self._resident = self._copy() if size <= limit else None
+
+    def _copy(self) -> torch.Tensor:
+        first = self._read(slice(0, _COPIED))
+        copied = torch.empty((len(self.cohort), *first.shape[1:]), dtype=first.dtype, device=self.device)
+        copied[: len(first)] = first
+        for start in range(len(first), len(copied), _COPIED):
+            part = slice(start, start + _COPIED)
+            copied[part] = self._read(part)
+        return copied
+
+    def _read(self, index: np.ndarray | slice) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.cohort.batch(index)))
 
     def stored(self, index: np.ndarray) -> torch.Tensor:
         """Return the batch as stored (uint8 NHWC or float32)."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(index).to(self.device)]
-        return torch.from_numpy(np.ascontiguousarray(self.cohort.batch(index)))
+        return self._read(index)
 
     def floats(self, stored: torch.Tensor) -> torch.Tensor:
         """Turn a stored batch into network input on the device."""
@@ -56,11 +69,13 @@ class PixelSource:
 
 
 class TruthSource:
-    """Gives the targets of a batch on the device; those of single values are copied there once."""
+    """Gives the targets of a batch on the device; single values, and pictures that are few, are copied there once."""
 
     def __init__(self, truth: Truth, device: torch.device) -> None:
         self._truth, self._device = truth, device
-        self._resident = torch.from_numpy(truth).to(device) if isinstance(truth, np.ndarray) else None
+        self._resident: torch.Tensor | None = None
+        if isinstance(truth, np.ndarray) or len(truth) * truth[slice(0, 1)].nbytes <= RESIDENT_BYTES:
+            self._resident = torch.from_numpy(np.ascontiguousarray(truth[:])).to(device)
 
     def __getitem__(self, index: np.ndarray) -> torch.Tensor:
         if self._resident is not None:

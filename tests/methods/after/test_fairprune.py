@@ -26,6 +26,7 @@ from everygroup.methods.after._saliency import (
 )
 from everygroup.methods.after.fairprune import saliency
 from everygroup.models import RoutedModel
+from everygroup.models.steps import Cut
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 
@@ -289,6 +290,13 @@ def test_refuses_more_than_one_plain_network(chain: str, why: str, two: Split, v
     with pytest.raises(SettingsError, match=why) as caught:
         create_method(chain).fit(two.train, two.validation, settings=vector_settings.but(updates=2))
     assert "group_dro" in caught.value.fix
+
+
+def test_refuses_a_network_that_thresholds_were_fitted_to(two: Split, vector_settings: TrainSettings) -> None:
+    lab = Lab(two.train, two.validation, vector_settings.but(updates=2))
+    cut = lab.one_model("erm", lab.erm()).answering_by(Cut([0.4, 0.6], 0.5))
+    with pytest.raises(SettingsError, match="that 'cut' was fitted to"):
+        FairPrune().refine(cut, lab)
 
 
 @pytest.mark.parametrize(

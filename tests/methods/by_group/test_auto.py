@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from everygroup.methods._validation_gain import paired_gain
 from sklearn.metrics import f1_score
 
-from everygroup.cohort import Cohort
+from everygroup.cohort import Cohort, split_cohort
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, Auto, GroupModel, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Auto, Before, GroupModel, Lab, Spare, Store, create_method
+from everygroup.methods import method as entered
+from everygroup.methods.by_group._validation_gain import paired_gain
+from everygroup.methods.by_group.auto import PORTFOLIO, combined, labels
+from everygroup.methods.parts import REGISTERED
+from everygroup.models import RoutedModel
+from everygroup.models.transforms import AffineByValue
 from everygroup.settings import TrainSettings
 
-OPTIONS = {"n_boot": 300, "spare": {"min_group": 10}}
+SPARES = [f"spare(small_groups=erm, min_group=10, alpha={a})" for a in (0.25, 0.5, 0.0)]
+OPTIONS = {"n_boot": 300, "candidates": ["group_model(small_groups=erm)", *SPARES]}
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +67,7 @@ def test_takes_a_candidate_where_it_is_clearly_better_and_erm_elsewhere(
         expected = method.fit(train, validation, settings=settings, store=store)
         part = test.in_group(group)
         np.testing.assert_array_equal(model.predict_proba(part), expected.predict_proba(part))
-    names = set(store.log.table["model"])
-    assert len(names) == Auto.info.cost(2) == 12
-    assert {"spare[g0] alpha=0.25", "spare[g1] alpha=0"} <= names
+    assert len(store._trained) == 12 <= Auto.info.cost(2) == Auto().cost(["g0", "g1"]) == 18
     model.save(tmp_path / "model")
     again = RoutedModel.load(tmp_path / "model")
     assert again.info["choice"] == choice
@@ -97,13 +102,12 @@ def test_a_chosen_spare_network_brings_its_weights_and_the_group_predictor(
     conflict: tuple[RoutedModel, Store, tuple[Cohort, Cohort, Cohort]], settings: TrainSettings
 ) -> None:
     _, store, (train, validation, test) = conflict
-    method = Auto(**OPTIONS)  # type: ignore[arg-type]
     parts = {
         "erm": ERM().fit(train, validation, settings=settings, store=store),
         "spare alpha=0.5": Spare(min_group=10).fit(train, validation, settings=settings, store=store),
     }
     record = {"chosen": "spare alpha=0.5"}
-    mixed = method._assemble(parts, {"g0": {"chosen": "erm"}, "g1": record})
+    mixed = combined(parts, {"g0": {"chosen": "erm"}, "g1": record})
     assert mixed.weights is not None
     assert set(mixed.weights["target_group"]) == {"g1"}
     assert mixed.group_predictor == "group predictor"
@@ -112,16 +116,86 @@ def test_a_chosen_spare_network_brings_its_weights_and_the_group_predictor(
     assert mixed.info["networks"].keys() == mixed.networks.keys()
 
 
+def test_any_chains_may_be_candidates(settings: TrainSettings) -> None:
+    train, validation, test = world("conflict")
+    chains = ["group_dro(step_size=0.1)", "group_dro", "resampling + group_dro + fairprune(rounds=1)", "group_model"]
+    method, store = Auto(candidates=chains, n_boot=100), Store()
+    names = ["group_dro step_size=0.1", "group_dro step_size=0.01", "resampling + group_dro + fairprune", "group_model"]
+    model = method.fit(train, validation, settings=settings, store=store)
+    assert list(model.info["choice"]["g0"]["candidates"]) == names
+    assert model.info["choice"]["g1"]["chosen"] == "group_model"
+    assert model.group_predictor is None
+    assert method.cost(["g0", "g1"]) == 1 + 1 + 1 + 2 + 1 + 2 == len(store._trained)
+
+    models = {"erm": ERM(), "group_dro": create_method("group_dro(step_size=0.5)")}
+    fits = {name: m.fit(train, validation, settings=settings, store=store) for name, m in models.items()}
+    mixed = combined(fits, {"g0": {"chosen": "group_dro"}, "g1": {"chosen": "group_dro"}})
+    assert mixed.route == {"g0": "pooled: group_dro", "g1": "pooled: group_dro"}  # its network, not ERM's, and once
+    np.testing.assert_array_equal(mixed.predict_proba(test), fits["group_dro"].predict_proba(test))
+    assert set(mixed.networks) == {"pooled", "pooled: group_dro"}
+
+
+def test_candidates_are_told_apart_by_what_differs() -> None:
+    written = ["spare(scale=rank)", "spare", "erm(selection_by=group)", "merge_groups + spare", *PORTFOLIO[:2]]
+    assert labels([create_method(text) for text in written]) == [
+        "spare alpha=0.5 scale=rank small_groups=error",
+        "spare alpha=0.5 scale=none small_groups=error",
+        "erm selection_by=group",
+        "merge_groups + spare",
+        "group_model",
+        "spare alpha=0.25 scale=none small_groups=erm",
+    ]
+
+
+def test_refuses_a_candidate_that_sees_images_in_its_own_way(
+    monkeypatch: pytest.MonkeyPatch, settings: TrainSettings
+) -> None:
+    train, validation, test = world("conflict")
+    scaled = AffineByValue("a", ["g0", "g1"], np.ones((2, 1)), np.array([[0.0], [1.0]]))
+
+    class Shifted(Before):
+        def prepare(self, lab: Lab) -> Lab:
+            return lab.seen_through(scaled)
+
+    monkeypatch.setitem(REGISTERED, "shifted", Shifted)  # forgotten after the test
+    entered("A shift by group", "none", name="shifted")(Shifted)
+    with pytest.raises(SettingsError, match="'shifted \\+ erm' differs from ERM in more than its networks: transforms"):
+        Auto(candidates=["shifted + erm"]).fit(train, validation, settings=settings.but(updates=2))
+    options = {"candidates": ["group_model"], "n_boot": 100}
+    front = create_method(["shifted", {"auto": options}]).fit(train, validation, settings=settings)
+    assert [t.name for t in front.transforms] == ["affine_by_value"]
+    shifted = test.seen_through(scaled)
+    inner = Auto(**options).fit(  # type: ignore[arg-type]
+        train.seen_through(scaled), validation.seen_through(scaled), settings=settings
+    )
+    assert front.info["choice"] == inner.info["choice"]
+    np.testing.assert_allclose(front.predict_proba(test), inner.predict_proba(shifted), rtol=1e-6)
+
+
+def test_groups_that_were_put_together_choose_each_for_itself(
+    make_vectors: Callable[..., Cohort], settings: TrainSettings
+) -> None:
+    split = split_cohort(make_vectors(400, 4))
+    chain = create_method("merge_groups + auto(candidates=[group_model], min_patients=5, n_boot=100)")
+    model = chain.fit(split.train, split.validation, settings=settings.but(updates=20))
+    assert list(model.route) == list(model.info["choice"]) == ["g0", "g1", "g2", "g3"]
+    clusters = {name.split(": ")[0] for name in model.route.values()} - {"pooled"}
+    assert all(" + " in name or name in model.groups for name in clusters)
+    assert len(model.networks) <= 1 + 2 + 1
+    assert np.isfinite(model.predict_proba(split.test)).all()
+
+
 def test_what_is_admitted_by_the_lower_end() -> None:
-    validation = world("conflict")[1]
+    train, validation, _ = world("conflict")
+    lab = Lab(train, validation, TrainSettings.make({"seed": 0}))
     rng = np.random.default_rng(0)
     right = validation.y
     poor = np.where(rng.random(len(right)) < 0.4, 1 - right, right)
     good = np.where(rng.random(len(right)) < 0.2, 1 - right, right)
-    method = Auto(spare=None)
-    chosen = method._choose(0, {"erm": poor, "group_model": good, "spare alpha=0": right}, validation, 0)
+    method = Auto(candidates=["group_model"])
+    chosen = method._choose(0, {"erm": poor, "group_model": good, "spare alpha=0": right}, lab)
     assert chosen["chosen"] == "spare alpha=0"
-    record = method._choose(0, {"erm": good, "group_model": poor, "spare alpha=0": good}, validation, 0)
+    record = method._choose(0, {"erm": good, "group_model": poor, "spare alpha=0": good}, lab)
     assert record["chosen"] == "erm"
     assert record["candidates"]["spare alpha=0"] == {"gain": 0.0, "low": 0.0}
     assert record["candidates"]["group_model"]["low"] < record["candidates"]["group_model"]["gain"] < 0
@@ -163,12 +237,13 @@ def test_the_lower_end_covers(coverage: float) -> None:
         ({"level": "high"}, "level"),
         ({"n_boot": 10}, "n_boot"),
         ({"min_patients": 0}, "min_patients"),
-        ({"alphas": 0.5}, "alphas"),
-        ({"alphas": [2.0]}, "alpha = 2"),
-        ({"alphas": ["validation"]}, "alphas holds"),
-        ({"spare": {"alpha": 0.5}}, "spare names 'alpha'"),
-        ({"spare": {"tau": 0.5}}, "spare names 'tau'"),
-        ({"spare": {"use": "both"}}, "use"),
+        ({"candidates": "erm"}, "candidates"),
+        ({"candidates": []}, "candidates"),
+        ({"candidates": ["group_model", "erm"]}, "'erm' more than once"),
+        ({"candidates": ["spare", "spare(alpha=0.5)"]}, "'spare' more than once"),
+        ({"candidates": ["group_modl"]}, "did you mean 'group_model'"),
+        ({"candidates": ["spare(tau=0.5)"]}, "tau"),
+        ({"candidates": ["group_model + spare"]}, "both train the networks"),
     ],
     ids=str,
 )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from everygroup.methods.distilled import DistillationLoss, softened
 
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, Distilled, GroupModel, RoutedModel, Store, SubsetERM
+from everygroup.methods import ERM, Distilled, GroupModel, Lab, Store, SubsetERM, create_method
+from everygroup.methods.learn.distilled import Taught, softened
+from everygroup.models import RoutedModel
 from everygroup.networks import Classifier, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch, Task, weighted_cross_entropy
+from everygroup.targets import Classes
+from everygroup.training import Batch, Learner
 
-SETTINGS = TrainSettings.make()
+NO_COHORT: Any = None
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +35,15 @@ def network(n_outputs: int = 3, kind: str = "linear") -> Classifier:
     return built
 
 
-def batch(n: int, weight: torch.Tensor | None = None, index: np.ndarray | None = None) -> Batch:
-    y = torch.arange(n) % 3
+def batch(n: int, weight: torch.Tensor | None = None, index: np.ndarray | None = None, smoothing: float = 0.0) -> Batch:
+    y, group = torch.arange(n) % 3, torch.zeros(n, dtype=torch.int64)
     weight = torch.ones(n) if weight is None else weight
-    return Batch(y, weight, torch.zeros(n, dtype=torch.int64), np.arange(n) if index is None else index)
+    index = np.arange(n) if index is None else index
+    return Batch(y, weight, group, index, Classes(["a", "b", "c"]), NO_COHORT, smoothing)
 
 
-def loss_of(lam: float, temperature: float, p: np.ndarray) -> DistillationLoss:
-    return DistillationLoss(lam, temperature, softened(p, temperature), "")
+def taught(net: Classifier, lam: float, temperature: float, p: np.ndarray) -> Taught:
+    return Taught(net, softened(p, temperature), lam, temperature)
 
 
 def test_softened_answers_are_the_softmax_of_scaled_logits() -> None:
@@ -54,11 +57,11 @@ def test_softened_answers_are_the_softmax_of_scaled_logits() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_the_papers(smoothing: float) -> None:
-    lam, t, options = 0.3, 2.0, SETTINGS.but(label_smoothing=smoothing)
+    lam, t = 0.3, 2.0
     net, x = network(), torch.randn(4, 4, generator=torch.Generator().manual_seed(1))
     p = np.random.default_rng(0).dirichlet([1, 1, 1], 6)
     index, weight = np.array([5, 0, 3, 3]), torch.tensor([1.0, 2.0, 0.5, 1.0])
-    found = loss_of(lam, t, p)(net, x, batch(4, weight, index), options)
+    found = taught(net, lam, t, p).loss(x, batch(4, weight, index, smoothing))
     q = p[index] ** (1 / t)
     q = torch.from_numpy(q / q.sum(1, keepdims=True))
     z = net(x).double()
@@ -75,12 +78,12 @@ def test_a_linear_student_finds_a_linear_teacher_whatever_the_labels() -> None:
         for p in teacher.parameters():
             p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(3)))
     x = torch.randn(40, 4, generator=torch.Generator().manual_seed(2))
-    loss = loss_of(1.0, 3.0, teacher(x).double().softmax(1).detach().numpy())
+    learner = taught(student, 1.0, 3.0, teacher(x).double().softmax(1).detach().numpy())
     optimiser = torch.optim.LBFGS(student.parameters(), max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        value = loss(student, x, batch(40), SETTINGS)
+        value = learner.loss(x, batch(40))
         value.backward()
         return value
 
@@ -96,7 +99,7 @@ def test_gradients_of_both_terms() -> None:
     p = np.array([[0.2, 0.3, 0.5]])
     for lam in (0.0, 0.4, 1.0):
         net = network()
-        loss_of(lam, t, p)(net, x, batch(1), SETTINGS).backward()
+        taught(net, lam, t, p).loss(x, batch(1)).backward()
         z = net(x).detach()[0]
         q = torch.from_numpy(p[0] ** (1 / t) / (p[0] ** (1 / t)).sum()).float()
         own = z.softmax(0) - torch.tensor([1.0, 0, 0])
@@ -113,12 +116,15 @@ def test_lam_0_is_erm_bit_for_bit(two: Split, settings: TrainSettings) -> None:
     assert set(store.log.table["model"]) == {"erm"}
     assert Distilled(lam=0.0).cost(["g0", "g1"]) == 1
     p = np.random.default_rng(0).dirichlet([1, 1], len(two.train))
-    task = Task.diagnosis("x", two.train, two.validation)
-    loss = loss_of(0.0, 2.0, p)
-    ours, plain = (
-        Store().network(task, settings, n_budget=len(two.train), objective=o) for o in (loss, weighted_cross_entropy)
-    )
-    for a, b in zip(ours.network.parameters(), plain.network.parameters(), strict=True):
+
+    class Blind:  # lam = 0 in the loss itself
+        key = "blind"
+
+        def learner(self, lab: Lab) -> Learner:
+            return taught(lab.network(), 0.0, 2.0, p)
+
+    lab = Lab(two.train, two.validation, settings)
+    for a, b in zip(lab.train_network(Blind()).network.parameters(), lab.erm().network.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -179,9 +185,45 @@ def test_another_teacher_is_another_network(two: Split, settings: TrainSettings)
     for teacher in ("erm", "group_model", "erm"):
         Distilled(teacher=teacher).fit(two.train, two.validation, settings=settings, store=store)
     assert sum(t.log[0]["model"] == "distilled" for t in store._trained.values()) == 2
-    loss = loss_of(0.5, 2.0, np.array([[0.4, 0.6]]))
-    assert "array" not in repr(loss)  # its hash stands for it
-    assert repr(dataclasses.replace(loss, teacher_hash="x")) != repr(loss)
+
+
+def test_a_teacher_may_be_a_chain(two: Split, settings: TrainSettings) -> None:
+    store = Store()
+    method = Distilled(teacher="resampling(power=0.5) + group_dro")
+    assert method.cost(["g0", "g1"]) == 2
+    method.fit(two.train, two.validation, settings=settings, store=store)
+    assert list(store.log.table["model"].unique()) == ["group_dro", "distilled"]
+
+
+def test_the_teacher_stands_behind_what_stands_in_front_of_the_student(two: Split, settings: TrainSettings) -> None:
+    store, parts = Store(), (two.train, two.validation)
+    create_method("resampling + distilled(teacher=erm)").fit(*parts, settings=settings, store=store)
+    create_method("resampling + erm").fit(*parts, settings=settings, store=store)
+    assert len(store._trained) == 2  # the teacher is this ERM, of balanced batches
+    ERM().fit(*parts, settings=settings, store=store)
+    assert len(store._trained) == 3
+
+
+def test_what_the_teacher_said_is_in_no_file_and_a_killed_training_goes_on(
+    two: Split, settings: TrainSettings, tmp_path: Path
+) -> None:
+    method, options = Distilled(teacher="group_model"), {"settings": settings.but(epochs=6, updates=None)}
+    whole = method.fit(two.train, two.validation, **options, store=Store())
+    store = Store(tmp_path)
+    update = store.log.update
+
+    def kill(records: list[dict[str, Any]], **more: Any) -> None:
+        if records[-1]["model"] == "distilled" and records[-1]["epoch"] == 3:
+            raise KeyboardInterrupt
+        update(records, **more)
+
+    store.log.update = kill  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        method.fit(two.train, two.validation, **options, store=store)
+    resumed = method.fit(two.train, two.validation, **options, store=Store(tmp_path))
+    np.testing.assert_array_equal(resumed.predict_proba(two.test), whole.predict_proba(two.test))
+    learner = taught(network(), 0.5, 2.0, np.full((7, 3), 1 / 3))
+    assert not [name for name in learner.state_dict() if not name.startswith("net.")]
 
 
 @pytest.mark.parametrize(
@@ -194,10 +236,10 @@ def test_another_teacher_is_another_network(two: Split, settings: TrainSettings)
         ({"temperature": float("inf")}, "temperature"),
         ({"student_group": "yes"}, "student_group"),
         ({"teacher": "spar"}, "did you mean 'spare'"),
-        ({"teacher": 3}, "no name"),
+        ({"teacher": 3}, "teacher = 3"),
         ({"teacher_options": 3}, "teacher_options"),
         ({"teacher_options": {"alpa": 1}}, "did you mean 'alpha'"),
-        ({"teacher_options": {"alpha": 2.0}}, "alpha = 2"),
+        ({"teacher_options": {"alpha": 2.0}}, "= 2.0"),
     ],
     ids=str,
 )

@@ -27,7 +27,20 @@ from everygroup.reading import Reading, Resize
 MISSING_IMAGES = "missing_images.csv"
 ALLOW_MISSING = 0.01
 # Options of reading that a published set answers by itself, or that a prepared folder does not keep.
-_KNOWN = {"label", "id_column", "image_column", "images", "label_codes", "drop_unlabelled", "units_with_duplicates"}
+_KNOWN = {
+    "target",
+    "label",
+    "normal",
+    "masks",
+    "structures",
+    "truth",
+    "id_column",
+    "image_column",
+    "images",
+    "label_codes",
+    "drop_unlabelled",
+    "units_with_duplicates",
+}
 
 
 def prepare_published(

@@ -29,7 +29,7 @@ def only_network(model: RoutedModel, name: str) -> Classifier:
     Raises
     ------
     SettingsError
-        If several networks answer, or one that is not plain.
+        If several networks answer, one that is not plain, or if something was fitted to its answers.
     """
     fix = "put it behind a method of one network, such as erm or group_dro"
     answering = {model.pooled, *model.route.values()}
@@ -38,6 +38,11 @@ def only_network(model: RoutedModel, name: str) -> Classifier:
             f"{name!r} changes the one network that answers for everybody, but with {model.method!r} "
             f"{len(answering)} networks or means of networks answer.",
             fix=fix,
+        )
+    if model.steps:
+        raise SettingsError(
+            f"{name!r} changes the network that {model.steps[-1].name!r} was fitted to.",
+            fix=f"write {name} in front of what works on answers",
         )
     network = model.networks[str(model.pooled)]
     if not isinstance(network, Classifier):

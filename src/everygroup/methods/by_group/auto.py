@@ -204,7 +204,7 @@ def combined(models: Mapping[str, RoutedModel], choice: Mapping[str, Mapping[str
     )
 
 
-_OF_NETWORKS = {"method", "networks", "route", "pooled", "group_predictor", "info", "weights"}
+_OF_NETWORKS = {"method", "target", "networks", "route", "pooled", "group_predictor", "info", "weights"}
 
 
 def _refuse_what_cannot_be_combined(name: str, model: RoutedModel, erm: RoutedModel) -> None:

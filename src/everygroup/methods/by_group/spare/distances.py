@@ -82,9 +82,20 @@ class Meter:
         assert self.network is not None
         if self.distance.utility == "logit_gap":
             return self._seen_and_unseen(lambda net, part: logit_gap(_outputs(net, part)))
-        decision = self.lab.target.decision()
-        more = self._search if decision is None else {**self._search, "decision": decision}
-        return self._seen_and_unseen(lambda net, part: self.lab.distances(net, part, **more).distance)
+        return self._seen_and_unseen(
+            lambda net, part: self.lab.distances(net, part, **self._search, **self._decision(net)).distance
+        )
+
+    def _decision(self, network: nn.Module) -> dict[str, Any]:
+        """What changes a network's answer; the cut of an anomaly score is that of the group's normals."""
+        train, target = self.lab.train, self.lab.target
+        used = target.used(train)
+        if used is None:
+            decision = target.decision()
+        else:
+            own = used & (train.group == self._index)
+            decision = target.decision(predict_outputs(network, train.where(own), batch_size=target.at_once))
+        return {} if decision is None else {"decision": decision}
 
     def _similarity(self) -> np.ndarray:
         """d_S: the smallest perturbation that makes f_g answer the target group; 0 where it does."""

@@ -166,16 +166,18 @@ class Spare(ByGroup):
         if self.distance.unit == "paper_size" and self.weighting.map != "group_frequency" and not self.sharing.is_erm:
             size_factor(lab.train.sample_shape)
         if lab.target.name != "classes":
-            self._only_classes(lab.target.name)
+            self._only_classes(lab)
         pooled_groups(lab, self.small_groups)
         for g in lab.groups:
             self.alphas_of(g)
 
-    def _only_classes(self, target: str) -> None:
+    def _only_classes(self, lab: Lab) -> None:
+        target, adapters = lab.target.name, self.sharing.kind == "adapters" and lab.target.form != "vector"
         for wanted, what in (
             (self.distance.utility == "logit_gap", "utility=logit_gap"),
             (self.distance.misclassified != "as_is", f"misclassified={self.distance.misclassified}"),
-            (self.sharing.trunk, f"sharing={self.sharing.kind}"),
+            (self.sharing.trunk or adapters, f"sharing={self.sharing.kind}"),
+            (self.distance.cross_fit and lab.target.used(lab.train) is not None, "cross_fit"),
         ):
             if wanted:
                 raise SettingsError(f"{what} is for classes; the target is {target!r}.", fix=f"leave out {what}")
@@ -295,7 +297,8 @@ class Spare(ByGroup):
         return weight if self.weighting.loss_norm == "none" else weight / weight.mean()
 
     def _called(self, base: str, candidates: Sequence[Candidate], candidate: Candidate) -> str:
-        return f"{base} {candidate.describe(self.weighting)}" if len(candidates) > 1 else base
+        usual = len(candidates) == 1 and self.alpha == type(self).model_fields["alpha"].default
+        return base if usual else f"{base} {candidate.describe(self.weighting)}"
 
     def _record(self, group: str, outcome: Outcome, chosen: bool, lab: Lab) -> dict[str, Any]:
         c = outcome.candidate
