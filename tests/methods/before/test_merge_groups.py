@@ -7,20 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from everygroup.methods.spare.merging import clusters, mean_distances, merged_cohort
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
-<<<<<<< HEAD
 from everygroup.methods import ERM, GroupModel, Lab, Spare, Store, create_method
 from everygroup.methods.before.merge_groups import clusters, mean_distances
 from everygroup.methods.by_group.auto import combined
 from everygroup.methods.chain import Chain
 from everygroup.models import RoutedModel
 from everygroup.models.transforms import AffineByValue
-=======
-from everygroup.methods import ERM, Auto, RoutedModel, Spare, Store
->>>>>>> core12
 from everygroup.settings import TrainSettings
 
 FAMILIES = {"a": 0, "b": 1, "c": 0, "d": 1, "e": 0, "f": 1}  # neighbours in name are far apart in looks
