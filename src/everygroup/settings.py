@@ -170,8 +170,7 @@ def impossible_values(error: ValidationError, model: type[BaseModel]) -> Setting
 
 def _said(problem: Mapping[str, Any]) -> str:
     """Return what is wrong; of what a model itself says, without pydantic's words before it."""
-    said = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else str(problem["msg"])
-    return said[:1].upper() + said[1:]
+    return str(problem["ctx"]["error"] if problem["type"] == "value_error" else problem["msg"])
 
 
 def _field(place: Sequence[int | str], model: Any) -> str:

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from everygroup.imaging.augment import AUGMENTATIONS, Augmentation, augment_pair
+from everygroup.imaging.augment import AUGMENTATIONS, Augmentation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -163,7 +163,7 @@ def test_a_mask_moves_with_its_image(name: str, shape: tuple[int, ...]) -> None:
     mask = torch.stack([m.roll(int(k), -1) for m, k in zip(mask, torch.arange(30) % 3, strict=True)])
     x = (mask.float() / 2)[:, None]
     torch.manual_seed(3)
-    moved, moved_mask = augment_pair(name)(x, mask)
+    moved, moved_mask = AUGMENTATIONS[name].pair(x, mask)
     assert moved_mask.dtype == torch.uint8 and moved_mask.shape == mask.shape
     assert set(moved_mask.unique().tolist()) <= {0, 1, 2}
     torch.manual_seed(3)
@@ -183,6 +183,6 @@ def test_a_mask_moves_with_its_image(name: str, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("name", ["flip", "strong"])
 def test_degraded_and_undegraded_images_move_alike_and_keep_their_colours(name: str) -> None:
     x = batch()
-    moved, truth = augment_pair(name)(x, x[:, :1] / 2)
+    moved, truth = AUGMENTATIONS[name].pair(x, x[:, :1] / 2)
     torch.testing.assert_close(truth, moved[:, :1] / 2)
     assert not torch.equal(moved, x)

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from everygroup.cohort import Split
-from everygroup.methods import Auto, Distilled, FairMoE, FairQuantize, Part, SCPFairPrune, Spare, Store, create_method
+from everygroup.methods import (
+    ERM,
+    Auto,
+    Distilled,
+    FairMoE,
+    FairQuantize,
+    Part,
+    SCPFairPrune,
+    Spare,
+    Store,
+    create_method,
+)
 from everygroup.settings import TrainSettings
 
 GROUPS = ("g0", "g1")
@@ -32,6 +43,7 @@ def spares(*alphas: float, **further: object) -> dict[str, list[str]]:
         (Auto(**spares(*(k / 10 for k in range(1, 10)))), 1 + 2 + 9 * 5 + 2),
         (Distilled(teacher="auto", teacher_options=spares(0.5)), 1 + 1 + 2 + 5 + 2),
         (Distilled(teacher="group_model", lam=0), 1),
+        (ERM(selection_by="group"), 3),
     ],
     ids=lambda v: f"{v.info.name} {v.hyperparameters}" if isinstance(v, Part) else "",
 )
@@ -68,6 +80,25 @@ def test_auto_trains_no_more_than_it_counts(
     assert len(store._trained) <= method.cost(GROUPS)
     if trained is not None:
         assert len(store._trained) == trained
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "erm(selection_by=group)",
+        "resampling + spare(min_group=10)",
+        "spare(min_group=10, cross_fit=2, pooled=true)",
+        "spare(min_group=10, sharing=half, temperature=[1, 2])",
+        "spare(min_group=10, sharing=adapters)",
+        "distilled(teacher=group_model)",
+        'auto(candidates=["spare(min_group=10, cross_fit=2)"], n_boot=100)',
+    ],
+)
+def test_a_chain_trains_what_it_counts(written: str, two: Split, vector_settings: TrainSettings) -> None:
+    store, chain = Store(), create_method(written)
+    settings = vector_settings.but(updates=3, backbone="mlp")
+    chain.fit(two.train, two.validation, settings=settings, store=store)
+    assert len(store._trained) == chain.cost(GROUPS)
 
 
 def test_default_costs_are_those_of_the_registry() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from everygroup.methods.base import Method
 
-from everygroup.cohort import Cohort, Split
-from everygroup.methods import RoutedModel, Store, create_method
+from everygroup.cohort import Split
+from everygroup.methods import Lab, create_method
+from everygroup.models import RoutedModel
+from everygroup.networks import predict_outputs
 from everygroup.settings import TrainSettings
-from everygroup.training import Trained, predict_logits
+from everygroup.training import Trained
 
 TAKE_THE_GROUP = [
     ("apple", {}),
@@ -34,19 +36,22 @@ def test_what_is_validated_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[Trained] = []
-    assemble = Method._network_per_group
+    train = Lab.train_network
 
-    def spy(method: Method, train: Cohort, trained: Trained, **options: bool) -> RoutedModel:
-        seen.append(trained)
-        return assemble(method, train, trained, **options)
+    def spy(lab: Lab, learn: Any = None, name: str = "erm", **options: Any) -> Trained:
+        trained = train(lab, learn, name, **options)
+        if learn is not None:
+            seen.append(trained)
+        return trained
 
-    monkeypatch.setattr(Method, "_network_per_group", spy)
+    monkeypatch.setattr(Lab, "train_network", spy)
     settings = image_settings.but(updates=20)
-    model = create_method(name, hyper).fit(images.train, images.validation, settings=settings, store=Store())
+    model = create_method(name, hyper).fit(images.train, images.validation, settings=settings)
     cohort = images.test.where(np.arange(len(images.test)))
     cohort.group[:20] = -1
-    (trained,) = seen
-    validated = predict_logits(trained.network, cohort).softmax(1).double().numpy()
+    learners = {id(trained.learner): trained.learner for trained in seen}
+    (learner,) = learners.values()  # what validation saw
+    validated = predict_outputs(learner, cohort).softmax(1).double().numpy()
     np.testing.assert_allclose(model.predict_proba(cohort), validated, atol=2e-5)
     model.save(tmp_path)
     np.testing.assert_array_equal(RoutedModel.load(tmp_path).predict_proba(cohort), model.predict_proba(cohort))

@@ -73,6 +73,11 @@ class Comparison:
         for trial in self.trials.values():
             trial.check()
 
+    def follow(self) -> None:
+        """Train along with the process that runs this comparison, and write nothing: so do other ranks of torchrun."""
+        for trial in self.trials.values():
+            trial.method.fit(self.split.train, self.split.validation, settings=self.settings)
+
     @cached_property
     def cautions(self) -> list[str]:
         """What about the data the reader of the results should heed, which of two classes is the disease included."""

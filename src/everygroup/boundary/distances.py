@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,6 +63,25 @@ class Distances:
     def censored(self) -> int:
         """Number of samples for which no flip was found."""
         return int((~self.flipped).sum())
+
+    @classmethod
+    def joined(cls, parts: Sequence[Distances]) -> Distances:
+        """Put the distances of consecutive parts of a cohort together."""
+        n = np.array([len(part) for part in parts], dtype=float)
+        passes = [
+            float(np.dot(n, [getattr(part, name) for part in parts]) / max(1.0, n.sum()))
+            for name in ("gradient_passes", "forward_passes")
+        ]
+        return cls(
+            np.concatenate([part.distance for part in parts]),
+            np.concatenate([part.flipped for part in parts]),
+            np.concatenate([part.answer for part in parts]),
+            parts[0].values,
+            passes[0],
+            passes[1],
+            files.hash_json([part.key for part in parts]),
+            parts[0].settings,
+        )
 
     @property
     def per_pixel(self) -> np.ndarray:

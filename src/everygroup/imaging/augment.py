@@ -110,8 +110,3 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "standard": Augmentation(flips=True, rotation=30, scale=0.1, colour=0.1),
     "strong": Augmentation(flips=True, rotation=180, scale=0.2, colour=0.3),
 }
-
-
-def augment_pair(name: str) -> Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """Return the augmentation of this name for images and their masks (or undegraded images) together."""
-    return AUGMENTATIONS[name].pair

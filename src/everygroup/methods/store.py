@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from everygroup.boundary import Distances, boundary_distances
 from everygroup.cohort import Cohort
 from everygroup.settings import TrainSettings
 from everygroup.training import Learner, RunLog, Task, Trained, train
+from everygroup.training.distributed import gathered, share, world
 
 
 class Store:
@@ -50,7 +52,10 @@ class Store:
     def distances(self, network: nn.Module, cohort: Cohort, **options: Any) -> Distances:
         """Return boundary distances of a cohort; see `everygroup.boundary.boundary_distances`."""
         cache = self.folder / "distances" if self.folder is not None else None
-        return boundary_distances(network, cohort, cache=cache, **options)
+        if world() == 1:
+            return boundary_distances(network, cohort, cache=cache, **options)
+        part = cohort.where(np.arange(len(cohort))[share(len(cohort))])
+        return Distances.joined(gathered(boundary_distances(network, part, cache=cache, **options)))
 
 
 def _folder_of(root: Path, name: str, key: str) -> Path:

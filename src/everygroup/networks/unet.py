@@ -38,13 +38,16 @@ class UNetTrunk(nn.Module):
                     conv_block(channels, channels, dimensions=dimensions),
                 )
             )
-        self.up = nn.ModuleList(
-            nn.Sequential(
-                conv_block(below + channels, channels, dimensions=dimensions),
-                conv_block(channels, channels, dimensions=dimensions),
+        narrow = {2: nn.Conv2d, 3: nn.Conv3d}[dimensions]
+        self.narrow, self.up = nn.ModuleList(), nn.ModuleList()
+        for channels in widths[-2::-1]:
+            self.narrow.append(narrow(2 * channels, channels, 1))  # before it is enlarged, where it costs less
+            self.up.append(
+                nn.Sequential(
+                    conv_block(2 * channels, channels, dimensions=dimensions),
+                    conv_block(channels, channels, dimensions=dimensions),
+                )
             )
-            for channels, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
-        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return features (N, width, ...) of the size of x."""
@@ -53,9 +56,9 @@ class UNetTrunk(nn.Module):
             x = block(x)
             skips.append(x)
         skips.pop()
-        for block in self.up:
+        for narrow, block in zip(self.narrow, self.up, strict=True):
             skip = skips.pop()
-            x = block(torch.cat([F.interpolate(x, size=skip.shape[2:], mode="nearest"), skip], 1))
+            x = block(torch.cat([F.interpolate(narrow(x), size=skip.shape[2:], mode="nearest"), skip], 1))
         return x
 
 

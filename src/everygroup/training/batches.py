@@ -13,7 +13,7 @@ from everygroup.imaging.tensors import to_input
 from everygroup.targets import Truth
 
 RESIDENT_BYTES = 2 << 30  # stores up to this size are copied to an accelerator once
-_ON_THE_HOST = 8  # to the processor's own memory an 8th of it: there a copy saves little, and several runs share it
+_ON_THE_HOST = 2  # to the processor's own memory half of it: there a copy saves little, and runs side by side share it
 _COPIED = 4096  # images copied at once
 
 

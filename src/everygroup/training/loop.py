@@ -132,7 +132,7 @@ def train(
     per_epoch = settings.updates_per_epoch(n_budget or len(task.train))
     n_updates = settings.n_updates(n_budget or len(task.train))
     n_epochs = -(-n_updates // per_epoch)
-    if folder is not None and from_first((folder / "learner.safetensors").exists):
+    if from_first(lambda: folder is not None and (folder / "learner.safetensors").exists()):
         return _read_back(folder, build, task.target, settings, key)
 
     device = resolve_device(settings.device)
@@ -149,9 +149,9 @@ def train(
         optimisers = Optimisers(learner, settings, scaled=device.type if half else "")
         state = Progress(key)
         checkpoint = folder / "checkpoint.safetensors" if folder is not None else None
-        if checkpoint is not None and from_first(checkpoint.exists):
-            state = restore(*from_first(lambda: load_network(checkpoint)), learner, optimisers)
-            _check_key(state.key, key, checkpoint.parent)
+        if from_first(lambda: checkpoint is not None and checkpoint.exists()):
+            state = restore(*from_first(lambda: load_network(Path(str(checkpoint)))), learner, optimisers)
+            _check_key(state.key, key, folder)
 
         source, truth = PixelSource(task.train, device), TruthSource(task.y_train, device)
         group = torch.from_numpy(task.train.group).to(device)
@@ -275,7 +275,7 @@ def _views(
     return torch.stack([x, *more()]), None
 
 
-def _check_key(found: str, key: str, folder: Path) -> None:
+def _check_key(found: str, key: str, folder: Path | None) -> None:
     """Refuse to go on with, or to return, what was trained from other data or with other settings."""
     if found != key:
         raise OutputError(
@@ -285,10 +285,10 @@ def _check_key(found: str, key: str, folder: Path) -> None:
 
 
 def _read_back(
-    folder: Path, build: Callable[[], Learner], target: Target, settings: TrainSettings, key: str
+    folder: Path | None, build: Callable[[], Learner], target: Target, settings: TrainSettings, key: str
 ) -> Trained:
     """Read a finished learner back, leaving torch's random state alone."""
-    weights, header = from_first(lambda: load_network(folder / "learner.safetensors"))
+    weights, header = from_first(lambda: load_network(Path(str(folder)) / "learner.safetensors"))
     _check_key(header["key"], key, folder)
     with torch.random.fork_rng(devices=[]):
         seed_torch(settings.seed)

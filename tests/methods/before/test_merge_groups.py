@@ -1,4 +1,4 @@
-"""Groups that look alike are put together before SPARE trains a network for each."""
+"""Groups that look alike are put together before anything is trained, whatever follows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from everygroup.methods.spare.merging import clusters, mean_distances, merged_cohort
 
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, Auto, RoutedModel, Spare, Store
+from everygroup.methods import ERM, GroupModel, Lab, Spare, Store, create_method
+from everygroup.methods.before.merge_groups import clusters, mean_distances
+from everygroup.methods.by_group.auto import combined
+from everygroup.methods.chain import Chain
+from everygroup.models import RoutedModel
+from everygroup.models.transforms import AffineByValue
 from everygroup.settings import TrainSettings
 
 FAMILIES = {"a": 0, "b": 1, "c": 0, "d": 1, "e": 0, "f": 1}  # neighbours in name are far apart in looks
@@ -49,9 +53,12 @@ def in_families(cohort: Cohort) -> Cohort:
     return Cohort.from_arrays(x, cohort.y, classes=cohort.classes, sensitive_features={"f": names}, ids=cohort.ids)
 
 
+def merged(to: int = 2, **hyper: object) -> Chain:
+    return create_method([{"merge_groups": {"to": to}}, {"spare": {"min_group": 10, **hyper}}])
+
+
 def fit(split: Split, settings: TrainSettings, store: Store | None = None, **hyper: object) -> RoutedModel:
-    method = Spare(**{"min_group": 10, "merge_to": 2, **hyper})  # type: ignore[arg-type]
-    return method.fit(split.train, split.validation, settings=settings, store=store)
+    return merged(**hyper).fit(split.train, split.validation, settings=settings, store=store)
 
 
 def test_finds_the_families_and_trains_their_networks(
@@ -64,7 +71,7 @@ def test_finds_the_families_and_trains_their_networks(
     assert model.info["merged"]["clusters"] == model.route
     assert np.array(model.info["merged"]["distances"]).shape == (6, 6)
     assert "merged: a + c + e" in capsys.readouterr().err
-    assert len(store._trained) == Spare(merge_to=2).cost(split.train.groups) == 1 + 5
+    assert len(store._trained) == merged().cost(split.train.groups) == 1 + 5
     assert model.weights is not None
     assert set(model.weights["source_group"]) == {"a + c + e", "b + d + f", ""}
 
@@ -97,20 +104,21 @@ def test_patients_without_a_group_are_routed_by_the_predictor_of_the_groups(
 
 
 def test_enough_groups_are_left_alone(split: Split, settings: TrainSettings, shared_store: Store) -> None:
-    plain = fit(split, settings, shared_store, merge_to=None)
+    method = Spare(min_group=10)
+    plain = method.fit(split.train, split.validation, settings=settings, store=shared_store)
     for k in (6, 9):
-        same = fit(split, settings, shared_store, merge_to=k)
+        same = fit(split, settings, shared_store, to=k)
         assert "merged" not in same.info
         np.testing.assert_array_equal(same.predict_proba(split.test), plain.predict_proba(split.test))
-        assert Spare(merge_to=k).cost(split.train.groups) == Spare().cost(split.train.groups)
-    assert len(set(fit(split, settings, shared_store, merge_to=4).route.values())) == 4
+        assert merged(k).cost(split.train.groups) == method.cost(split.train.groups)
+    assert len(set(fit(split, settings, shared_store, to=4).route.values())) == 4
 
 
 def test_goes_with_other_options(split: Split, settings: TrainSettings, shared_store: Store) -> None:
     store = Store()
     model = fit(split, settings, store, alpha=1.0)
-    assert model.group_predictor == "group predictor"  # needed to merge, so it is kept for routing
-    assert len(store._trained) == Spare(merge_to=2, alpha=1.0).cost(split.train.groups) == 1 + 4
+    assert model.group_predictor is None  # SPARE has none here
+    assert len(store._trained) == merged(alpha=1.0).cost(split.train.groups) == 1 + 4
     erm = ERM().fit(split.train, split.validation, settings=settings, store=shared_store)
     full = fit(split, settings, shared_store, sharing="full")
     np.testing.assert_array_equal(full.predict_proba(split.test), erm.predict_proba(split.test))
@@ -123,7 +131,7 @@ def test_auto_takes_a_clusters_network_and_its_weights_once(
     erm = ERM().fit(split.train, split.validation, settings=settings, store=shared_store)
     models = {"erm": erm, "spare alpha=0.5": fit(split, settings, shared_store)}
     chosen = {g: {"chosen": "erm" if g == "f" else "spare alpha=0.5"} for g in FAMILIES}
-    mixed = Auto(spare={"merge_to": 2})._assemble(models, chosen)
+    mixed = combined(models, chosen)
     assert mixed.weights is not None
     assert mixed.weights["target_group"].value_counts().to_dict() == dict.fromkeys(
         ["a + c + e", "b + d + f"], len(split.train)
@@ -139,11 +147,11 @@ def test_a_group_too_small_alone_is_not_too_small_together(split: Split, setting
     few = split.train.where(keep)
     with pytest.raises(TrainingError, match="only 5 training samples"):
         Spare().fit(few, split.validation, settings=settings)
-    model = Spare(merge_to=2, min_group=10).fit(few, split.validation, settings=settings)
+    model = merged().fit(few, split.validation, settings=settings)
     assert len(set(model.route.values())) == 2
     none = split.train.where(split.train.group != 0)
     with pytest.raises(TrainingError, match="Group a has no training samples"):
-        Spare(merge_to=2).fit(none, split.validation, settings=settings)
+        merged().fit(none, split.validation, settings=settings)
 
 
 def test_mean_distances_are_symmetric_and_count_what_was_not_found_as_the_largest() -> None:
@@ -165,24 +173,53 @@ def test_average_linkage_not_single_nor_complete() -> None:
 
 def test_merged_cohorts_keep_everything_but_the_groups() -> None:
     cohort = families(12, missing=2)
-    merged = merged_cohort(cohort, [[0, 3], [1], [2, 4, 5]])
-    assert merged.groups == ("a + d", "b", "c + e + f")
+    together = cohort.with_merged_groups([[0, 3], [1], [2, 4, 5]])
+    assert together.groups == ("a + d", "b", "c + e + f")
     for name in ("y", "ids", "units", "rows"):
-        np.testing.assert_array_equal(getattr(merged, name), getattr(cohort, name))
-    assert merged.group.tolist() == [0, 1, 2, 0, 2, 2, 0, 1, 2, 0, -1, -1]
+        np.testing.assert_array_equal(getattr(together, name), getattr(cohort, name))
+    assert together.group.tolist() == [0, 1, 2, 0, 2, 2, 0, 1, 2, 0, -1, -1]
 
 
-@pytest.mark.parametrize(
-    ("hyper", "message"),
-    [
-        ({"merge_to": 1}, "merge_to = 1"),
-        ({"merge_to": 2.5}, "merge_to"),
-        ({"merge_to": True}, "merge_to"),
-        ({"merge_to": 2, "alpha": {"a": 0.5}}, "alpha names groups"),
-    ],
-    ids=str,
-)
-def test_impossible_options(hyper: dict[str, object], message: str) -> None:
-    with pytest.raises(SettingsError, match=message) as caught:
-        Spare(**hyper)  # type: ignore[arg-type]
+def test_any_method_of_groups_may_follow(split: Split, settings: TrainSettings, shared_store: Store) -> None:
+    chain = create_method("merge_groups + group_model")
+    store = Store()
+    model = chain.fit(split.train, split.validation, settings=settings, store=store)
+    assert model.method == "merge_groups + group_model"
+    assert model.info["hyperparameters"] == {"merge_groups": {"to": 2}, "group_model": {"small_groups": "error"}}
+    assert len(store._trained) == chain.cost(split.train.groups) == 1 + 2
+    assert model.route == {g: ("a + c + e", "b + d + f")[f] for g, f in FAMILIES.items()}
+    by_hand = GroupModel().fit(in_families(split.train), in_families(split.validation), settings=settings)
+    known = split.test.where(split.test.group >= 0)
+    np.testing.assert_allclose(model.predict_proba(known), by_hand.predict_proba(in_families(known)), atol=1e-6)
+    group_model = GroupModel().fit(split.train, split.validation, settings=settings, store=shared_store)
+    assert not np.allclose(model.predict_proba(known), group_model.predict_proba(known), atol=1e-3)
+
+
+def test_merged_twice_patients_are_still_routed_by_their_own_groups(split: Split, settings: TrainSettings) -> None:
+    chain = create_method("merge_groups(to=4) + merge_groups(to=2) + group_model")
+    model = chain.fit(split.train, split.validation, settings=settings)
+    assert set(model.route) == set(FAMILIES)
+    assert len(set(model.route.values())) == 2
+    known = split.test.where(split.test.group >= 0)
+    assert model.predict(known).table["route"].str.startswith("recorded: ").all()
+
+
+def test_what_images_are_seen_through_later_holds_for_the_predictor_of_the_groups_too(
+    split: Split, settings: TrainSettings
+) -> None:
+    lab = Lab(split.train, split.validation, settings)
+    together = lab.merged([[0, 2, 4], [1, 3, 5]])
+    halved = AffineByValue("site", [*FAMILIES, ""], np.full((7, 1), 0.5), np.zeros((7, 1)))
+    known = Lab(*(part.where(part.group >= 0) for part in (split.train, split.validation)), settings)
+    seen = known.merged([[0, 2, 4], [1, 3, 5]]).seen_through(halved)
+    assert seen.merged_from is not None
+    np.testing.assert_allclose(seen.merged_from.train.batch(slice(None)), known.train.batch(slice(None)) / 2)
+    assert seen.merged_from.train.groups == split.train.groups
+    assert together.merged_from is lab
+
+
+@pytest.mark.parametrize("to", [1, 2.5, True, "two"], ids=str)
+def test_impossible_numbers_of_clusters(to: object) -> None:
+    with pytest.raises(SettingsError, match="to = ") as caught:
+        create_method("merge_groups", {"to": to})
     assert caught.value.fix

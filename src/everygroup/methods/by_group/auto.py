@@ -87,8 +87,8 @@ class Auto(ByGroup):
     def check(self, lab: Lab) -> None:
         """Refuse, besides, cohorts that a candidate cannot be trained on."""
         super().check(lab)
-        for part in self._parts():
-            part.check(lab)
+        for chain in self._portfolio().values():
+            chain.check(lab)
 
     def check_network(self, network: nn.Module) -> None:
         """Refuse a backbone that a candidate cannot work with."""

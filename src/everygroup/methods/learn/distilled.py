@@ -75,8 +75,7 @@ class Distilled(Learn):
         if self.student_group:
             lab.refuse_empty_groups()
         if self.lam:
-            for part in self._teacher():
-                part.check(lab)
+            self._teacher().check(lab)
 
     def check_network(self, network: nn.Module) -> None:
         """Refuse, besides, a backbone that the teacher cannot work with."""

@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from everygroup.methods.spare.training import AdapterCrossEntropy
 from torch import nn
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Lab, Spare, Store
+from everygroup.methods.by_group.spare.adapters import Adapters
+from everygroup.models import RoutedModel
 from everygroup.networks import Classifier, FrozenTrunk, NetworkSpec, build_network
 from everygroup.networks.frozen_trunk import PARTS
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch
+from everygroup.training import Learner
+
+from ...batches import batch_of
 
 GROUPS = ("g0", "g1")
 
@@ -95,18 +98,32 @@ def test_without_learning_every_group_is_erm(adapter: str, two: Split, settings:
 
 
 def test_weights_act_as_in_spare(two: Split, settings: TrainSettings) -> None:
-    """One group's head on a linear model is SPARE warm-started from ERM: then nothing is held."""
+    """One group's head on a linear model is all of it: SPARE's weighted training, begun where ERM ended."""
     linear = settings.but(backbone="linear", selection="last")
-    held = fit(two, linear, adapter="head")
-    warm = fit(two, linear, sharing="none", initial="erm")
+    store = Store()
+    held = fit(two, linear, store, adapter="head")
+    assert held.weights is not None
+    lab = Lab(two.train, two.validation, linear, store)
+    erm = lab.erm().network.state_dict()
+
+    class Warm:
+        key = "warm"
+
+        def learner(self, lab: Lab) -> Learner:
+            network = lab.network()
+            network.load_state_dict(erm)
+            return Learner(network)
+
     for group in GROUPS:
-        for name, value in warm.networks[group].state_dict().items():
+        weight = held.weights.loc[held.weights["target_group"] == group, "weight"].to_numpy()
+        warm = lab.train_network(Warm(), "warm", weights=weight / weight.mean())
+        for name, value in warm.network.state_dict().items():
             torch.testing.assert_close(held.networks[group].state_dict()[name], value)
 
 
 @pytest.mark.parametrize(
     "hyper",
-    [{"loss_norm": "sum_w_batch"}, {"use": "sampler"}, {"rank": 1}, {"adapter": "head"}, {"refresh": 1}],
+    [{"loss_norm": "sum_w_batch"}, {"use": "sampler"}, {"rank": 1}, {"adapter": "head"}],
     ids=str,
 )
 def test_options_that_go_with_adapters(
@@ -117,9 +134,8 @@ def test_options_that_go_with_adapters(
     assert not np.array_equal(model.predict_proba(two.test), plain.predict_proba(two.test))
 
 
-def test_features_of_additions_can_be_measured(two: Split, settings: TrainSettings) -> None:
-    hyper = {"similarity": "fcd", "features": "group_model", "refresh": 1}
-    model = fit(two, settings, **hyper)
+def test_features_of_the_group_models_can_be_measured(two: Split, settings: TrainSettings) -> None:
+    model = fit(two, settings, similarity="fcd", features="group_model")
     assert isinstance(model.networks["g0"], FrozenTrunk)
     assert model.weights is not None
     assert np.isfinite(model.weights["similarity"]).all()
@@ -133,8 +149,9 @@ def test_a_sample_without_weight_gives_no_gradient_and_no_statistics() -> None:
     x, y = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 0])
     x.requires_grad_(True)
     weight = torch.tensor([1.0, 2.0, 0.5, 0.0])
-    batch = Batch(y, weight, torch.zeros(4, dtype=torch.int64), np.arange(4))
-    AdapterCrossEntropy()(network, x, batch, TrainSettings.make()).backward()
+    learner, batch = Adapters(network, False), batch_of(y, [0, 0, 0, 0], weight)
+    learner.before_update(batch)
+    learner.loss(x, batch).backward()
     assert x.grad is not None
     assert [bool(g.abs().sum() > 0) for g in x.grad] == [True, True, True, False]
 
@@ -144,7 +161,6 @@ def test_what_does_not_fit_is_refused() -> None:
         ({"adapter": "bias"}, "adapter"),
         ({"rank": -1}, "rank"),
         ({"rank": 1.5}, "rank"),
-        ({"sharing": "adapters", "initial": "group_model"}, "ERM's trunk"),
     ):
         with pytest.raises(SettingsError, match=message) as caught:
             Spare(**hyper)  # type: ignore[arg-type]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from everygroup.methods.spare.training import SharedCrossEntropy
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
-from everygroup.networks import Classifier, NetworkSpec, SharedTrunk, build_network
+from everygroup.methods import ERM, Auto, GroupModel, Lab, Part, Spare, Store
+from everygroup.methods.by_group.spare.trunk import SharedTrunk, TrunkOf
+from everygroup.models import RoutedModel
+from everygroup.networks import Classifier, NetworkSpec, build_network
 from everygroup.settings import TrainSettings
-from everygroup.training import Batch, Task, sample_losses, weighted_cross_entropy
+
+from ...batches import batch_of
 
 GROUPS = ("g0", "g1")
 
@@ -27,39 +29,36 @@ def fit(split: Split, settings: TrainSettings, store: Store | None = None, **hyp
     return method.fit(split.train, split.validation, settings=settings, store=store)
 
 
-def shared(n_groups: int = 3) -> SharedTrunk:
+def shared(n_groups: int = 3, normalised: bool = False, trained: int | None = None) -> SharedTrunk:
     torch.manual_seed(0)
-    adapter = {"name": "shared_trunk", "n_groups": n_groups, "sharing": "half"}
-    network = build_network(NetworkSpec("small_cnn", 3, (8, 8, 3), adapter=adapter))
-    assert isinstance(network, SharedTrunk)
-    return network
+    return SharedTrunk(build_network(NetworkSpec("small_cnn", 3, (8, 8, 3))), n_groups, "half", normalised, trained)
 
 
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 Y = torch.tensor([0, 1, 2, 0, 1, 2])
-SETTINGS = TrainSettings.make()
+
+
+NOBODY = torch.full((6,), -1)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_the_sum_over_groups_of_weighted_means(smoothing: float) -> None:
-    network, options = shared().eval(), SETTINGS.but(label_smoothing=smoothing)
+    network = shared().eval()
     weight = torch.rand(6, 3, generator=torch.Generator().manual_seed(2))
-    group = torch.zeros(6, dtype=torch.int64)
-    batch = Batch(Y, weight, group, np.arange(6))
-    losses = [sample_losses(network.answering(g).eval(), X, batch, options) for g in range(3)]
+    batch = batch_of(Y, NOBODY, weight, smoothing=smoothing)
+    losses = [batch.losses(network.answering(g).eval()(X)) for g in range(3)]
     expected = sum((weight[:, g] * losses[g]).mean() for g in range(3))
-    torch.testing.assert_close(SharedCrossEntropy()(network, X, batch, options), expected)
+    torch.testing.assert_close(network.loss(X, batch), expected)
     normalised = sum((weight[:, g] * losses[g]).sum() / weight[:, g].sum() for g in range(3))
-    torch.testing.assert_close(SharedCrossEntropy(normalised=True)(network, X, batch, options), normalised)
+    torch.testing.assert_close(shared(normalised=True).eval().loss(X, batch), normalised)
 
 
 @pytest.mark.parametrize("normalised", [False, True])
 def test_a_group_without_weight_gets_no_gradient(normalised: bool) -> None:
-    network = shared().train()
+    network = shared(normalised=normalised).train()
     weight = torch.ones(6, 3)
     weight[:, 1] = 0
-    batch = Batch(Y, weight, torch.zeros(6, dtype=torch.int64), np.arange(6))
-    SharedCrossEntropy(normalised)(network, X, batch, SETTINGS).backward()
+    network.loss(X, batch_of(Y, NOBODY, weight)).backward()
     for g in range(3):
         own = [p for module in network.specific_modules(g).values() for p in module.parameters()]
         assert all((p.grad.abs().sum() > 0) == (g != 1) for p in own)
@@ -67,20 +66,11 @@ def test_a_group_without_weight_gets_no_gradient(normalised: bool) -> None:
 
 def test_one_group_alone_is_plain_weighted_training(two: Split, settings: TrainSettings) -> None:
     weight = np.random.default_rng(0).random(len(two.train))
-    plain, adapted = (
-        Store().network(
-            Task.diagnosis("x", two.train, two.validation.where(two.validation.group == 0), weights=w),
-            settings,
-            n_budget=len(two.train),
-            objective=objective,
-            adapter=adapter,
-        )
-        for w, objective, adapter in (
-            (weight, weighted_cross_entropy, None),
-            (weight[:, None], SharedCrossEntropy(), {"name": "shared_trunk", "n_groups": 1, "sharing": "half"}),
-        )
-    )
-    found = adapted.answering(0).network.state_dict()
+    lab = Lab(two.train, two.validation, settings).merged([[0, 1]])
+    seen = lab.validation.where(two.validation.group == 0)
+    plain = lab.train_network(validation=seen, weights=weight)
+    trunk = lab.train_network(TrunkOf("half", False, 1), "trunk", validation=seen, weights=weight[:, None])
+    found = trunk.answering(0).network.state_dict()
     for name, value in plain.network.state_dict().items():
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
 
@@ -123,7 +113,7 @@ def test_a_shared_trunk_has_one_candidate_for_all_groups(two: Split, settings: T
     assert [r["alpha"] for r in records if r["chosen"]] == [max(means, key=lambda a: means[a])] * 2
 
 
-@pytest.mark.parametrize("hyper", [{"loss_norm": "sum_w_batch"}, {"initial": "erm"}, {"refresh": 1}], ids=str)
+@pytest.mark.parametrize("hyper", [{"loss_norm": "sum_w_batch"}, {"weighting": "ranking"}], ids=str)
 def test_options_that_go_with_sharing(
     hyper: dict[str, object], two: Split, settings: TrainSettings, shared_store: Store
 ) -> None:
@@ -135,16 +125,11 @@ def test_options_that_go_with_sharing(
 def test_the_trunk_of_groups_left_out_learns_as_if_they_were_not_there() -> None:
     gradients = []
     for n_groups, trained in ((2, None), (4, 2)):
-        torch.manual_seed(0)
-        base = build_network(NetworkSpec("small_cnn", 3, (8, 8, 3)))
-        assert isinstance(base, Classifier)
-        network = SharedTrunk(base, n_groups=n_groups, sharing="half", trained=trained).train()
+        network = shared(n_groups, trained=trained).train()
         weight = torch.zeros(6, n_groups)
         weight[:, :2] = 1
-        SharedCrossEntropy()(
-            network, X, Batch(Y, weight, torch.zeros(6, dtype=torch.int64), np.arange(6)), SETTINGS
-        ).backward()
-        gradients.append(network.base.body.get_submodule("trunk.0").weight.grad)
+        network.loss(X, batch_of(Y, NOBODY, weight)).backward()
+        gradients.append(network.net.body.get_submodule("trunk.0").weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
@@ -155,7 +140,8 @@ def test_a_group_too_small_is_left_to_erm(two: Split, settings: TrainSettings) -
     method = Spare(sharing="half", small_groups="erm", min_group=10)
     store = Store()
     model = method.fit(train, two.validation, settings=settings, store=store)
-    assert [t.spec.adapter["trained"] for t in store._trained.values() if t.spec.adapter] == [1]
+    (trunk,) = [t.learner for t in store._trained.values() if isinstance(t.learner, SharedTrunk)]
+    assert (trunk.n_groups, trunk.trained) == (2, 1)
     assert model.route == {"g0": "g0", "g1": "pooled"}
     group_model = GroupModel(small_groups="erm").fit(train, two.validation, settings=settings)
     inside = two.test.in_group("g1")
@@ -177,8 +163,10 @@ def test_images_share_half_of_the_small_cnn(images: Split, image_settings: Train
     }
 
 
-@pytest.mark.parametrize("method", [Spare(sharing="half"), Auto(spare={"sharing": "half"})], ids=["spare", "auto"])
-def test_a_backbone_without_a_half_is_refused_before_training(method: Method) -> None:
+@pytest.mark.parametrize(
+    "method", [Spare(sharing="half"), Auto(candidates=["spare(sharing=half)"])], ids=["spare", "auto"]
+)
+def test_a_backbone_without_a_half_is_refused_before_training(method: Part) -> None:
     network = build_network(NetworkSpec("mobilenetv3_small_050", 3, (32, 32, 3)))
     assert isinstance(network, Classifier)
     with pytest.raises(SettingsError, match="half is not known"):

@@ -12,7 +12,8 @@ import torch
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.console import clear_warnings, recorded_warnings
 from everygroup.errors import SettingsError, TrainingError
-from everygroup.methods import ERM, Auto, GroupModel, Method, RoutedModel, Spare, Store
+from everygroup.methods import ERM, Auto, GroupModel, Part, Spare, Store
+from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 from everygroup.spare import spare_weights
 
@@ -124,11 +125,11 @@ def test_alpha_zero_trains_no_group_models(two: Split, vector_settings: TrainSet
 
 def test_a_group_model_is_trained_for_the_groups_that_use_it(two: Split, vector_settings: TrainSettings) -> None:
     store = Store()
-    hyper = {"alpha": {"g0": 0.0, "g1": 0.5}, "refresh": 1, "min_group": 10_000}
+    hyper = {"alpha": {"g0": 0.0, "g1": 0.5}, "min_group": 10_000}
     model = fit(two, vector_settings, store, **{**hyper, "min_group": 10})
-    assert {"group_model[g1]", "spare[g1] refreshed 1"} < set(store.log.table["model"])
-    assert "group_model[g0]" not in set(store.log.table["model"])
-    assert len(store._trained) == Spare(**hyper).cost(["g0", "g1"]) == 1 + 1 + 1 + 2  # type: ignore[arg-type]
+    names = {"group_model[g1]", "group_predictor", "spare[g0]", "spare[g1]"}
+    assert set(store.log.table["model"]) == names
+    assert len(store._trained) == Spare(**hyper).cost(["g0", "g1"]) == 1 + 1 + 2  # type: ignore[arg-type]
     assert model.weights is not None
     missing = model.weights.groupby("target_group")["utility"].apply(lambda u: u.isna().all())
     assert missing.to_dict() == {"g0": True, "g1": False}
@@ -137,14 +138,13 @@ def test_a_group_model_is_trained_for_the_groups_that_use_it(two: Split, vector_
     assert [w.split(":")[0] for w in recorded_warnings()] == ["Group g1"]
 
 
-@pytest.mark.parametrize("hyper", [{"misclassified": "drop"}, {"initial": "group_model"}], ids=str)
 def test_alpha_zero_keeps_the_group_models_that_something_else_needs(
-    hyper: dict[str, str], two: Split, vector_settings: TrainSettings
+    two: Split, vector_settings: TrainSettings
 ) -> None:
-    store = Store()
-    model = fit(two, vector_settings.but(updates=20), store, alpha=0.0, min_group=10, **hyper)
-    assert len(store._trained) == Spare(alpha=0.0, **hyper).cost(["g0", "g1"]) == 2 + 1 + 2  # type: ignore[arg-type]
-    assert ("misclassified" in hyper) == bool((weight_of(model, "g0") == 0).any())
+    store, method = Store(), Spare(alpha=0.0, min_group=10, misclassified="drop")
+    model = method.fit(two.train, two.validation, settings=vector_settings.but(updates=20), store=store)
+    assert len(store._trained) == method.cost(["g0", "g1"]) == 2 + 1 + 2
+    assert (weight_of(model, "g0") == 0).any()
 
 
 def test_similarity_only_with_groups_far_apart_ignores_the_other_group(
@@ -224,8 +224,6 @@ def test_small_groups_take_their_utility_from_erm(two: Split, vector_settings: T
         {"use": "sampler"},
         {"loss_norm": "sum_w_batch"},
         {"loss_norm": "none"},
-        {"initial": "group_model"},
-        {"initial": "erm"},
         {"search_preset": "accurate"},
     ],
     ids=str,
@@ -255,7 +253,6 @@ def test_misclassified_drop_gives_weight_zero(two: Split, vector_settings: Train
         ({"scale": "mean"}, "scale"),
         ({"use": "both"}, "use"),
         ({"cross_fit": 1}, "cross_fit"),
-        ({"initial": "imagenet"}, "initial"),
     ],
 )
 def test_impossible_hyperparameters(hyper: dict[str, object], message: str) -> None:
@@ -315,9 +312,7 @@ def test_pure_function_agrees_with_the_method(fitted: RoutedModel) -> None:
 
 
 @pytest.mark.parametrize("method", [Spare(small_groups="erm", min_group=10), Auto()], ids=["spare", "auto"])
-def test_only_one_group_with_training_samples_is_erm(
-    method: Method, two: Split, vector_settings: TrainSettings
-) -> None:
+def test_only_one_group_with_training_samples_is_erm(method: Part, two: Split, vector_settings: TrainSettings) -> None:
     train, short, store = two.train.in_group("g0"), vector_settings.but(updates=10), Store()
     model = method.fit(train, two.validation, settings=short, store=store)
     erm = ERM().fit(train, two.validation, settings=short, store=store)
@@ -332,10 +327,10 @@ def test_alpha_may_name_groups_by_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", [Spare(scale="paper_size"), Auto(spare={"scale": "paper_size"})], ids=["spare", "auto"]
+    "method", [Spare(scale="paper_size"), Auto(candidates=["spare(scale=paper_size)"])], ids=["spare", "auto"]
 )
 def test_a_scale_for_images_is_refused_before_training(
-    method: Method, two: Split, vector_settings: TrainSettings
+    method: Part, two: Split, vector_settings: TrainSettings
 ) -> None:
     store = Store()
     with pytest.raises(SettingsError, match="needs images"):

@@ -7,11 +7,11 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from everygroup.networks.shared_trunk import specific_steps
 from torch import nn
 
 from everygroup.errors import SettingsError
-from everygroup.networks import Classifier, NetworkSpec, SharedTrunk, adapter_record, build_network
+from everygroup.methods.by_group.spare.trunk import SharedTrunk, specific_steps
+from everygroup.networks import Classifier, NetworkSpec, build_network
 
 X = torch.rand(6, 3, 12, 12, generator=torch.Generator().manual_seed(1))
 Y = torch.tensor([0, 1, 2, 0, 1, 2])
@@ -27,7 +27,7 @@ def plain(backbone: str = "small_cnn", side: int = 12, n_outputs: int = 3) -> Cl
 
 
 def trunk(sharing: str = "half", n_groups: int = 3, backbone: str = "small_cnn") -> SharedTrunk:
-    network = SharedTrunk(plain(backbone), n_groups=n_groups, sharing=sharing)
+    network = SharedTrunk(plain(backbone), n_groups, sharing)
     torch.manual_seed(5)
     with torch.no_grad():
         for part in network.others.parameters():
@@ -45,10 +45,10 @@ def test_parameters_of_a_resnet18(n_groups: int) -> None:
         base = plain("resnet18", 32, 5)
         shared = 9_536 + 147_968 + 525_568
         assert size(base) == shared + 2_099_712 + 8_393_728 + 513 * 5
-        half = SharedTrunk(copy.deepcopy(base), n_groups=n_groups, sharing="half")
+        half = SharedTrunk(copy.deepcopy(base), n_groups, "half")
         assert size(half) == shared + n_groups * (2_099_712 + 8_393_728 + 513 * 5)
         assert half._own == ["layer3", "layer4", "global_pool", "fc"]
-        mini = SharedTrunk(base, n_groups=n_groups, sharing="mini")
+        mini = SharedTrunk(base, n_groups, "mini")
         assert size(mini) == shared + 2_099_712 + 8_393_728 + n_groups * 513 * 5
     if n_groups == 1:
         assert size(half) == size(mini) == size(plain("resnet18", 32, 5))
@@ -95,18 +95,17 @@ def test_heads_are_the_plain_networks_that_answer(backbone: str, sharing: str) -
         torch.testing.assert_close(z[:, 0], plain(backbone).eval()(x), rtol=1e-5, atol=1e-6)
         for g in range(3):
             answer = network.answering(g)
-            assert adapter_record(answer) is None
+            assert isinstance(answer, Classifier)
+            assert answer.spec == plain(backbone).spec
             torch.testing.assert_close(answer.eval()(x), z[:, g], rtol=1e-5, atol=1e-6)
         assert not torch.allclose(z[:, 0], z[:, 1])
         out = network(x, GROUP)
         torch.testing.assert_close(out[:5], z[torch.arange(5), GROUP[:5]])
         mean = z.softmax(-1).mean(1)
         torch.testing.assert_close(out[5].softmax(-1), mean[5])
-        blind = network.answering(None)
-        assert not blind.takes_group
-        torch.testing.assert_close(blind(x).exp(), mean)
-    with pytest.raises(ValueError, match="group"):
-        network(x)
+        torch.testing.assert_close(network(x).exp(), mean)
+    with pytest.raises(ValueError, match="mean of the groups"):
+        network.answering(None)
 
 
 def test_the_batch_norm_of_the_trunk_counts_a_batch_once() -> None:
@@ -125,7 +124,7 @@ def test_zero_weight_gives_zero_gradient_and_the_trunk_gets_the_mean() -> None:
     (losses * weight).sum().backward()
     for module in network.specific_modules(1).values():
         assert all(not p.grad.any() for p in module.parameters())
-    first = network.base.body.get_submodule("trunk.0").weight.grad
+    first = network.net.body.get_submodule("trunk.0").weight.grad
     expected = torch.zeros_like(first)
     for g in range(3):
         alone = network.answering(g).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -157,7 +158,7 @@ class Spare(ByGroup):
         if self.sharing.trunk:
             specific_steps(network, self.sharing.kind)
         if self.sharing.kind == "adapters" and not self.sharing.is_erm:
-            FrozenTrunk(network, parts=self.sharing.adapter, rank=self.sharing.rank)  # type: ignore[arg-type]
+            FrozenTrunk(copy.deepcopy(network), parts=self.sharing.adapter, rank=self.sharing.rank)  # type: ignore[arg-type]
 
     def check(self, lab: Lab) -> None:
         """Refuse, besides, groups too small for a network or without an alpha, and vectors where images are needed."""
