@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from everygroup.boundary.projection import nearest_step
-from everygroup.networks import Classifier, GroupOffsets, NetworkSpec, build_network
+from everygroup.methods.learn.multitask import GroupOffsets
+from everygroup.networks import Classifier, NetworkSpec, build_network
 
 
 class OnMps(torch.Tensor):
@@ -38,7 +39,7 @@ def test_the_nearest_step_is_the_same() -> None:
 def test_the_mean_of_the_groups_statistics_is_the_same() -> None:
     base = build_network(NetworkSpec("small_cnn", 2, (8, 8, 3)))
     assert isinstance(base, Classifier)
-    network = GroupOffsets(base, n_groups=2)
+    network = GroupOffsets(base, 2, 0.01)
     (name, *_) = (n for n in network._statistics if n.endswith("running_mean"))
     network.get_buffer(network._key(1, name)).fill_(3.0)
     expected = network._mean_over_groups(name)
