@@ -147,8 +147,12 @@ def build(model: type[M], values: Mapping[str, Any]) -> M:
         return model(**values)
     except ValidationError as error:
         wrong = {".".join(str(p) for p in problem["loc"]): problem for problem in error.errors()}
-        lines = [f"Setting {name} = {problem['input']!r}: {problem['msg']}." for name, problem in wrong.items()]
-        raise SettingsError("\n".join(lines), fix=f"change {', '.join(wrong)}") from None
+        lines = [
+            f"Setting {name} = {problem['input']!r}: {problem['msg']}." if name else f"{problem['msg']}."
+            for name, problem in wrong.items()
+        ]
+        fix = f"change {', '.join(wrong)}" if all(wrong) else "change one of the settings that do not fit together"
+        raise SettingsError("\n".join(lines), fix=fix) from None
 
 
 def unknown_settings(unknown: Sequence[str], names: Iterable[str], *, fix: str) -> SettingsError:
