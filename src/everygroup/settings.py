@@ -165,7 +165,9 @@ def impossible_values(error: ValidationError, model: type[BaseModel]) -> Setting
         outermost = min(problems, key=lambda problem: len(problem["loc"]))
         said = "; or: ".join(dict.fromkeys(_said(problem) for problem in problems))
         lines.append(f"{name} = {outermost['input']!r}: {said}." if name else f"{said}.")
-    return SettingsError("\n".join(lines), fix=f"change {', '.join(filter(None, wrong)) or 'one of them'}")
+    return SettingsError(
+        "\n".join(lines), fix=f"change {', '.join(filter(None, wrong)) or 'one of those that do not fit together'}"
+    )
 
 
 def _said(problem: Mapping[str, Any]) -> str:

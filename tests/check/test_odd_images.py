@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from everygroup.check import look_at_images, mean_images
-from everygroup.check.odd_images import far_out, odd_images, size_columns
+from everygroup.check.odd_images import brightness, far_out, odd_images, size_columns
 from everygroup.cohort import Cohort
 from everygroup.errors import CohortError
 
@@ -65,6 +65,17 @@ def test_far_out_is_tukeys_and_silent_where_half_is_equal() -> None:
 def test_vectors_have_no_brightness() -> None:
     table, warnings = odd_images(cohort(np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)))
     assert table.empty and warnings == []
+
+
+def test_volumes_have_a_brightness_of_all_their_voxels() -> None:
+    volumes = np.random.default_rng(0).integers(60, 90, (30, 6, 7, 8, 1)).astype(np.uint8)
+    volumes[3], volumes[4] = 17, np.clip(volumes[4], 0, 255) + 120
+    found = Cohort.from_arrays(volumes, np.arange(30) % 2, sensitive_features=["a", "b"] * 15, classes=["x", "y"])
+    mean, spread = brightness(found)
+    np.testing.assert_allclose(mean, volumes.reshape(30, -1).mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(spread, volumes.reshape(30, -1).std(axis=1), rtol=1e-4, atol=1e-4)
+    odd, _ = odd_images(found)
+    assert odd["what"].tolist() == ["blank", "brightness"] and odd["id"].tolist() == ["3", "4"]
 
 
 def test_mean_images_weigh_patients_equally_and_need_twenty() -> None:

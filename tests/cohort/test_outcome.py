@@ -99,6 +99,12 @@ def test_a_split_spreads_findings_and_numbers() -> None:
     assert counts.min() >= 2 and number.outcome.names[0] == "up to 5.9"
 
 
+def test_small_groups_of_numbers_are_told_as_a_whole() -> None:
+    cohort = cohort_of("number", sensitive_features=["f"] * 52 + ["m"] * 8)
+    (told,) = [text for text in fingerprint(cohort).warnings if "fewer than" in text]
+    assert told.startswith("1 cell with fewer than 10 samples") and "any number & m (8)" in told
+
+
 def test_a_part_counts_by_the_fifths_of_the_whole() -> None:
     whole = cohort_of("number")
     small = whole.where(whole.y < 7)

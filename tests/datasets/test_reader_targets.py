@@ -215,8 +215,9 @@ def test_more_values_than_structures_are_refused(folder: Path, tmp_path: Path) -
 def test_options_that_do_not_fit_the_target(options: dict[str, Any], said: str) -> None:
     from everygroup.settings import build
 
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=said) as refused:
         build(Reading, options)
+    assert "{" not in refused.value.message
 
 
 def test_the_missing_column_of_a_target_is_asked_for(folder: Path, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_tiny_pictures_and_vectors_are_not_searched(side: int) -> None:
     tiny = np.random.default_rng(0).integers(0, 256, (20, side, side, 3), dtype=np.uint8)
     assert "fewer than 16 pixels" in find_duplicates(cohort(tiny)).warnings()[0]
     vectors = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    assert "not 8-bit pictures" in find_duplicates(cohort(vectors)).warnings()[0]
+    assert "no 8-bit pictures" in find_duplicates(cohort(vectors)).warnings()[0]
 
 
 def test_too_many_likenesses_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ def brightness(cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
     for first in range(0, len(cohort), _READ):
         part = slice(first, first + _READ)
         grey = luminance(cohort.batch(part))
-        mean[part], spread[part] = grey.mean(axis=(1, 2)), grey.std(axis=(1, 2))
+        pixels = tuple(range(1, grey.ndim))  # of volumes three axes
+        mean[part], spread[part] = grey.mean(axis=pixels), grey.std(axis=pixels)
     return mean, spread
 
 

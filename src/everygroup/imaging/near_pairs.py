@@ -100,7 +100,7 @@ def near_pairs(
     """
     rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
     if images.dtype != np.uint8 or images.ndim != 4:
-        return NearPairs.none("not searched: these are not 8-bit pictures")
+        return NearPairs.none("not searched: these are no 8-bit pictures in two dimensions")
     if min(images.shape[1:3]) < MIN_SIDE:
         return NearPairs.none(f"not searched: pictures of fewer than {MIN_SIDE} pixels hold too little")
     small = np.empty((len(rows), HASH_SIDE, HASH_SIDE), dtype=np.float32)
