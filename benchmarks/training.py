@@ -1,7 +1,7 @@
 """Our training loop against its limit and against a usual pipeline, in one run.
 
 - bare: forward, backward and step on tensors in memory, nothing else (the limit).
-- ours: `everygroup.training.train` on the same images, network, optimiser and number of updates, without and with
+- ours: `everygroup.training.train_plain` on the same images, network, optimiser and number of updates, without and with
   augmentation; it also draws batches, weighs samples, schedules, clips, validates and logs.
 - usual: a DataLoader that decodes a JPEG and augments it with torchvision, item by item, in the main process.
 
@@ -26,7 +26,8 @@ from everygroup.cohort import Cohort
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.networks.vision_library import timm
 from everygroup.settings import TrainSettings
-from everygroup.training import Task, train
+from everygroup.targets import target_of
+from everygroup.training import Task, train_plain
 
 
 def bare(images: np.ndarray, y: np.ndarray, backbone: str, batch: int, updates: int) -> float:
@@ -54,8 +55,8 @@ def ours(cohort: Cohort, backbone: str, batch: int, updates: int, augment: str) 
     settings = TrainSettings.make(
         {"backbone": backbone, "batch_size": batch, "updates": updates, "augment": augment, "selection": "last"}
     )
-    task = Task.diagnosis("benchmark", cohort, cohort.where(np.arange(16)))
-    log = train(task, settings, n_budget=batch * updates).log
+    task = Task.diagnosis("benchmark", target_of(cohort), cohort, cohort.where(np.arange(16)))
+    log = train_plain(task, settings, n_budget=batch * updates).log
     return sum(record["seconds"] for record in log)
 
 

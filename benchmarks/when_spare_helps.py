@@ -33,11 +33,11 @@ from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.datasets.simulated import dermatology
 from everygroup.datasets.toy import CLASSES, N_FEATURES, Toy, rotating_sectors
 from everygroup.files import atomic_path
-from everygroup.methods import Store
+from everygroup.methods import Lab
 from everygroup.metrics import macro_f1
+from everygroup.networks import predict_outputs
 from everygroup.settings import TrainSettings
 from everygroup.spare import spare_weights
-from everygroup.training import Task, predict_logits
 
 KEYS = ["n_in", "shift", "noise", "seed"]
 PAPER, MEDIAN = (0.5, "none", 1.0), (0.0, "median", 0.3)  # (alpha, scale, temperature)
@@ -188,31 +188,30 @@ def image_cell(n_in: int, shift: float, noise: float, seed: int, *, updates: int
         {"updates": updates, "batch_size": 32, "lr": 4e-3, "selection": "last", "schedule": "linear"}
         | {"augment": "flip", "seed": seed, "device": "cpu"}
     )
-    store, n = Store(), len(split.train)
-    curves: dict[str, float] = {}
+    lab, curves = Lab(split.train, curve, settings), {}
 
-    def fit(task: Task) -> Any:
-        trained = store.network(task, settings, n_budget=n)
+    def fit(name: str, **how: Any) -> Any:
+        trained = lab.train_network(name=name, **how)
         f1 = [record["validation_macro_f1"] for record in trained.log]
-        curves[f"curve {task.name}"] = float(np.mean(f1[-3:]) - np.mean(f1[-6:-3]))
+        curves[f"curve {name}"] = float(np.mean(f1[-3:]) - np.mean(f1[-6:-3]))
         return trained
 
-    own = fit(Task.diagnosis("group_model", split.train.in_group("dark"), curve))
-    networks = {"erm": fit(Task.diagnosis("erm", split.train, curve)), "group_model": own}
-    predictor = store.network(Task.group("group_predictor", split.train, split.validation), settings, n_budget=n)
-    utility = store.distances(own, split.train, preset="fast").distance
     index = split.train.groups.index("dark")
-    similarity = store.distances(predictor, split.train, preset="fast", target=index).distance
+    own = fit("group_model", where=split.train.group == index)
+    networks = {"erm": fit("erm"), "group_model": own}
+    predictor = Lab(split.train, split.validation, settings).group_predictor()
+    utility = lab.distances(own.network, preset="fast").distance
+    similarity = lab.distances(predictor.network, preset="fast", target=index).distance
     for candidate in IMAGE_CANDIDATES:
         alpha, scale, temperature = candidate
         w = spare_weights(utility, similarity, alpha=alpha, scale=scale, temperature=temperature)
         name = name_of(candidate)
-        networks[name] = fit(Task.diagnosis(name, split.train, curve, weights=w / w.mean()))
+        networks[name] = fit(name, weights=w / w.mean())
 
     def scores(part: Cohort) -> dict[str, tuple[float, float]]:
         classes = len(part.classes)
         return {
-            name: score(part.y, predict_logits(trained.network, part).double().numpy(), classes)
+            name: score(part.y, predict_outputs(trained.network, part).double().numpy(), classes)
             for name, trained in networks.items()
         }
 

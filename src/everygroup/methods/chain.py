@@ -157,6 +157,17 @@ def create_method(written: Any, hyperparameters: Mapping[str, Any] | None = None
     return Chain(tuple(draft if isinstance(draft, Part) else method_class(draft[0])(**draft[1]) for draft in drafts))
 
 
+def as_text(written: Any) -> str:
+    """Return a method as it is written in one line, from any form that `create_method` takes.
+
+    Raises
+    ------
+    SettingsError
+        As `create_method`.
+    """
+    return written if isinstance(written, str) else str(create_method(written))
+
+
 def parse(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Read 'a(x=1) + b' into names and options.
 

@@ -20,11 +20,12 @@ def spec_of(target: Target, sample_shape: Sequence[int], settings: TrainSettings
     return NetworkSpec(backbone, target.n_outputs, tuple(sample_shape), settings.small_stem)
 
 
-def train_plain(task: Task, settings: TrainSettings) -> Trained:
-    """Train a plain network without keeping it."""
+def train_plain(task: Task, settings: TrainSettings, *, n_budget: int | None = None) -> Trained:
+    """Train a plain network without keeping it; `n_budget` as in `train`."""
     spec = spec_of(task.target, task.train.sample_shape, settings)
 
     def build() -> Learner:
         return Learner(build_network(spec, pretrained=settings.pretrained))
 
-    return train(task, settings, build, training_key(task, settings, len(task.train), ERM_KEY))
+    n = n_budget or len(task.train)
+    return train(task, settings, build, training_key(task, settings, n, ERM_KEY), n_budget=n)
