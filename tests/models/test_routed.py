@@ -16,6 +16,11 @@ from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 
 
+def probabilities(model: RoutedModel, network: str, cohort: Cohort) -> np.ndarray:
+    """What one network of a model says, without any routing."""
+    return model.outputs(network, cohort).double().softmax(1).numpy()
+
+
 @pytest.fixture(scope="module")
 def spare(two: Split, vector_settings: TrainSettings, shared_store: Store) -> RoutedModel:
     return Spare(pooled=True).fit(two.train, two.validation, settings=vector_settings, store=shared_store)
@@ -36,21 +41,21 @@ def test_recorded_group_decides(spare: RoutedModel, two: Split) -> None:
     score = spare.predict_proba(two.test)
     for g, name in enumerate(two.test.groups):
         members = two.test.group == g
-        np.testing.assert_array_equal(score[members], spare._probabilities(name, two.test.where(members), "cpu"))
+        np.testing.assert_array_equal(score[members], probabilities(spare, name, two.test.where(members)))
 
 
 def test_missing_group_goes_to_the_predicted_one(spare: RoutedModel, two: Split) -> None:
     nobody = regrouped(two.test, [""] * len(two.test))
     table = spare.predict(nobody).table
-    guess = spare._probabilities("group predictor", two.test, "cpu").argmax(1)
+    guess = probabilities(spare, "group predictor", two.test).argmax(1)
     assert list(table["route"]) == [f"predicted: {two.test.groups[g]}" for g in guess]
     assert (table["group"] == "").all()
     np.testing.assert_array_equal(spare.predict_proba(nobody), spare.predict_proba(two.test, routing="predicted"))
 
 
 def test_soft_is_the_mean_weighted_by_the_group_predictor(spare: RoutedModel, two: Split) -> None:
-    share = spare._probabilities("group predictor", two.test, "cpu")
-    each = [spare._probabilities(name, two.test, "cpu") for name in two.test.groups]
+    share = probabilities(spare, "group predictor", two.test)
+    each = [probabilities(spare, name, two.test) for name in two.test.groups]
     np.testing.assert_allclose(
         spare.predict_proba(two.test, routing="soft"), share[:, :1] * each[0] + share[:, 1:] * each[1]
     )
@@ -61,10 +66,10 @@ def test_pooled_fallback_and_mean_of_groups(spare: RoutedModel, group_model: Rou
     nobody = regrouped(two.test, [""] * len(two.test))
     pooled = spare.predict(nobody, when_missing="pooled")
     assert set(pooled.table["route"]) == {"pooled"}
-    np.testing.assert_array_equal(pooled.y_score, spare._probabilities("pooled", two.test, "cpu"))
+    np.testing.assert_array_equal(pooled.y_score, probabilities(spare, "pooled", two.test))
     mean = group_model.predict(nobody)
     assert set(mean.table["route"]) == {"mean of groups"}
-    each = [group_model._probabilities(name, two.test, "cpu") for name in two.test.groups]
+    each = [probabilities(group_model, name, two.test) for name in two.test.groups]
     np.testing.assert_allclose(mean.y_score, (each[0] + each[1]) / 2)
 
 

@@ -124,7 +124,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["small_cnn", "resnet18"])
 def test_vectors_do_not_go_into_image_networks(name: str) -> None:
-    with pytest.raises(SettingsError, match="takes images, not values of shape"):
+    with pytest.raises(SettingsError, match="takes images, not vectors"):
         build_network(NetworkSpec(name, 2, (8,)))
 
 
