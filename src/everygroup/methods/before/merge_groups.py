@@ -46,7 +46,7 @@ def clusters(distance: np.ndarray, n_clusters: int) -> list[list[int]]:
     "Xu et al. Rethinking fairness in medical imaging: Maximizing group-specific performance with application to skin "
     "disease diagnosis. Medical Image Analysis 109 (2026) 103950 (its outlook)",
     groups=(2, None),
-    cost=2,
+    cost=lambda groups: 1 + (groups > 2),
     every_group=True,
     targets=ALL_TARGETS,
 )
