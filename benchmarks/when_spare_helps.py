@@ -176,7 +176,7 @@ def image_split(n_in: int, shift: float, noise: float, seed: int) -> Split:
     wanted = IMAGE_CURVE + IMAGE_TEST
     fresh = dermatology(round(wanted / 0.9), seed=10_000 + seed, tone_fractions=(0.1, 0.9), **options)
     test = fresh.cohort.in_group("dark").where(np.arange(wanted))
-    return replace(split, test=test)
+    return replace(split, test=test.with_units([f"fresh {unit}" for unit in test.units]))
 
 
 def image_cell(n_in: int, shift: float, noise: float, seed: int, *, updates: int) -> dict[str, Any]:

@@ -148,7 +148,9 @@ def test_every_method_makes_the_same_updates(recipe: Make, tmp_path: Path) -> No
     study = run_study(recipe(methods=[*methods, "group_dro", spare], seeds=[0]), tmp_path)
     assert not study.failed
     costs = {read_config(p.parent / "config.yaml")["method"]: read_json(p) for p in tmp_path.glob("jobs/*/cost.json")}
-    assert {n["updates"] for cost in costs.values() for n in cost["networks"]} == {24}
+    each = {method: [n["updates"] for n in cost["networks"]] for method, cost in costs.items()}
+    assert sum(each.pop("stratified_erm")) in (24, 25), "its networks together make as many updates as ERM's one"
+    assert {n for updates in each.values() for n in updates} == {24}
     assert {cost["planned_updates_per_network"] for cost in costs.values()} == {24}
     trained = {method: cost["networks_trained"] for method, cost in costs.items()}
     assert trained == dict.fromkeys([*methods, "group_dro"], 1) | {"stratified_erm": 2, "group_model": 2, "spare": 5}

@@ -65,24 +65,24 @@ def test_a_choice_that_was_made_stays(recipe: Make, tmp_path: Path) -> None:
     (tmp_path / "choices").mkdir()
     name = f"{'-'.join(plan.searching[0].cell)}-{hash_json(list(plan.searching[0].cell))[:6]}.json"
     write_json(tmp_path / "choices" / name, {"chosen": 1})
-    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {plan.searching[0].cell: 1}
+    assert choose_draws(plan.searching, tmp_path, "score") == {plan.searching[0].cell: 1}
     write_json(tmp_path / "choices" / name, {"chosen": None})  # all had failed: nothing is chosen, and looked at again
     for job in plan.searching:
         for _ in range(2):
             JobFolder(job, tmp_path).fail(RuntimeError("no luck"))
-    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}
+    assert choose_draws(plan.searching, tmp_path, "score") == {}
 
 
 def test_no_choice_while_a_draw_may_still_finish(recipe: Make, tmp_path: Path) -> None:
     plan = make_plan(recipe(methods=[SEARCH], draws=2))
     first, second = plan.searching
     assert run_job(first, tmp_path).state == "finished"
-    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}, "the second was not run"
+    assert choose_draws(plan.searching, tmp_path, "score") == {}, "the second was not run"
     JobFolder(second, tmp_path).fail(RuntimeError("out of memory"))
-    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {}, "it failed once and is tried again"
+    assert choose_draws(plan.searching, tmp_path, "score") == {}, "it failed once and is tried again"
     assert not list(tmp_path.glob("choices/*"))
     JobFolder(second, tmp_path).fail(RuntimeError("out of memory"))
-    assert choose_draws(plan.searching, tmp_path, "macro_f1") == {first.cell: 0}
+    assert choose_draws(plan.searching, tmp_path, "score") == {first.cell: 0}
     (record,) = (read_json(path) for path in tmp_path.glob("choices/*"))
     assert [draw["values"] is None for draw in record["draws"]] == [False, True]
 

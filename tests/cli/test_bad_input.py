@@ -133,19 +133,19 @@ def test_empty_file_wrong_encoding_and_non_images(
         (["--bins", "age=60,40"], "increasing cuts"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--set", "cross_fit=50"], "cut into 50 folds"),
-        (["--set", "alpha=abc"], "alpha = 'abc' is no number"),
-        (["--set", "alpha=null"], "alpha = None is no number"),
-        (["--set", "alpha=true"], "alpha = True is no number"),
-        (["--set", "alpha=.nan"], "alpha = nan is no number"),
-        (["--set", "alpha={'<=55': 0.3, '>55': much}"], "alpha[>55] = 'much' is no number"),
-        (["--set", "temperature=x"], "temperature = 'x' is no number"),
-        (["--set", "cross_fit=two"], "cross_fit = 'two' is no whole number"),
-        (["--set", "cross_fit=-1"], "cross_fit = -1 is no whole number"),
+        (["--set", "alpha=abc"], "alpha = 'abc': Input should be a valid number"),
+        (["--set", "alpha=null"], "alpha = None: Input should be a valid number"),
+        (["--set", "alpha=true"], "alpha = True: Input should be a valid number"),
+        (["--set", "alpha=.nan"], "alpha = nan: Input should be a finite number"),
+        (["--set", "alpha={'<=55': 0.3, '>55': much}"], "'>55': 'much'}: Input should be a valid number"),
+        (["--set", "temperature=x"], "temperature = 'x': Input should be a valid number"),
+        (["--set", "cross_fit=two"], "cross_fit = 'two': Input should be a valid integer"),
+        (["--set", "cross_fit=-1"], "cross_fit = -1: Input should be greater than or equal to 0"),
         (["--set", "cross_fit=1"], "at least 2 folds"),
-        (["--set", "min_group=many"], "min_group = 'many' is no whole number"),
+        (["--set", "min_group=many"], "min_group = 'many': Input should be a valid integer"),
         (["--set", "pooled=maybe"], "pooled = 'maybe'"),
         (["--set", "compare=5"], "compare = 5"),
-        (["--set", "compare=[5]"], "compare.0 = 5"),
+        (["--set", "compare=[5]"], "compare = 5"),
         (["--set", "method=5"], "method = 5"),
         (["--set", "preset=[quick]"], "preset = ['quick']"),
         (["--set", "hyperparameters=5"], "hyperparameters = 5"),
@@ -225,7 +225,7 @@ def test_full_disk(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "summary.csv")
 
-    monkeypatch.setattr(run_module, "audit", full)
+    monkeypatch.setattr(run_module, "audit_predictions", full)
     code, output = everygroup("fit", folder, "--out", tmp_path / "run", *fit_options, "--method", "erm")
     assert (code, "No space left on device (summary.csv)" in " ".join(output.split())) == (2, True)
     assert not (tmp_path / "run" / "done").exists()
@@ -233,9 +233,9 @@ def test_full_disk(
 
 STAGES = {
     "reading": "everygroup.datasets.reader.read_cohort",
-    "training": "everygroup.training.loop.validate",
+    "training": "everygroup.training.loop.judged",
     "distances": "everygroup.methods.store.boundary_distances",
-    "audit": "everygroup.benchmark.one_run.audit",
+    "audit": "everygroup.benchmark.one_run.audit_predictions",
     "report": "everygroup.benchmark.run_pages.write_report",
 }
 

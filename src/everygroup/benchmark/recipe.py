@@ -106,7 +106,7 @@ class CohortEntry(Reading):
 class MethodEntry(_Part):
     """A method of the recipe: registry name, label in tables, hyper-parameters, and ranges to search."""
 
-    name: str
+    name: Annotated[str, BeforeValidator(lambda value: one_line(value))]
     label: str = ""
     hyperparameters: dict[str, Any] = {}
     search: dict[str, Range] = {}
@@ -123,7 +123,16 @@ class MethodEntry(_Part):
 
 
 def _as_entry(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    return {"name": value} if isinstance(value, str | list) else value
+
+
+def one_line(value: Any) -> Any:
+    """Write a chain of parts in one line: a file may hold it as a list of names and of {name: options}."""
+    if not isinstance(value, list):
+        return value
+    from everygroup.methods.chain import as_text
+
+    return as_text(value)
 
 
 class Size(_Part):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from everygroup.files import hash_json
 from everygroup.reading import Names, Reading
@@ -45,13 +45,27 @@ ImportOption = Annotated[
 ]
 
 
+def _one_line(value: Any) -> Any:
+    """Write a chain that a file holds as a list in one line."""
+    if not isinstance(value, list):
+        return value
+    from everygroup.benchmark.recipe import one_line
+
+    return one_line(value)
+
+
+Written = Annotated[str, BeforeValidator(_one_line)]
+
+
 class RunKeys(BaseModel):
     """What flags, --config and --set may say of the run itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    method: str = option("spare", "method, see `everygroup list methods`")
-    compare: Names = option(("erm",), "methods trained beside it; 'none' for none")
+    method: Written = option(
+        "spare", "method, or a chain such as 'resampling + group_dro'; see `everygroup list methods`"
+    )
+    compare: Names = option(("erm",), "methods or chains trained beside it; 'none' for none")
     hyperparameters: dict[str, Any] | None = None
     preset: str = option("standard", f"starting values: {', '.join(PRESETS)} (paper: Xu et al. 2026)")
     split_seed: int | None = option(None, "another seed for the split alone", ge=0, otherwise="that of --seed")
