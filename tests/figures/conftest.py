@@ -34,7 +34,7 @@ def log() -> pd.DataFrame:
                 "train_loss": 1 / epochs,
                 "validation_loss": 1.1 / epochs,
                 "validation_macro_f1": 1 - 1 / epochs,
-                "validation_worst_group_f1": np.where(epochs == 7, np.nan, 0.9 - 1 / epochs),
+                "validation_worst_group_macro_f1": np.where(epochs == 7, np.nan, 0.9 - 1 / epochs),
                 "lr": 0.1,
                 "selected": epochs == 123,
             }

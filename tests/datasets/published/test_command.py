@@ -292,11 +292,11 @@ def test_every_set_is_listed_and_described() -> None:
 
 
 def test_names_of_sets_are_not_those_of_methods_or_metrics() -> None:
-    from everygroup.methods import METHODS
+    from everygroup.methods import list_methods
     from everygroup.metrics import list_metrics
     from everygroup.settings import TrainSettings
 
-    assert not set(ADAPTERS) & {*METHODS, *list_metrics(), *TrainSettings.model_fields}
+    assert not set(ADAPTERS) & {*list_methods(), *list_metrics(), *TrainSettings.model_fields}
 
 
 def test_from_python(miniature: Miniature, tmp_path: Path) -> None:
