@@ -49,9 +49,10 @@ def test_only_samples_of_the_named_groups_count_and_everybody_is_answered(
 
 def test_groups_that_are_numbers_in_a_file(make_vectors: Callable[..., Cohort]) -> None:
     assert SubsetERM(groups=[1, 2])._names == ["1", "2"]  # type: ignore[list-item]
+    assert SubsetERM(groups=3)._names == ["3"]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("groups", [[], "", 3, True])
+@pytest.mark.parametrize("groups", [[], "", 3.5, True, [True]])
 def test_impossible_groups(groups: object) -> None:
     with pytest.raises(SettingsError, match="groups"):
         SubsetERM(groups=groups)  # type: ignore[arg-type]
