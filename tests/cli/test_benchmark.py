@@ -132,3 +132,14 @@ def test_one_cohort_of_a_recipe_at_a_size_that_names_another(run: Run, recipe: P
     recipe.write_text(RECIPE + "  named: {cohorts: {mine: {image_size: 8}}}\n")
     code, text = run("benchmark", recipe, "--cohort", "toy", "--size", "named", "--out", tmp_path / "o", "--dry-run")
     assert code == 0 and "toy by own" in text, text
+
+
+def test_a_comma_among_the_options_of_a_method_separates_no_methods() -> None:
+    from everygroup.cli.benchmark import _listed
+
+    assert _listed(["erm, spare(alpha=0.3, scale=rank) + thresholds(sens=0.9),auto", " multitask "]) == [
+        "erm",
+        "spare(alpha=0.3, scale=rank) + thresholds(sens=0.9)",
+        "auto",
+        "multitask",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,7 +113,8 @@ def benchmark(
 
 
 def _listed(texts: list[str] | None) -> list[str]:
-    return [name.strip() for text in texts or [] for name in text.split(",") if name.strip()]
+    """Split at commas, but not inside the brackets of a method's options."""
+    return [name.strip() for text in texts or [] for name in re.split(r",(?![^()]*\))", text) if name.strip()]
 
 
 def _changed(recipe: Any, methods: list[str], seeds: list[str], values: dict[str, Any], device: str | None) -> Any:
