@@ -116,7 +116,10 @@ def test_alpha_one_trains_no_group_predictor(two: Split, vector_settings: TrainS
 def test_alpha_zero_trains_no_group_models(two: Split, vector_settings: TrainSettings) -> None:
     store = Store()
     model = fit(two, vector_settings, store, alpha=0.0)
-    assert set(store.log.table["model"]) == {"group_predictor", "spare[g0]", "spare[g1]"}
+    assert set(store.log.table["model"]) == {
+        "group_predictor",
+        *(f"spare[{g}] alpha=0 temperature=1" for g in ("g0", "g1")),
+    }
     assert Spare(alpha=0.0).cost(["g0", "g1"]) == 1 + 2
     assert model.weights is not None
     assert model.weights["utility"].isna().all()
@@ -127,7 +130,8 @@ def test_a_group_model_is_trained_for_the_groups_that_use_it(two: Split, vector_
     store = Store()
     hyper = {"alpha": {"g0": 0.0, "g1": 0.5}, "min_group": 10_000}
     model = fit(two, vector_settings, store, **{**hyper, "min_group": 10})
-    names = {"group_model[g1]", "group_predictor", "spare[g0]", "spare[g1]"}
+    last = {"spare[g0] alpha=0 temperature=1", "spare[g1] alpha=0.5 temperature=1"}
+    names = {"group_model[g1]", "group_predictor", *last}
     assert set(store.log.table["model"]) == names
     assert len(store._trained) == Spare(**hyper).cost(["g0", "g1"]) == 1 + 1 + 2  # type: ignore[arg-type]
     assert model.weights is not None
