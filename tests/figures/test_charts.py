@@ -113,7 +113,7 @@ def test_training_curves_mark_the_selected_epoch(log: pd.DataFrame) -> None:
     root, text = drawn(chart)
     titles = [t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}title")]
     assert any("epoch: 123" in t for t in titles)
-    assert "worst group F1" in text and "validation loss" in text
+    assert "worst group macro F1" in text and "validation loss" in text
     data = [row for rows in chart.to_dict(validate=False)["datasets"].values() for row in rows]
     assert len({row["epoch"] for row in data}) <= 81
     assert {1, 123, 200} <= {row["epoch"] for row in data}
