@@ -174,6 +174,34 @@ def test_contributed_method_works_and_how_to_shows_the_same(tiny_cohort: Any, tm
         REGISTERED.pop("group_balanced", None)
 
 
+def test_the_adversary_of_the_how_to_learns_and_is_read_back_without_its_file(tiny_cohort: Any, tmp_path: Path) -> None:
+    from everygroup.methods import Lab, create_method, import_files
+    from everygroup.methods.parts import REGISTERED
+    from everygroup.models import RoutedModel
+    from everygroup.settings import TrainSettings
+
+    (code,) = (block for block in python_blocks("docs/how-to/add-a-method.md") if "class BlindFeatures" in block)
+    path = tmp_path / "blind_features.py"
+    path.write_text(code, encoding="utf-8")
+    split = split_cohort(tiny_cohort(120, missing=6))
+    settings = TrainSettings.make({"epochs": 2, "batch_size": 24, "device": "cpu"})
+    try:
+        import_files([path])
+        lab = Lab(split.train, split.validation, settings)
+        (part,) = create_method("blind_features(lam=0.5)")
+        start = {name: w.clone() for name, w in part.learner(lab).state_dict().items() if "adversary" in name}
+        trained = lab.train_network(part, "blind").learner.state_dict()
+        assert all((trained[name] != w).any() for name, w in start.items()), "the second optimiser trains the adversary"
+        model = create_method("resampling + blind_features(lam=0.5)").fit(
+            split.train, split.validation, settings=settings
+        )
+    finally:
+        REGISTERED.pop("blind_features", None)
+    model.save(tmp_path / "model")
+    again = RoutedModel.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(split.test), model.predict_proba(split.test))
+
+
 def test_contributed_metric_is_measured_and_audited(monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.metrics import balanced_accuracy_score
 
