@@ -22,8 +22,8 @@ def on_one_scale(
     would depend on which of them answers. The median is that of validation normals of the groups a network answers for,
     where there are 10 of them; else of all validation normals, else of all training normals.
     """
-    target = model.target
-    if target.used(train) is None:
+    target, learnt = model.target, model.target.used(train)
+    if learnt is None:
         return model
     units = {}
     for name in model.networks:
@@ -34,7 +34,7 @@ def on_one_scale(
         assert normal is not None
         answered = normal & (np.isin(validation.group, own) | ((validation.group < 0) & (name == model.pooled)))
         rows = answered if answered.sum() >= _ENOUGH else normal
-        part = validation.where(rows) if rows.any() else train.where(target.used(train))
+        part = validation.where(rows) if rows.any() else train.where(learnt)
         median = float(target.answers(model.outputs(name, part, device)).double().median())
         units[name] = median if median > 0 else 1.0
     return replace(model, units=units)
