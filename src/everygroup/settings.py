@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,7 +55,15 @@ class TrainSettings(BaseModel):
     epochs: int = Field(20, ge=1, description="passes over the whole training cohort")
     updates: int | None = Field(None, ge=1, description="number of updates; overrides epochs")
     batch_size: int = Field(128, ge=1, description="samples an update")
-    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
+    optimiser: Literal["auto", "adamw", "sgd"] = Field(
+        "auto", description="auto: linear heads on vectors are solved exactly, everything else is trained by adamw"
+    )
+    l2: Sequence[Annotated[float, Field(gt=0)]] = Field(
+        (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001),
+        min_length=1,
+        description="penalties of linear heads that are solved, in units of features of mean variance 1; `selection` "
+        "chooses one",
+    )
     lr: float = Field(2e-3, gt=0, description="learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd)")
     nesterov: bool = Field(False, description="Nesterov momentum (sgd)")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
 from torch import nn
 
@@ -77,6 +78,25 @@ class SharedStore(Store):
             trained = super().network(task, settings, build, key, n_budget=n_budget)
             if not there:
                 write_json(made, {"process": os.getpid(), "machine": socket.gethostname()})
+        self._note(task, trained, key, settings, there)
+        return trained
+
+    def heads(
+        self,
+        task: Task,
+        settings: TrainSettings,
+        build: Callable[[], Learner],
+        key: str,
+        *,
+        candidates: Mapping[str, np.ndarray] | None = None,
+    ) -> Trained:
+        """Return a linear head; see `Store.heads`. Nobody waits: solving it twice costs less than a lock."""
+        there = key in self._trained
+        trained = super().heads(task, settings, build, key, candidates=candidates)
+        self._note(task, trained, key, settings, there)
+        return trained
+
+    def _note(self, task: Task, trained: Trained, key: str, settings: TrainSettings, there: bool) -> None:
         if key not in [n["key"] for n in self.networks]:
             self.networks.append(
                 {
@@ -89,7 +109,6 @@ class SharedStore(Store):
                     "reused": there,
                 }
             )
-        return trained
 
     def distances(self, network: nn.Module, cohort: Cohort, **options: Any) -> Distances:
         """Return boundary distances; see `Store.distances`. Waits while another process measures them."""

@@ -15,6 +15,7 @@ from torch import nn
 from everygroup import console, files
 from everygroup.boundary.chunks import ChunkFolder, model_hash
 from everygroup.boundary.decision import Decision
+from everygroup.boundary.linear import linear_distances, linear_layer
 from everygroup.boundary.oracle import placement
 from everygroup.boundary.perturbation import Perturbation, minimal_perturbation
 from everygroup.boundary.search import PRESETS
@@ -123,7 +124,7 @@ def boundary_distances(
     signed : bool
         With ``from_="label"``: negative where the model is wrong.
     preset, search, decision, **options
-        As in `minimal_perturbation`.
+        As in `minimal_perturbation`. Linear models of vectors are not searched: their distances have a closed form.
     cache : Path, optional
         Folder for finished chunks and results. A run that was stopped goes on with the first chunk missing; the same
         model, cohort and settings give the same numbers to the bit without computing.
@@ -158,6 +159,13 @@ def boundary_distances(
         asked["decision"] = repr(decision)
     call = {**asked, "decision": decision}
     n = len(cohort)
+    layer = linear_layer(model) if len(cohort.sample_shape) == 1 else None
+    plain = decision is None and from_ == "answer" and search == "deepfool" and preset in PRESETS and not options
+    if layer is not None and plain and (target is None or target in range(layer.out_features)):
+        distance, answer = linear_distances(layer, cohort.batch(slice(None)), target=target)
+        key = files.hash_json([_ALGORITHM, "linear", model_hash(model), cohort.content_hash, target])
+        found = {"distance": distance, "flipped": np.isfinite(distance), "answer": answer, "passes": np.zeros(2)}
+        return _result(found, cohort, key, {**asked, "search": "closed form"})
     truth = np.asarray(cohort.y) if from_ == "label" else None
     key = ""
     folder: ChunkFolder | None = None

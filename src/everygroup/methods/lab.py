@@ -14,6 +14,7 @@ from torch import nn
 from everygroup.boundary import Distances
 from everygroup.cohort import Cohort
 from everygroup.errors import SettingsError, TrainingError
+from everygroup.files import hash_array, hash_json
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
 from everygroup.models.transforms import Transform
@@ -21,7 +22,7 @@ from everygroup.models.units import on_one_scale
 from everygroup.networks import NetworkSpec, build_network, predict_features
 from everygroup.settings import TrainSettings
 from everygroup.targets import Target, target_of
-from everygroup.training import Learner, Task, Trained, resolve_device, training_key
+from everygroup.training import Learner, Task, Trained, resolve_device, solved, training_key
 from everygroup.training.plain import ERM_KEY, spec_of
 
 
@@ -194,16 +195,56 @@ class Lab:
             `where` takes.
         """
         lab = self if draws is None else self.drawn(draws)
-        used = np.ones(len(self.train), dtype=bool) if where is None else where
-        task = Task.diagnosis(
-            name,
-            self.target,
-            self.train if where is None else self.train.where(used),
-            self.validation if validation is None else validation,
-            weights=None if weights is None else weights[used],
-            probabilities=None if lab.draws is None else lab.draws[used],
-        )
+        task = lab._task(name, where=where, validation=validation, weights=weights)
         return self._trained(task, learn, settings or self.settings, budget or len(self.train))
+
+    def chosen_network(
+        self, name: str, candidates: Mapping[str, np.ndarray], *, validation: Cohort | None = None
+    ) -> tuple[str, Trained]:
+        """Train a network with each candidate's sample weights, and return the one that validation prefers.
+
+        Linear heads are solved all at once, every candidate with every penalty. Other networks are trained one by one,
+        and compared by what chose their epoch: their loss under the rule 'loss', else the target's score; the first
+        among equals.
+
+        Parameters
+        ----------
+        candidates : mapping of str to (n_train,)
+            Weights by name.
+        """
+        if self.solves:
+            task = self._task(name, validation=validation)
+            key = training_key(task, self.settings, len(self.train), [ERM_KEY, _hashed(candidates)])
+            trained = self.store.heads(task, self.settings, self._plain, key, candidates=candidates)
+            return trained.chosen["candidate"], trained
+        tried = {
+            label: self.train_network(name=f"{name} {label}", weights=weight, validation=validation)
+            for label, weight in candidates.items()
+        }
+        best = max(tried, key=lambda label: tried[label].merit(self.settings.selection))
+        return best, tried[best]
+
+    @property
+    def solves(self) -> bool:
+        """Whether plain networks are linear heads that are solved exactly, with any sample weights at once."""
+        return solved(self.spec(), self.target, self.settings)
+
+    def _plain(self) -> Learner:
+        return Learner(self.network())
+
+    def _task(
+        self,
+        name: str,
+        *,
+        where: np.ndarray | None = None,
+        validation: Cohort | None = None,
+        weights: np.ndarray | None = None,
+    ) -> Task:
+        """Return the task of the diagnosis, with the lab's drawing probabilities."""
+        part = self.train if where is None else self.train.where(where)
+        weights, draws = (v if v is None or where is None else v[where] for v in (weights, self.draws))
+        checked = self.validation if validation is None else validation
+        return Task.diagnosis(name, self.target, part, checked, weights=weights, probabilities=draws)
 
     def _trained(self, task: Task, learn: Learns | None, settings: TrainSettings, budget: int) -> Trained:
         def build() -> Learner:
@@ -211,6 +252,8 @@ class Lab:
 
         made = ERM_KEY if learn is None else [learn.key, self.train.content_hash]
         key = training_key(task, settings, budget, made)
+        if learn is None and solved(self.spec(task.target), task.target, settings):
+            return self.store.heads(task, settings, build, key)
         return self.store.network(task, settings, build, key, n_budget=budget)
 
     def erm(self, selected_for: str | None = None) -> Trained:
@@ -287,3 +330,7 @@ class Lab:
             raise TrainingError(
                 f"Group {', '.join(empty)} has no training samples.", fix="merge it with another by --bins"
             )
+
+
+def _hashed(candidates: Mapping[str, np.ndarray]) -> str:
+    return hash_json([[name, hash_array(np.asarray(weight, float))] for name, weight in candidates.items()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import nn
 from everygroup.boundary import Distances, boundary_distances
 from everygroup.cohort import Cohort
 from everygroup.settings import TrainSettings
-from everygroup.training import Learner, RunLog, Task, Trained, train
+from everygroup.training import Learner, RunLog, Task, Trained, train, train_heads
 from everygroup.training.distributed import gathered, share, world
 
 
@@ -45,6 +45,23 @@ class Store:
             self._trained[key] = train(
                 task, settings, build, key, folder=folder, n_budget=n_budget, on_epoch=self.log.update
             )
+        trained = self._trained[key]
+        self.log.update([{**r, "model": task.name} for r in trained.log], selected_epoch=trained.selected_epoch)
+        return trained
+
+    def heads(
+        self,
+        task: Task,
+        settings: TrainSettings,
+        build: Callable[[], Learner],
+        key: str,
+        *,
+        candidates: Mapping[str, np.ndarray] | None = None,
+    ) -> Trained:
+        """Return a linear head, solved now or earlier; see `everygroup.training.train_heads`."""
+        if key not in self._trained:
+            folder = None if self.folder is None else _folder_of(self.folder / "networks", task.name, key)
+            self._trained[key] = train_heads(task, settings, build, key, candidates=candidates, folder=folder)
         trained = self._trained[key]
         self.log.update([{**r, "model": task.name} for r in trained.log], selected_epoch=trained.selected_epoch)
         return trained

@@ -54,5 +54,11 @@ class Classifier(nn.Module):
             raise SettingsError("The last layer of this backbone is not linear.", fix="choose another --backbone")
         return layer
 
+    @property
+    def linear(self) -> nn.Linear | None:
+        """The only layer, where the whole network is one linear map of vectors."""
+        trunk = getattr(self.body, "trunk", None)
+        return self.head if isinstance(trunk, nn.Sequential) and not len(trunk) else None
+
     def _scale(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) / self.std if self.scaled else x

@@ -1,6 +1,7 @@
 """One training loop for every network of every method."""
 
 from everygroup.training.device import resolve_device
+from everygroup.training.heads import solved, train_heads
 from everygroup.training.learner import Batch, Learner
 from everygroup.training.log import RunLog, trained_briefly
 from everygroup.training.loop import Trained, train, training_key
@@ -21,7 +22,9 @@ __all__ = [
     "ValidationPredictions",
     "resolve_device",
     "selection_rule",
+    "solved",
     "train",
+    "train_heads",
     "train_plain",
     "trained_briefly",
     "training_key",

@@ -86,9 +86,19 @@ class Trained:
         return replace(self, learner=Learner(self.learner.answering(group)).eval())
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """The log's record of the chosen epoch."""
+        return self.log[self.selected_epoch - 1]
+
+    @property
     def score(self) -> float:
         """The validation score of the chosen epoch."""
-        return float(self.log[self.selected_epoch - 1][f"validation_{self.target.score}"])
+        return float(self.chosen[f"validation_{self.target.score}"])
+
+    def merit(self, selection: str) -> float:
+        """What networks with the same validation samples are compared by; larger is better, -inf where undefined."""
+        value = -float(self.chosen["validation_loss"]) if selection == "loss" else self.score
+        return value if np.isfinite(value) else -np.inf
 
 
 def train(
@@ -133,7 +143,7 @@ def train(
     n_updates = settings.n_updates(n_budget or len(task.train))
     n_epochs = -(-n_updates // per_epoch)
     if from_first(lambda: folder is not None and (folder / "learner.safetensors").exists()):
-        return _read_back(folder, build, task.target, settings, key)
+        return read_back(folder, build, task.target, settings, key)
 
     device = resolve_device(settings.device)
     rule = selection_rule(settings.selection)
@@ -284,7 +294,7 @@ def _check_key(found: str, key: str, folder: Path | None) -> None:
         )
 
 
-def _read_back(
+def read_back(
     folder: Path | None, build: Callable[[], Learner], target: Target, settings: TrainSettings, key: str
 ) -> Trained:
     """Read a finished learner back, leaving torch's random state alone."""
