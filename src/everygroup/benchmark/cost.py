@@ -63,7 +63,8 @@ def count(store: SharedStore, model: RoutedModel) -> dict[str, Any]:
         parameters of all networks trained, distinct parameters of those that answer where the group is known (tensors
         that groups share count once), the seconds of the parts that were reused, and those spent waiting for them.
     """
-    answering = [model.networks[name] for name in dict.fromkeys(model.route.values())]
+    names = dict.fromkeys(name for own in model.route.values() for name in model.shares(own))
+    answering = [model.networks[name] for name in names]
     tensors = {
         (name, hash_array(p.detach().cpu().numpy())): p.numel() for n in answering for name, p in n.named_parameters()
     }

@@ -174,11 +174,11 @@ class Samples:
         return changed
 
     def with_images(self, images: np.ndarray) -> Self:
-        """Return the same samples with other pictures, one a sample and in their order, such as restored ones."""
+        """Return the same samples with other pictures, as they are to be seen, one a sample and in their order."""
         if len(images) != len(self):
             raise CohortError(f"{len(images)} images for {len(self)} samples.", fix="give one a sample, in order")
         truth = None if self.truth is None else self.truth_batch(slice(None))
-        changed = self._changed(images=images, truth=truth, rows=np.arange(len(self)), _hashes={})
+        changed = self._changed(images=images, truth=truth, rows=np.arange(len(self)), transforms=(), _hashes={})
         for name in ("images_hash", "truth_hash"):
             changed.__dict__.pop(name, None)
         changed._check()

@@ -39,8 +39,8 @@ def cross_fitted(
     measure : callable
         (network, samples) -> values (n, ...), such as boundary distances.
     otherwise : Trained, optional
-        Network that a fold is measured on without which nothing can be learnt: its patients hold all samples of every
-        class but one. A warning says so.
+        Network of everybody. The folds' linear heads take its penalty; and it measures a fold without which nothing can
+        be learnt: its patients hold all samples of every class but one. A warning says so.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def cross_fitted(
                 validation=unseen,
                 y_validation=task.y_train[held],
             )
-            network = lab.cross_fitted_network(part)
+            network = lab.cross_fitted_network(part, like=otherwise)
         found = measure(network.network, unseen)
         if values is None:
             values = np.full((len(cohort), *found.shape[1:]), np.nan)

@@ -276,9 +276,13 @@ class Lab:
         task = Task.group("group_predictor", self.train, self.validation)
         return self._trained(task, None, self.settings, len(self.train))
 
-    def cross_fitted_network(self, task: Task) -> Trained:
-        """Train a plain network on a part of some task's samples, taken from its last epoch."""
-        return self._trained(task, None, self.settings.but(selection="last"), len(self.train))
+    def cross_fitted_network(self, task: Task, *, like: Trained | None = None) -> Trained:
+        """Train a plain network on a part of some task's samples, taken from its last epoch.
+
+        A linear head that is solved has the penalty that was chosen for `like`, the network of all samples.
+        """
+        penalty = {"l2": [like.chosen["l2"]]} if like is not None and "l2" in like.chosen else {}
+        return self._trained(task, None, self.settings.but(selection="last", **penalty), len(self.train))
 
     # ---- what is measured on networks -----------------------------------------------------------------------------
 

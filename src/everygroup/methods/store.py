@@ -14,6 +14,7 @@ from everygroup.boundary import Distances, boundary_distances
 from everygroup.cohort import Cohort
 from everygroup.settings import TrainSettings
 from everygroup.training import Learner, RunLog, Task, Trained, train, train_heads
+from everygroup.training.checkpoint import StateDict, load_network, save_network
 from everygroup.training.distributed import gathered, share, world
 
 
@@ -65,6 +66,17 @@ class Store:
         trained = self._trained[key]
         self.log.update([{**r, "model": task.name} for r in trained.log], selected_epoch=trained.selected_epoch)
         return trained
+
+    def tensors(self, key: str, make: Callable[[], StateDict]) -> StateDict:
+        """Return what `make` computes, or what it computed earlier under the same key."""
+        if self.folder is None:
+            return make()
+        path = self.folder / "tensors" / f"{key}.safetensors"
+        if path.exists():
+            return load_network(path)[0]
+        found = make()
+        save_network(path, found, {})
+        return found
 
     def distances(self, network: nn.Module, cohort: Cohort, **options: Any) -> Distances:
         """Return boundary distances of a cohort; see `everygroup.boundary.boundary_distances`."""

@@ -14,7 +14,7 @@ from everygroup.models.transforms import Transform, build_transform
 from everygroup.networks import ADAPTERS, NetworkSpec, rebuild
 from everygroup.training.checkpoint import copy_state, load_network, save_network
 
-FORMAT = 2
+FORMAT = 3
 
 
 def write_model(

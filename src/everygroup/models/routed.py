@@ -40,9 +40,9 @@ class RoutedModel:
     networks : dict of str to Module
         By network name; each has a `spec`.
     route : dict of str to str
-        Group -> name of the network that answers for it.
+        Group -> name of the network, or of the mixture, that answers for it.
     pooled : str or None
-        Network that answers where no group is known; None where there is none.
+        Network or mixture that answers where no group is known; None where there is none.
     group_predictor : str or None
         Network that predicts the group; None where there is none.
     target : Target
@@ -60,6 +60,8 @@ class RoutedModel:
         What is done with the answers afterwards; for classes only.
     weights : DataFrame or None
         Sample weights and distances of the training samples, where the method has any.
+    mixtures : dict of str to dict of str to float
+        Name -> network -> share: the answer is the mean of the networks' answers with these shares, which sum to 1.
     units : dict of str to float
         By network name, what its answers are divided by, so that anomaly scores of several networks have one scale: the
         median score of validation normals that it answers for.
@@ -78,6 +80,7 @@ class RoutedModel:
     weights: pd.DataFrame | None = None
     transforms: tuple[Transform, ...] = ()
     steps: tuple[Step, ...] = ()
+    mixtures: dict[str, dict[str, float]] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -93,6 +96,7 @@ class RoutedModel:
         info: Mapping[str, Any] | None = None,
         weights: pd.DataFrame | None = None,
         transforms: Sequence[Transform] = (),
+        mixtures: Mapping[str, Mapping[str, float]] | None = None,
     ) -> RoutedModel:
         """Assemble a routed model from trained networks by name."""
         answering = next(t.target for name, t in trained.items() if name != group_predictor)
@@ -109,6 +113,7 @@ class RoutedModel:
             {**(info or {}), "networks": {n: {"key": t.key, "epoch": t.selected_epoch} for n, t in trained.items()}},
             weights,
             tuple(transforms),
+            mixtures={name: dict(shares) for name, shares in (mixtures or {}).items()},
         )
 
     @property
@@ -251,7 +256,7 @@ class RoutedModel:
         route = [""] * len(cohort)
         how = self._when_missing(when_missing)
         if missing.any() and how == "predicted":
-            guess = self._shares(cohort.where(missing), device).argmax(1)
+            guess = self._of_groups(cohort.where(missing), device).argmax(1)
             group = group.copy()
             group[missing] = guess
         for g, name in enumerate(self.groups):
@@ -281,19 +286,27 @@ class RoutedModel:
             return self._answers_of(str(self.pooled), cohort, device)
         answers = np.stack([self._answers_of(self.route[g], cohort, device) for g in self.groups], 1)
         if how == "soft":
-            share = self._shares(cohort, device)
+            share = self._of_groups(cohort, device)
         else:
             share = np.full((len(cohort), len(self.groups)), 1 / len(self.groups))
         flat = answers.reshape(len(answers), len(self.groups), -1)
         mixed: np.ndarray = np.einsum("ng,ngk->nk", share.astype(flat.dtype), flat)
         return mixed.reshape(len(answers), *answers.shape[2:])
 
+    def shares(self, name: str) -> dict[str, float]:
+        """Return the networks that answer under a name of `route`, and their shares."""
+        return self.mixtures.get(name, {name: 1.0})
+
     def _answers_of(self, name: str, cohort: Cohort, device: str | torch.device) -> np.ndarray:
+        if name in self.mixtures:
+            parts = [share * self._answers_of(part, cohort, device) for part, share in self.shares(name).items()]
+            mixed: np.ndarray = np.sum(parts, axis=0)
+            return mixed
         outputs = self.outputs(name, cohort, device)
         answers = self.target.answers(outputs if isinstance(self.target, Pictured) else outputs.double()).numpy()
         return answers / self.units[name] if name in self.units else answers
 
-    def _shares(self, cohort: Cohort, device: str | torch.device) -> np.ndarray:
+    def _of_groups(self, cohort: Cohort, device: str | torch.device) -> np.ndarray:
         """The group predictor's probabilities, (n, G)."""
         return self.outputs(str(self.group_predictor), cohort, device).double().softmax(1).numpy()
 
@@ -318,6 +331,7 @@ class RoutedModel:
             "groups": self.groups,
             "rule": self.rule.to_dict(),
             "sample_shape": self.sample_shape,
+            "mixtures": self.mixtures,
             "units": self.units,
             "steps": [step.to_dict() for step in self.steps],
             "info": self.info,
@@ -348,6 +362,7 @@ class RoutedModel:
                 record["info"],
                 transforms=transforms,
                 steps=tuple(build_step(step) for step in record["steps"]),
+                mixtures=record["mixtures"],
                 units=record["units"],
             )
         except (ValueError, KeyError, TypeError) as error:

@@ -29,10 +29,11 @@ def on_one_scale(
     for name in model.networks:
         if name == model.group_predictor:
             continue
-        own = [g for g, group in enumerate(model.groups) if model.route.get(group) == name]
+        own = [g for g, group in enumerate(model.groups) if name in model.shares(model.route[group])]
         normal = target.used(validation)
         assert normal is not None
-        answered = normal & (np.isin(validation.group, own) | ((validation.group < 0) & (name == model.pooled)))
+        unknown = (validation.group < 0) & (name in model.shares(str(model.pooled)))
+        answered = normal & (np.isin(validation.group, own) | unknown)
         rows = answered if answered.sum() >= _ENOUGH else normal
         part = validation.where(rows) if rows.any() else train.where(learnt)
         median = float(target.answers(model.outputs(name, part, device)).double().median())

@@ -110,6 +110,19 @@ class Target(ABC):
         """Return what `quality` needs of answers, (n, ...): the answers; of pictures, which are large, their scores."""
         return answers
 
+    def log_likelihood(self, y: np.ndarray, answers: np.ndarray, reference: np.ndarray) -> np.ndarray | None:
+        """Return the logarithm of what answers give to what is true, (n, m), m observations a sample.
+
+        NaN where the truth is unknown; None for targets whose answers are no probabilities.
+
+        Parameters
+        ----------
+        y, answers : (n, ...)
+        reference : (n, ...)
+            Other answers to the same samples; numbers take the spread of their errors from it.
+        """
+        return None
+
     def learnable(self, y: Truth) -> str:
         """Say why nothing can be learnt from these targets; empty if something can."""
         return ""
@@ -135,6 +148,12 @@ class Target(ABC):
             A network's outputs on training samples, which anomalies take their cut from.
         """
         return None
+
+
+def log_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return logarithms, of 0 that of the smallest positive number."""
+    logs: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny, dtype=np.float64))
+    return logs
 
 
 class Pictured(Target):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from everygroup.metrics.confusion import confusion_counts, one_vs_rest
 from everygroup.metrics.rates import average_rate
-from everygroup.targets.base import Target, Truth
+from everygroup.targets.base import Target, Truth, log_of
 
 if TYPE_CHECKING:
     from everygroup.cohort import Cohort
@@ -53,6 +53,10 @@ class Classes(Target):
         """Macro F1."""
         counts = one_vs_rest(confusion_counts(y, seen.argmax(1), n_classes=seen.shape[1]))
         return float(average_rate(counts, "f1", average="macro"))
+
+    def log_likelihood(self, y: np.ndarray, answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """log p_y(x)."""
+        return log_of(np.take_along_axis(answers, y[:, None], 1))
 
     def learnable(self, y: Truth) -> str:
         """One class alone teaches nothing."""

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from everygroup.boundary.decision import Decision, LabelFlips
 from everygroup.metrics.ranking import Ranking
-from everygroup.targets.base import Target, Truth
+from everygroup.targets.base import Target, Truth, log_of
 
 if TYPE_CHECKING:
     from everygroup.cohort import Cohort
@@ -63,6 +63,10 @@ class Labels(Target):
         areas = [auc(y[:, k], seen[:, k]) for k in range(y.shape[1])]
         known = [area for area in areas if not np.isnan(area)]
         return float(np.mean(known)) if known else float("nan")
+
+    def log_likelihood(self, y: np.ndarray, answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """log p of every known finding, or of its absence."""
+        return np.where(np.isnan(y), np.nan, log_of(np.where(y == 1, answers, 1 - answers)))
 
     def learnable(self, y: Truth) -> str:
         """One finding at least is there and not there."""

@@ -101,6 +101,13 @@ class Number(Target):
         known = ~np.isnan(y)
         return -float(np.abs(seen[known] - y[known]).mean()) if known.any() else float("nan")
 
+    def log_likelihood(self, y: np.ndarray, answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """log N(y; answer, s), s the root mean square of the reference's errors."""
+        known = ~np.isnan(y)
+        spread = float(np.sqrt(((y - reference)[known] ** 2).mean())) if known.any() else 1.0
+        spread = max(spread, 1e-6 * self.sd)
+        return (-(((y - answers) / spread) ** 2) / 2 - np.log(spread * np.sqrt(2 * np.pi)))[:, None]
+
     def learnable(self, y: Truth) -> str:
         """Equal numbers teach nothing."""
         known = y[:][~np.isnan(y[:])]

@@ -50,9 +50,9 @@ def logistic_heads(
 
     Notes
     -----
-    Steps are those of a quadratic bound: the Hessian of the cross-entropy is nowhere larger than c X' diag(w) X, c = 1/4
-    for two classes, 1/2 for more (Bohning. Annals of the Institute of Statistical Mathematics 44 (1992) 197-200). They
-    are accelerated (Nesterov), and the acceleration is dropped where it points uphill (O'Donoghue and Candes.
+    Steps are those of a quadratic bound: the Hessian of the cross-entropy is nowhere larger than c X' diag(w) X, c =
+    1/4 for two classes, 1/2 for more (Bohning. Annals of the Institute of Statistical Mathematics 44 (1992) 197-200).
+    They are accelerated (Nesterov), and the acceleration is dropped where it points uphill (O'Donoghue and Candes.
     Foundations of Computational Mathematics 15 (2015) 715-732). Fits that are done leave the batch. All in float64 on
     one thread, so that the bits do not depend on the number of threads.
     """

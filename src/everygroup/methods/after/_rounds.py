@@ -32,7 +32,7 @@ def only_network(model: RoutedModel, name: str) -> Classifier:
         If several networks answer, one that is not plain, or if something was fitted to its answers.
     """
     fix = "put it behind a method of one network, such as erm or group_dro"
-    answering = {model.pooled, *model.route.values()}
+    answering = {name for own in (str(model.pooled), *model.route.values()) for name in model.shares(own)}
     if len(answering) > 1:
         raise SettingsError(
             f"{name!r} changes the one network that answers for everybody, but with {model.method!r} "
@@ -44,7 +44,7 @@ def only_network(model: RoutedModel, name: str) -> Classifier:
             f"{name!r} changes the network that {model.steps[-1].name!r} was fitted to.",
             fix=f"write {name} in front of what works on answers",
         )
-    network = model.networks[str(model.pooled)]
+    network = model.networks[answering.pop()]
     if not isinstance(network, Classifier):
         kind = type(network).__name__
         raise SettingsError(f"{name!r} changes a plain network, but {model.method!r} makes a {kind}.", fix=fix)

@@ -22,12 +22,14 @@ class Candidate:
     alpha: float
     temperature: float
     quantile: float
+    level: float | None = None
 
     def describe(self, weighting: Weighting) -> str:
         """Name what can differ between candidates."""
         if weighting.map == "selection":
             return f"alpha={self.alpha:g} quantile={self.quantile:g}"
-        return f"alpha={self.alpha:g} temperature={self.temperature:g}"
+        level = "" if self.level is None else f" level={self.level:g}"
+        return f"alpha={self.alpha:g} temperature={self.temperature:g}{level}"
 
     def weigh(
         self, measured: Measured, target: str, train: Cohort, distance: Distance, weighting: Weighting, seed: int
@@ -52,6 +54,11 @@ class Candidate:
             quantile=self.quantile,
             keep_in_group=weighting.keep_in_group,
         )
+        inside = train.group == index
+        if self.level is not None and (outside := weight[~inside]).any():
+            weight[~inside] = self.level * outside / outside.mean()
+        if weighting.in_group is not None:
+            weight[inside] = weighting.in_group
         weight[measured.dropped] = 0.0
         return shuffled_within_groups(weight, train.group, seed=[seed, index + 1]) if weighting.shuffle else weight
 
@@ -66,7 +73,8 @@ def candidates_of(alphas: Sequence[float], weighting: Weighting) -> list[Candida
         temperatures = temperatures[:1]
     if weighting.map != "selection":
         quantiles = quantiles[:1]
-    return [Candidate(*values) for values in itertools.product(alphas, temperatures, quantiles)]
+    levels = weighting.level if isinstance(weighting.level, Sequence) else [weighting.level]
+    return [Candidate(*values) for values in itertools.product(alphas, temperatures, quantiles, levels)]
 
 
 def weight_table(target: str, weight: np.ndarray, measured: Measured, train: Cohort) -> pd.DataFrame:

@@ -83,6 +83,14 @@ class Weighting(Options):
     )
     quantiles: Sequence[Share] = Field(QUANTILES, min_length=1, description="candidates of selection's threshold")
     keep_in_group: bool = Field(True, description="selection keeps all samples of the target group")
+    in_group: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="weight of the target group's own samples; null is the paper's, exp(-d) as for everybody's"
+    )
+    level: Positive | Annotated[Sequence[Positive], Field(min_length=1)] | None = Field(
+        None,
+        description="mean weight of all other samples, whose weights are then level exp(-d) / mean; null is the "
+        "paper's; of several one is chosen on validation",
+    )
     shuffle: bool = Field(False, description="control: weights are permuted within each source group, by the seed")
     use: Literal["loss", "sampler"] = Field(
         "loss", description="weights multiply the loss (paper), or are probabilities of being drawn"

@@ -307,6 +307,7 @@ class Spare(ByGroup):
             "alpha": c.alpha,
             "temperature": c.temperature,
             "quantile": c.quantile if self.weighting.map == "selection" else None,
+            **({} if c.level is None else {"level": c.level}),
             f"validation_{lab.target.score}": outcome.score,
             "chosen": chosen,
         }
