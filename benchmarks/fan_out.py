@@ -42,7 +42,8 @@ def recipe(updates: int, seeds: int) -> Recipe:
         "methods": ["erm", "group_model", "multitask", "spare"],
         "backbones": "linear",
         "seeds": list(range(seeds)),
-        "settings": {"updates": updates, "batch_size": 8, "lr": 0.01, "augment": "none", "device": "cpu"},
+        "settings": {"updates": updates, "batch_size": 8, "lr": 0.01, "augment": "none", "device": "cpu"}
+        | {"optimiser": "adamw"},
     }
     return build_recipe(values, where="benchmarks/fan_out.py")
 

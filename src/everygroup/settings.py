@@ -58,8 +58,8 @@ class TrainSettings(BaseModel):
     optimiser: Literal["auto", "adamw", "sgd"] = Field(
         "auto", description="auto: linear heads on vectors are solved exactly, everything else is trained by adamw"
     )
-    l2: Sequence[Annotated[float, Field(gt=0)]] = Field(
-        (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001),
+    l2: list[Annotated[float, Field(gt=0)]] = Field(
+        [1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001],
         min_length=1,
         description="penalties of linear heads that are solved, in units of features of mean variance 1; `selection` "
         "chooses one",

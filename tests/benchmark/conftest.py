@@ -21,7 +21,7 @@ TINY: dict[str, Any] = {
     "methods": ["erm", "group_model"],
     "backbones": "linear",
     "seeds": [0, 1],
-    "settings": {"updates": 24, "batch_size": 24, "lr": 0.03, "augment": "none", "device": "cpu"},
+    "settings": {"updates": 24, "batch_size": 24, "lr": 0.03, "augment": "none", "device": "cpu", "optimiser": "adamw"},
 }
 
 SCRIPT = """

@@ -113,13 +113,13 @@ def test_ids_are_hashes_of_what_results_depend_on(recipe: Make) -> None:
     assert base == ids() == ids(title="other words")
     assert base[:1] == ids(seeds=[0])
     for changes in (
-        {"settings": {"updates": 25, "batch_size": 24, "lr": 0.03, "augment": "none"}},
+        {"settings": {"updates": 25, "batch_size": 24, "lr": 0.03, "augment": "none", "optimiser": "adamw"}},
         {"cohorts": [{"name": "toy", "source": "toy", "n": 242, "options": {"theta": 0.5}}]},
         {"cohorts": [{"name": "toy", "source": "toy", "n": 240, "options": {"theta": 0.6}}]},
         {"backbones": "mlp"},
     ):
         assert set(base).isdisjoint(ids(**changes))
-    on_gpu = {"updates": 24, "batch_size": 24, "lr": 0.03, "augment": "none", "device": "cuda"}
+    on_gpu = {"updates": 24, "batch_size": 24, "lr": 0.03, "augment": "none", "device": "cuda", "optimiser": "adamw"}
     assert base == ids(settings=on_gpu)  # the device is no part of the protocol
 
 

@@ -13,6 +13,8 @@ from everygroup.datasets import simulated
 from everygroup.methods import Store
 from everygroup.settings import TrainSettings
 
+BY_GRADIENT = {"backbone": "linear", "augment": "none", "optimiser": "adamw"}
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
@@ -59,7 +61,13 @@ def two() -> Split:
 
 @pytest.fixture(scope="session")
 def vector_settings() -> TrainSettings:
-    return TrainSettings.make({"updates": 120, "batch_size": 64, "lr": 3e-2, "backbone": "linear", "augment": "none"})
+    return TrainSettings.make({**BY_GRADIENT, "updates": 120, "batch_size": 64, "lr": 3e-2})
+
+
+@pytest.fixture(scope="session")
+def head_settings() -> TrainSettings:
+    """Linear heads that are solved."""
+    return TrainSettings.make({"backbone": "linear", "selection": "loss"})
 
 
 @pytest.fixture(scope="session")

@@ -15,24 +15,32 @@ from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 
 TWO_CLASSES = {"thresholds"}  # and the lesions have more
+VECTORS = {name for name in list_methods() if method_class(name).info.needs in ("vectors", "linear head")}
 ALONE = [name for name in list_methods() if name not in TWO_CLASSES]
 
 
 @pytest.mark.parametrize("name", ALONE)
 def test_trains_predicts_survives_saving_and_beats_chance(
-    name: str, images: Split, image_settings: TrainSettings, shared_store: Store, tmp_path: Path
+    name: str,
+    images: Split,
+    image_settings: TrainSettings,
+    two: Split,
+    vector_settings: TrainSettings,
+    shared_store: Store,
+    tmp_path: Path,
 ) -> None:
-    model = create_method(name).fit(images.train, images.validation, settings=image_settings, store=shared_store)
-    score = model.predict_proba(images.test)
-    assert score.shape == (len(images.test), len(images.test.classes))
+    split, settings = (two, vector_settings) if name in VECTORS else (images, image_settings)
+    model = create_method(name).fit(split.train, split.validation, settings=settings, store=shared_store)
+    score = model.predict_proba(split.test)
+    assert score.shape == (len(split.test), len(split.test.classes))
     assert np.isfinite(score).all()
     np.testing.assert_allclose(score.sum(1), 1, atol=1e-9)
-    majority = np.bincount(images.test.y).max() / len(images.test)
-    assert (score.argmax(1) == images.test.y).mean() > majority + 0.1
+    majority = np.bincount(split.test.y).max() / len(split.test)
+    assert (score.argmax(1) == split.test.y).mean() > majority + 0.1
 
     model.save(tmp_path / "model")
     again = RoutedModel.load(tmp_path / "model")
-    np.testing.assert_array_equal(again.predict_proba(images.test), score)
+    np.testing.assert_array_equal(again.predict_proba(split.test), score)
     assert {p.suffix for p in (tmp_path / "model").iterdir()} == {".json", ".safetensors"}
 
 
@@ -40,7 +48,7 @@ def test_trains_predicts_survives_saving_and_beats_chance(
 def test_same_seed_same_model_other_seed_another(
     name: str, two: Split, images: Split, vector_settings: TrainSettings, image_settings: TrainSettings
 ) -> None:
-    vectors = not method_class(name).info.needs
+    vectors = name in VECTORS or not method_class(name).info.needs
     split, settings = (two, vector_settings.but(updates=30)) if vectors else (images, image_settings.but(updates=6))
 
     def score(seed: int) -> np.ndarray:

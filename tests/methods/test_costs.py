@@ -9,11 +9,14 @@ from everygroup.methods import (
     ERM,
     Auto,
     Distilled,
+    Ensemble,
     FairMoE,
     FairQuantize,
+    Mixture,
     Part,
     SCPFairPrune,
     Spare,
+    Specialise,
     Store,
     create_method,
 )
@@ -40,8 +43,8 @@ def spares(*alphas: float, **further: object) -> dict[str, list[str]]:
         (FairMoE(), 2),
         (FairMoE(experts=4), 4),
         (FairMoE(experts=1), 1),
-        (Auto(**spares(*(k / 10 for k in range(1, 10)))), 1 + 2 + 9 * 5 + 2),
-        (Distilled(teacher="auto", teacher_options=spares(0.5)), 1 + 1 + 2 + 5 + 2),
+        (Mixture(**spares(*(k / 10 for k in range(1, 10)))), 1 + 2 + 9 * 5),
+        (Distilled(teacher="mixture", teacher_options=spares(0.5)), 1 + 1 + 2 + 5),
         (Distilled(teacher="group_model", lam=0), 1),
         (ERM(selection_by="group"), 3),
     ],
@@ -60,21 +63,21 @@ def test_a_chain_costs_what_it_trains_and_what_its_parts_add() -> None:
 @pytest.mark.parametrize(
     ("portfolio", "trained"),
     [
-        (spares(0.25, 0.5, 0.0), 12),
-        (spares(0.5), 8),
+        (spares(0.25, 0.5, 0.0), 10),
+        (spares(0.5), 6),
         (spares(0.0, 1.0, cross_fit=2), None),
-        (spares(0.5, 0.0, pooled="true"), 10),
+        (spares(0.5, 0.0, pooled="true"), 8),
         (spares(0.5, 0.0, weighting="group_frequency"), None),
         (spares(0.5, 0.25, similarity="none"), None),
-        (spares(0.5, sharing="full"), 5),
-        ({"candidates": ["group_dro", "resampling + erm"]}, 5),
+        (spares(0.5, sharing="full"), 3),
+        ({"candidates": ["group_dro", "resampling + erm"]}, 3),
     ],
     ids=str,
 )
-def test_auto_trains_no_more_than_it_counts(
+def test_a_mixture_trains_no_more_than_it_counts(
     portfolio: dict[str, list[str]], trained: int | None, two: Split, vector_settings: TrainSettings
 ) -> None:
-    store, method = Store(), Auto(**portfolio, n_boot=100)
+    store, method = Store(), Mixture(**portfolio)
     settings = vector_settings.but(updates=3, backbone="mlp")
     method.fit(two.train, two.validation, settings=settings, store=store)
     assert len(store._trained) <= method.cost(GROUPS)
@@ -91,7 +94,12 @@ def test_auto_trains_no_more_than_it_counts(
         "spare(min_group=10, sharing=half, temperature=[1, 2])",
         "spare(min_group=10, sharing=adapters)",
         "distilled(teacher=group_model)",
-        'auto(candidates=["spare(min_group=10, cross_fit=2)"], n_boot=100)',
+        'mixture(candidates=["spare(min_group=10, cross_fit=2)"])',
+        "group_weight",
+        "density_ratio",
+        "blend",
+        "ensemble",
+        "group_input",
     ],
 )
 def test_a_chain_trains_what_it_counts(written: str, two: Split, vector_settings: TrainSettings) -> None:
@@ -102,5 +110,15 @@ def test_a_chain_trains_what_it_counts(written: str, two: Split, vector_settings
 
 
 def test_default_costs_are_those_of_the_registry() -> None:
-    for method in (Auto(), Spare(), FairMoE(), FairQuantize(), SCPFairPrune(), Distilled()):
+    for method in (
+        Auto(),
+        Mixture(),
+        Ensemble(),
+        Specialise(),
+        Spare(),
+        FairMoE(),
+        FairQuantize(),
+        SCPFairPrune(),
+        Distilled(),
+    ):
         assert method.cost(GROUPS) == pytest.approx(method.info.cost(2))

@@ -172,6 +172,7 @@ def cost_multiples(costs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFram
     mean.insert(0, "runs", final.groupby(keys, sort=False).size())
     mean = mean.reset_index()
     base = mean[mean["method"] == ERM].set_index(SETTING)[list(_COUNTED)]
+    base = base.where(base > 0)  # heads that are solved make no updates
     erm = base.reindex(pd.MultiIndex.from_frame(mean[SETTING]))
     for column in _COUNTED:
         mean[f"{column}_x"] = mean[column].to_numpy() / erm[column].to_numpy()

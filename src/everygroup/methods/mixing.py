@@ -91,7 +91,12 @@ def mixed(models: Mapping[str, RoutedModel], shares: Mapping[str, Mapping[str, f
         predictor = "group predictor"
         networks[predictor] = source.networks[str(source.group_predictor)]
         records[predictor] = source.info["networks"][str(source.group_predictor)]
-    tables = [m.weights for m in models.values() if m.weights is not None]
+    used = {(model, models[model].route[g]) for g, own in shares.items() for model in own if own[model] >= NEGLIGIBLE}
+    tables = [
+        part
+        for name, m in models.items()
+        if m.weights is not None and len(part := m.weights[[(name, t) in used for t in m.weights["target_group"]]])
+    ]
     return replace(
         first,
         networks=networks,

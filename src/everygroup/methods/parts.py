@@ -53,7 +53,8 @@ class MethodInfo:
     targets : tuple of str
         What it can be trained for.
     needs : str
-        What the backbone must have: 'batch norm', 'convolutions', 'hidden layer'; empty for nothing.
+        What the backbone must have: 'batch norm', 'convolutions', 'hidden layer'; or must be: a 'linear head'; or what
+        samples must be: 'vectors'. Empty for nothing.
     every_group : bool
         Whether a part of the network belongs to each group, so that each needs training samples.
     """
@@ -186,6 +187,11 @@ class Part(BaseModel, ABC):
                 f"Method {name!r} cannot be trained for target {lab.target.name!r}.",
                 fix=f"its targets are {', '.join(self.info.targets)}; `everygroup list methods` shows those of others",
             )
+        if self.info.needs in ("vectors", "linear head") and len(lab.train.sample_shape) != 1:
+            raise SettingsError(
+                f"Method {name!r} takes vectors; these samples are images.",
+                fix="make vectors of them with `everygroup embed`, and fit those",
+            )
         if self.info.every_group:
             lab.refuse_empty_groups()
 
@@ -203,6 +209,8 @@ class Part(BaseModel, ABC):
                 f"Method {self.info.name!r} needs a backbone with {what}.",
                 fix="choose --backbone resnet18 or small_cnn",
             )
+        if self.info.needs == "linear head" and getattr(network, "linear", None) is None:
+            raise SettingsError(f"Method {self.info.name!r} is for linear heads.", fix="choose --backbone linear")
         if self.info.needs == "hidden layer" and getattr(getattr(network, "spec", None), "backbone", "") == "linear":
             raise SettingsError(
                 f"Method {self.info.name!r} needs a backbone with a hidden layer.", fix="choose --backbone mlp"

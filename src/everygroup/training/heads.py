@@ -47,7 +47,8 @@ def train_heads(
     task : Task
         Its weights and drawing probabilities multiply those of the candidates.
     settings : TrainSettings
-        `selection` chooses among penalties and candidates as among epochs, the strongest penalty first.
+        `selection` chooses among penalties and candidates as among epochs, the strongest penalty first; the last of
+        all is the weakest.
     build : callable
         Makes the learner of a plain linear network.
     key, folder
@@ -90,7 +91,7 @@ def train_heads(
     history, log = [], []
     for i, name in enumerate(names):
         seen = _judged(unseen @ head[i].T + bias[i], task)
-        history.append([float(v) for v in rule.values(seen)])
+        history.append([float(i)] if rule.name == "last" else [float(v) for v in rule.values(seen)])
         log.append(
             {
                 "model": task.name,
@@ -107,7 +108,7 @@ def train_heads(
                 "seconds": 0.0,
             }
         )
-    chosen = 0 if rule.name == "last" else rule.choose(history)
+    chosen = rule.choose(history)
     log[chosen]["seconds"] = round(time.perf_counter() - started, 3)
     with torch.random.fork_rng(devices=[]):
         learner = build()

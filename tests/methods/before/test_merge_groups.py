@@ -12,8 +12,8 @@ from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.methods import ERM, GroupModel, Lab, Spare, Store, create_method
 from everygroup.methods.before.merge_groups import clusters, mean_distances
-from everygroup.methods.by_group.auto import combined
 from everygroup.methods.chain import Chain
+from everygroup.methods.mixing import mixed as mix
 from everygroup.models import RoutedModel
 from everygroup.models.transforms import AffineByValue
 from everygroup.settings import TrainSettings
@@ -125,20 +125,20 @@ def test_goes_with_other_options(split: Split, settings: TrainSettings, shared_s
     fit(split, settings, shared_store, sharing="adapters", adapter="head")
 
 
-def test_auto_takes_a_clusters_network_and_its_weights_once(
+def test_a_mixture_takes_a_clusters_network_and_its_weights_once(
     split: Split, settings: TrainSettings, shared_store: Store
 ) -> None:
     erm = ERM().fit(split.train, split.validation, settings=settings, store=shared_store)
     models = {"erm": erm, "spare alpha=0.5": fit(split, settings, shared_store)}
-    chosen = {g: {"chosen": "erm" if g == "f" else "spare alpha=0.5"} for g in FAMILIES}
-    mixed = combined(models, chosen)
+    chosen = {g: "erm" if g == "f" else "spare alpha=0.5" for g in FAMILIES}
+    mixed = mix(models, {g: {name: 1.0} for g, name in chosen.items()})
     assert mixed.weights is not None
     assert mixed.weights["target_group"].value_counts().to_dict() == dict.fromkeys(
         ["a + c + e", "b + d + f"], len(split.train)
     )
     for g in FAMILIES:
         part = split.test.in_group(g)
-        np.testing.assert_array_equal(mixed.predict_proba(part), models[chosen[g]["chosen"]].predict_proba(part))
+        np.testing.assert_array_equal(mixed.predict_proba(part), models[chosen[g]].predict_proba(part))
 
 
 def test_a_group_too_small_alone_is_not_too_small_together(split: Split, settings: TrainSettings) -> None:

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from everygroup.errors import SettingsError
 from everygroup.files import hash_json
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Before, method
+from everygroup.methods.parts import Before, method
 from everygroup.models.transforms import Projection, Tensors
 
 
@@ -17,8 +16,8 @@ from everygroup.models.transforms import Projection, Tensors
     "Principal components",
     "Hotelling. Analysis of a complex of statistical variables into principal components. Journal of Educational "
     "Psychology 24 (1933) 417-441",
-    cost=1,
-    targets=ALL_TARGETS,
+    targets=("classes", "labels", "number"),
+    needs="vectors",
 )
 class PCA(Before):
     """Vectors as their first `n` principal components, neither scaled nor whitened; fewer where there are not so many.
@@ -27,14 +26,6 @@ class PCA(Before):
     """
 
     n: int = Field(128, ge=1, description="number of components")
-
-    def check(self, lab: Lab) -> None:
-        """Refuse, besides, images."""
-        super().check(lab)
-        if len(lab.train.sample_shape) != 1:
-            raise SettingsError(
-                "pca takes vectors; these samples are images.", fix="make vectors of them with `everygroup embed`"
-            )
 
     def prepare(self, lab: Lab) -> Lab:
         """Estimate the components."""

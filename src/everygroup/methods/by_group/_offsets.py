@@ -6,27 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
 
 from everygroup.cohort import Cohort
-from everygroup.errors import SettingsError
 from everygroup.methods.lab import Lab
 from everygroup.training import Learner, Trained
-
-
-def refuse_hidden_layers(network: nn.Module, name: str) -> None:
-    """Refuse a backbone that is no linear model of vectors.
-
-    Raises
-    ------
-    SettingsError
-    """
-    if getattr(network, "linear", None) is None:
-        raise SettingsError(
-            f"Method {name!r} is for linear heads on vectors.",
-            fix="make vectors of images with `everygroup embed` and choose --backbone linear; of networks that are "
-            "fine-tuned, specialise is the counterpart",
-        )
 
 
 def heads_with_offsets(lab: Lab, name: str, *, slopes: float, constants: float) -> dict[str, Trained]:

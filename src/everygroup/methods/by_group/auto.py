@@ -24,7 +24,7 @@ FROM_SCRATCH = ("group_model(small_groups=erm)", "spare(small_groups=erm)")
     "auto (mixture, or specialise where networks are fine-tuned)",
     "everygroup's own",
     groups=(2, None),
-    cost=lambda groups: 5 * groups + 11,
+    cost=lambda groups: 3 * groups + 9,
     needs_group_at_test=True,
 )
 class Auto(ByGroup):

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
+from everygroup.console import warn
 from everygroup.methods.cross_fitting import cross_fitted
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import ByGroup, method
 from everygroup.methods.weighted import of_groups
 from everygroup.models import RoutedModel
 from everygroup.networks import predict_outputs
-from everygroup.training import Task
+from everygroup.training import Task, Trained
 
 
 @method(
@@ -22,7 +23,7 @@ from everygroup.training import Task
     groups=(2, None),
     cost=lambda groups: groups + 7,
     needs_group_at_test=True,
-    targets=("classes", "labels", "number", "mask", "anomaly"),
+    targets=("classes", "labels", "number", "mask"),
 )
 class DensityRatio(ByGroup):
     """Weight 1 for the target group's samples, p(t|x) / (1 - p(t|x)) for all others, at most `clip`.
@@ -42,9 +43,11 @@ class DensityRatio(ByGroup):
 
     def model(self, lab: Lab) -> RoutedModel:
         """Predict the group, weigh, train."""
-        lab.refuse_empty_groups()
+        if (lab.group_sizes > 0).sum() < 2:
+            warn("Only one group has training samples: nobody is weighted, ERM answers.")
+            return lab.one_model(self.info.name, lab.erm())
         predictor = lab.group_predictor()
-        odds = self._odds(lab)
+        odds = self._odds(lab, predictor)
 
         def weights(group: int) -> dict[str, np.ndarray]:
             inside = lab.train.group == group
@@ -52,9 +55,8 @@ class DensityRatio(ByGroup):
 
         return of_groups(lab, self.info.name, weights, {"group predictor": predictor})
 
-    def _odds(self, lab: Lab) -> np.ndarray:
+    def _odds(self, lab: Lab, predictor: Trained) -> np.ndarray:
         """Return p / (1 - p) of every sample and group, (n, G); samples without a group are told by the predictor."""
-        predictor = lab.group_predictor()
         logits = predict_outputs(predictor.network, lab.train).double().numpy()
         task = Task.group("group_predictor", lab.train, lab.train)
         logits[lab.known] = cross_fitted(

@@ -18,7 +18,7 @@ from everygroup.models import RoutedModel
     "Tuned group weight",
     "the source weight of Wu and Dietterich. Improving SVM accuracy by training on auxiliary data sources. ICML 2004",
     groups=(2, None),
-    cost=lambda groups: 4 * groups + 1,
+    cost=lambda groups: 5 * groups + 1,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask", "anomaly"),
 )

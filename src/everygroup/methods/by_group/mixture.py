@@ -26,7 +26,7 @@ CANDIDATES = ("group_model(small_groups=erm)", "density_ratio")
     "Mixture of ERM and group-specific models",
     "everygroup's own; a linear opinion pool (Stone. Annals of Mathematical Statistics 32 (1961) 1339-1342) with "
     "shares of the largest likelihood",
-    cost=lambda groups: 2 * groups + 7,
+    cost=lambda groups: 2 * groups + 8,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask"),
 )

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
 
 from everygroup.console import say
-from everygroup.methods.by_group._offsets import heads_with_offsets, refuse_hidden_layers
+from everygroup.methods.by_group._offsets import heads_with_offsets
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import ByGroup, method
 from everygroup.models import RoutedModel
@@ -20,6 +19,7 @@ from everygroup.models import RoutedModel
     "Evgeniou and Pontil. Regularized multi-task learning. KDD 2004",
     cost=lambda groups: groups + 1,
     needs_group_at_test=True,
+    needs="linear head",
 )
 class PartialPooling(ByGroup):
     """Head of group g: W + kappa D_g, b + kappa e_g, all of W, D and e under the same ridge penalty; for vectors.
@@ -31,11 +31,6 @@ class PartialPooling(ByGroup):
     kappas: Sequence[Annotated[float, Field(ge=0)]] = Field(
         (0.0, 0.25, 0.5, 1.0), min_length=1, description="candidates of kappa; the first among equals is taken"
     )
-
-    def check_network(self, network: nn.Module) -> None:
-        """Refuse, besides, networks with hidden layers."""
-        super().check_network(network)
-        refuse_hidden_layers(network, self.info.name)
 
     def model(self, lab: Lab) -> RoutedModel:
         """Solve for every kappa and choose."""

@@ -248,7 +248,7 @@ def test_shuffled_weights_fall_back_to_erm() -> None:
 
     settings = TrainSettings.make(
         {"updates": 400, "batch_size": 256, "lr": 3e-2, "weight_decay": 1e-3, "backbone": "linear", "augment": "none"}
-        | {"sampler": "replacement", "selection": "last", "warmup": 0.0, "clip_norm": None}
+        | {"sampler": "replacement", "selection": "last", "warmup": 0.0, "clip_norm": None, "optimiser": "adamw"}
     )
     accuracy: dict[str, list[float]] = {"erm": [], "spare": [], "shuffled": []}
     for seed in range(4):

@@ -8,7 +8,7 @@ import torch
 
 from everygroup.cohort import Split
 from everygroup.errors import SettingsError
-from everygroup.methods import ERM, Auto, GroupModel, Lab, Part, Spare, Store
+from everygroup.methods import ERM, Auto, GroupModel, Lab, Mixture, Part, Spare, Store
 from everygroup.methods.by_group.spare.trunk import SharedTrunk, TrunkOf
 from everygroup.models import RoutedModel
 from everygroup.networks import Classifier, NetworkSpec, build_network
@@ -164,7 +164,7 @@ def test_images_share_half_of_the_small_cnn(images: Split, image_settings: Train
 
 
 @pytest.mark.parametrize(
-    "method", [Spare(sharing="half"), Auto(candidates=["spare(sharing=half)"])], ids=["spare", "auto"]
+    "method", [Spare(sharing="half"), Mixture(candidates=["spare(sharing=half)"])], ids=["spare", "mixture"]
 )
 def test_a_backbone_without_a_half_is_refused_before_training(method: Part) -> None:
     network = build_network(NetworkSpec("mobilenetv3_small_050", 3, (32, 32, 3)))
