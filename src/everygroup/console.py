@@ -16,6 +16,8 @@ from everygroup.errors import EverygroupError
 
 console = Console(stderr=True, highlight=False)
 
+HEARTBEAT = 30.0  # seconds between two lines of long work that nobody watches
+
 _warnings: list[str] = []
 _open: list[list[Detail]] = []
 
@@ -92,35 +94,65 @@ def is_quiet() -> bool:
     return bool(os.environ.get("CI")) or not console.is_terminal
 
 
-@contextmanager
-def told(what: str, *, every: float = 10.0) -> Iterator[Callable[[str], None]]:
-    """Say every ten seconds what long work is at, with a terminal or without; yields `at(text)`, which says it then.
+def time_left(seconds: float, done: float, total: float) -> str:
+    """Say how long the rest will take at the pace so far: '40 s left', '12 min left'; '' while nothing is done."""
+    if done <= 0:
+        return ""
+    left = seconds * max(0.0, total - done) / done
+    return f"{left:.0f} s left" if left <= 90 else f"{left / 60:.0f} min left"
 
-    Work that takes less says nothing.
+
+@contextmanager
+def beating(line: Callable[[float], str], *, every: float | None = None, out: Console | None = None) -> Iterator[None]:
+    """Print `line(seconds since the start)` every `HEARTBEAT` seconds, also while the work itself reports nothing.
+
+    Work that takes less says nothing. `out` is another console than the program's.
     """
-    over, now, started = threading.Event(), [""], time.monotonic()
+    over, started = threading.Event(), time.monotonic()
 
     def beat() -> None:
-        while not over.wait(every):
-            say(f"{what}: {now[0]} ({time.monotonic() - started:.0f} s)")
-
-    def at(text: str) -> None:
-        now[0] = text
+        while not over.wait(HEARTBEAT if every is None else every):
+            (out or console).print(line(time.monotonic() - started), markup=False, soft_wrap=True)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
-        yield at
+        yield
     finally:
         over.set()
         thread.join()
 
 
 @contextmanager
-def progress(total: int, description: str) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar; yields `advance(n)`. Silent without a terminal and in CI."""
+def told(what: str, *, every: float | None = None) -> Iterator[Callable[[str], None]]:
+    """Say every `HEARTBEAT` seconds what long work is at, on a terminal too; yields `at(text)`, which sets it."""
+    now = [""]
+
+    def at(text: str) -> None:
+        now[0] = text
+
+    with beating(lambda seconds: f"{what}: {now[0]} ({seconds:.0f} s)", every=every):
+        yield at
+
+
+@contextmanager
+def progress(total: int, description: str, *, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar; yields `advance(n)`. Without a terminal and in CI, a line every `HEARTBEAT` seconds.
+
+    `done` of the total was done before, by an earlier run: it says nothing about the pace.
+    """
     if is_quiet():
-        yield lambda n: None
+        count = [0]
+
+        def advance(n: int) -> None:
+            count[0] += n
+
+        def line(seconds: float) -> str:
+            left = time_left(seconds, count[0], total - done)
+            return f"{description}: {done + count[0]:,} of {total:,}" + (f", {left}" if left else "")
+
+        with beating(line):
+            yield advance
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -130,5 +162,5 @@ def progress(total: int, description: str) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(description, total=total)
+        task = bar.add_task(description, total=total, completed=done)
         yield lambda n: bar.advance(task, n)

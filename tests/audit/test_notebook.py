@@ -121,5 +121,8 @@ def test_a_long_audit_says_what_it_is_at_and_a_short_one_nothing(
     assert run() == ""
     monkeypatch.setattr(driver, "told", partial(told, every=0.005))
     lines = run().splitlines()
-    assert any(re.fullmatch(r"Audit: attribute 1 of 2, site: resampling.* \d+ % \(\d+ s\)", line) for line in lines)
+    assert any(
+        re.fullmatch(r"Audit: attribute 1 of 2, site: resampling.* [\d,]+ of 400(, \d+ s left)? \(\d+ s\)", line)
+        for line in lines
+    )
     assert any(line.startswith("Audit: attribute 2 of 2, sex: f and m: shuffling groups") for line in lines)

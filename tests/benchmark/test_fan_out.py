@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +16,7 @@ import joblib
 import pytest
 from joblib.parallel import SequentialBackend
 
+from everygroup import console
 from everygroup.benchmark import fan_out as room
 from everygroup.benchmark import study as study_room
 from everygroup.benchmark.collect import collect
@@ -218,6 +220,21 @@ def test_clusters_are_joblib_backends(recipe: Make, tmp_path: Path, monkeypatch:
         study = run_study(recipe(), tmp_path / cluster, cluster=cluster, cluster_options={"address": cluster})
         assert study.finished == 4 and not study.failed
     assert seen == [{"address": "ray"}, "shutdown", {"address": "dask"}]
+
+
+def test_without_a_terminal_the_parent_of_workers_says_now_and_then_how_many_jobs_have_ended(
+    recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "HEARTBEAT", 0.02)
+    jobs = make_plan(recipe(seeds=[0])).all
+    with study_room._live(jobs, "toy", 2) as report:
+        time.sleep(0.2)
+        report(jobs[0], Outcome(jobs[0].id, "finished", 0.0, ""))
+        time.sleep(0.2)
+    lines = capsys.readouterr().err.splitlines()
+    n = len(jobs)
+    assert f"toy: 0 of {n} jobs ended, 0 failed, 2 running, ? left" in lines
+    assert lines[-1].startswith(f"toy: 1 of {n} jobs ended, 0 failed, {n - 1} running, ") and "?" not in lines[-1]
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_ci(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from scipy import sparse
 
 from everygroup.audit.cluster_sums import ClusterSums, dense, slot_sums
 from everygroup.audit.partition import Partition
+from everygroup.console import time_left
 from everygroup.errors import SettingsError
 from everygroup.metrics import difference
 from everygroup.metrics.families import Array, Family, Index, RankFamily, SumFamily, Sums, Weights
@@ -52,10 +54,11 @@ class Plan:
         return replace(self, told=lambda stage: self.told(f"{what}: {stage}"))
 
     def counted(self, work: str, blocks: Iterable[T], width: Callable[[T], int]) -> Iterator[T]:
-        """Go through blocks of replicates, and tell how many of all are done."""
-        done = 0
+        """Go through blocks of replicates, and tell how many of all are done and how long the rest of them takes."""
+        done, started = 0, time.monotonic()
         for block in blocks:
-            self.told(f"{work} {100 * done // self.n_boot} %")
+            left = time_left(time.monotonic() - started, done, self.n_boot)
+            self.told(f"{work} {done:,} of {self.n_boot:,}" + (f", {left}" if left else ""))
             yield block
             done += width(block)
 

@@ -23,7 +23,7 @@ from everygroup.benchmark.recipe import GENERATED, Recipe
 from everygroup.benchmark.run_folder import differing
 from everygroup.benchmark.shared_store import only_one
 from everygroup.benchmark.written import code_of
-from everygroup.console import is_quiet, say
+from everygroup.console import beating, is_quiet, say, time_left
 from everygroup.errors import OutputError
 from everygroup.files import atomic_path
 from everygroup.settings import read_config, write_config
@@ -209,29 +209,29 @@ def _run_all(jobs: Sequence[Job], study: Study, words: str, how: Mapping[str, An
 
 @contextmanager
 def _live(jobs: Sequence[Job], words: str, n_jobs: int) -> Iterator[Any]:
-    """Show finished, failed and running jobs and the time left, weighed by planned updates; silent in CI."""
+    """Show finished, failed and running jobs and the time left, weighed by planned updates.
+
+    A bar on a terminal; without one, and in CI, a line now and then.
+    """
     started, total = time.monotonic(), sum(job.updates for job in jobs)
     ended: list[Outcome] = []
     spent = 0
 
-    def left() -> str:
-        nonlocal spent
-        if not spent:
-            return "?"
-        seconds = (time.monotonic() - started) * (total - spent) / spent
-        return f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
-
     def counts() -> str:
         failed = sum(o.state == "failed" for o in ended)
         running = min(n_jobs, len(jobs) - len(ended))
-        return f"{failed} failed, {running} running, {left()} left"
+        left = time_left(time.monotonic() - started, spent, total) or "? left"
+        return f"{failed} failed, {running} running, {left}"
+
+    def line(_: float) -> str:
+        return f"{words}: {len(ended)} of {len(jobs)} jobs ended, {counts()}"
 
     # A console of its own: that of the program is silent while a job runs in this process.
     own = Console(stderr=True, highlight=False)
     quiet = is_quiet()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[counts]}"))
     bar = Progress(*columns, TimeElapsedColumn(), console=own, transient=True, disable=quiet)
-    with bar:
+    with beating(line, out=own) if quiet else bar:
         task = bar.add_task(words, total=len(jobs), counts=counts())
 
         def report(job: Job, outcome: Outcome) -> None:

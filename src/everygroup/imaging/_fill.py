@@ -116,8 +116,8 @@ def decode_files(
     notes: list[dict[str, Any]] = []
     seen, committed = store.done, store.done
     # The guard is taken once here, so that the worker threads do not switch it on and off a thousand times.
-    with decoder_guard(), progress(len(ids), "Reading masks" if as_mask else "Reading images") as advance:
-        advance(store.done)
+    what = "Reading masks" if as_mask else "Reading images"
+    with decoder_guard(), progress(len(ids), what, done=store.done) as advance:
         for results in _in_order(one, range(store.done, len(ids)), workers or _cpus()):
             good = [r for r in results if not isinstance(r, BadImage)]
             notes += [asdict(r) for r in results if isinstance(r, BadImage)]
