@@ -46,6 +46,7 @@ _OF_ONE_SOURCE = frozenset(
         "group",
         "bins",
         "images",
+        "embeddings",
         "image_size",
         "on_bad_image",
         "drop_unlabelled",
@@ -114,6 +115,12 @@ class Reading(BaseModel):
     image_column: str | None = option(None, "column of the image's file name, where it is not the id", metavar="COLUMN")
     images: Text | None = option(
         None, "folder, zip or npz of the images, where they do not lie beside the table", metavar="PATH"
+    )
+    embeddings: Text | None = option(
+        None,
+        "features of any network in the place of images: an npz of features (n, D) and ids, or a table with a column of "
+        "ids",
+        metavar="FILE",
     )
     image_size: int | None = option(
         None, "side of the square images", metavar="PIXELS", ge=1, otherwise="that of the npz, else 128"

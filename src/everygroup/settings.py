@@ -50,7 +50,12 @@ class TrainSettings(BaseModel):
         "auto",
         description="a name of `everygroup list backbones`; auto: one that fits the target and the size of the images",
     )
-    pretrained: bool = Field(False, description="start from timm's pretrained weights (downloads them)")
+    pretrained: bool = Field(
+        False, description="start from pretrained weights: of an installed package, else of timm's cache or hub"
+    )
+    weights: str | None = Field(
+        None, description="start from the weights in this file (.safetensors or .pth), whatever `pretrained` says"
+    )
     small_stem: bool = Field(False, description="3x3 stride-1 stem without pooling for small images (ResNets)")
     epochs: int = Field(20, ge=1, description="passes over the whole training cohort")
     updates: int | None = Field(None, ge=1, description="number of updates; overrides epochs")
@@ -101,6 +106,11 @@ class TrainSettings(BaseModel):
         if preset not in PRESETS:
             raise SettingsError(f"Unknown preset {preset!r}.", fix=f"choose one of {', '.join(PRESETS)}")
         return build(cls, {**PRESETS[preset], **(values or {})})
+
+    @property
+    def starts_trained(self) -> bool:
+        """Whether networks start from pretrained weights."""
+        return self.pretrained or self.weights is not None
 
     def n_updates(self, n_train: int) -> int:
         """Return the number of updates for a training cohort of `n_train` samples."""

@@ -13,7 +13,9 @@ from everygroup.cli.train_options import ConfigOption, RunKeys, SetOption, resol
 from everygroup.reading import Reading
 from everygroup.settings import TrainSettings
 
-_TRAINING = Fields(only=("backbone", "epochs", "batch_size", "lr", "selection", "seed", "device", "amp"))
+_TRAINING = Fields(
+    only=("backbone", "pretrained", "weights", "epochs", "batch_size", "lr", "selection", "seed", "device", "amp")
+)
 
 
 @with_options

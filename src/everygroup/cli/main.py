@@ -16,6 +16,7 @@ from everygroup.cli.benchmark import benchmark
 from everygroup.cli.check import check
 from everygroup.cli.collect import collect
 from everygroup.cli.demo import demo
+from everygroup.cli.embed import embed
 from everygroup.cli.fit import fit
 from everygroup.cli.listing import describe, list_names
 from everygroup.cli.predict import predict
@@ -68,6 +69,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "check": check,
     "prepare": prepare,
+    "embed": embed,
     "advise": advise,
     "fit": fit,
     "predict": predict,

@@ -95,7 +95,8 @@ class Samples:
                 raise CohortError(f"{n} rows in the table but {len(getattr(self, name))} values of {name}.")
         if n and (self.rows.min() < 0 or self.rows.max() >= len(self.images)):
             raise CohortError(f"A row points beyond the {len(self.images)} images.")
-        if self.images.dtype not in (np.uint8, np.float32):
+        half = self.images.dtype == np.float16 and self.images.ndim == 2  # vectors, which batches give as float32
+        if not half and self.images.dtype not in (np.uint8, np.float32):
             raise CohortError(f"Images are {self.images.dtype}.", fix="give uint8 pixels (0..255) or float32 values")
         if self.images.dtype == np.uint8 and self.images.ndim not in (4, 5):
             raise CohortError(
@@ -131,8 +132,11 @@ class Samples:
         return shape
 
     def batch(self, index: np.ndarray | slice) -> np.ndarray:
-        """Return the images of these samples, (b, ...), as they are seen; without a transform in the store's type."""
+        """Return the images of these samples, (b, ...), as they are seen; without a transform in the store's type,
+        but vectors of half precision as float32."""
         images = take(self.images, self.rows[index])
+        if images.dtype == np.float16:
+            images = images.astype(np.float32)
         for transform in self.transforms:
             images = transform(images, self.table.iloc[index])
         return images

@@ -72,6 +72,11 @@ class Request(Reading):
         return not self.answers and self.classes is not None
 
     @property
+    def as_text(self) -> list[str]:
+        """Columns whose values are names, even where they look like numbers."""
+        return [c for c in (self.id_column, self.image_column, self.unit_column) if c]
+
+    @property
     def class_column(self) -> str | None:
         """The column that holds names of classes, if that is what is to be predicted."""
         return self.label if self.target in ("classes", "anomaly") else None
@@ -106,11 +111,43 @@ def without_absent_columns(request: Request) -> Request:
     return request.model_copy(update=dropped)
 
 
+def read_rows(request: Request) -> tuple[Path, pd.DataFrame]:
+    """Find and read the table."""
+    path, label = find_table(request.source), request.class_column
+    binned = {a: Binning.parse(a, spec) for a, spec in request.bins.items()}
+    table = read_table(
+        path,
+        text_columns=request.as_text,
+        numbers=request.answers if request.target == "number" else (),
+        cut=[a for a, binning in binned.items() if binning.cuts],
+        label=None if request.allow_unlabelled else label,
+        classes=request.classes or (),
+        known={
+            **{a: binning.members for a, binning in binned.items()},
+            **({label: request.classes or ()} if label else {}),
+        },
+        spelling=request.spelling,
+    )
+    return path, table
+
+
+def checked_rows(path: Path, table: pd.DataFrame, request: Request) -> tuple[np.ndarray, int]:
+    """Check columns and rules before the long work; return the positions of rows to use, and how many lack a label."""
+    check_label(path, table, request)
+    check_columns(
+        path,
+        table,
+        [*request.answers, *request.group, request.unit_column, request.id_column, request.image_column],
+    )
+    if request.group:
+        GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
+    return labelled_rows(path, table, request) if request.answers else (np.arange(len(table)), 0)
+
+
 def gather(request: Request) -> Found:
     """Read and check everything that can be checked without decoding an image."""
     pictured = request.answers if request.target in PICTURED else ()
-    as_text = [c for c in (request.id_column, request.image_column, request.unit_column) if c]
-    label = request.class_column
+    as_text, label = request.as_text, request.class_column
     if request.source.is_dir() and not has_table(request.source) and holds_dicom(request.source):
         path = request.source / "metadata.csv"
         chosen = choose_images(path, request.image_place, request.side, request.shape)
@@ -119,21 +156,7 @@ def gather(request: Request) -> Found:
     elif request.for_prediction and request.source.is_dir() and not has_table(request.source):
         return _images_alone(request)
     else:
-        path = find_table(request.source)
-        binned = {a: Binning.parse(a, spec) for a, spec in request.bins.items()}
-        table = read_table(
-            path,
-            text_columns=as_text,
-            numbers=request.answers if request.target == "number" else (),
-            cut=[a for a, binning in binned.items() if binning.cuts],
-            label=None if request.allow_unlabelled else label,
-            classes=request.classes or (),
-            known={
-                **{a: binning.members for a, binning in binned.items()},
-                **({label: request.classes or ()} if label else {}),
-            },
-            spelling=request.spelling,
-        )
+        path, table = read_rows(request)
         chosen = choose_images(path, request.image_place, request.side, request.shape)
         table = join_tags(
             table,
@@ -144,18 +167,7 @@ def gather(request: Request) -> Found:
         )
     if request.groups is not None:
         table = with_attributes(table, request.group)
-    check_label(path, table, request)
-    check_columns(
-        path,
-        table,
-        [*request.answers, *request.group, request.unit_column, request.id_column, request.image_column],
-    )
-    if request.group:
-        GroupRule.make(request.group, request.bins).assign(table)  # an impossible rule is told before the long work
-    position = np.arange(len(table))
-    n_unlabelled = 0
-    if request.answers:
-        position, n_unlabelled = labelled_rows(path, table, request)
+    position, n_unlabelled = checked_rows(path, table, request)
     name_column = request.image_column or request.id_column or choose_id_column(path, table, chosen.source)
     id_column = request.id_column or name_column
     for column in {id_column, name_column}:  # a blank before an id, within quotes, would make it another one

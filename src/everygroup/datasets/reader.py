@@ -13,6 +13,8 @@ from everygroup.datasets._prepared import OF_THE_TARGET, open_folder
 from everygroup.datasets._samples import Found, Request, gather, without_absent_columns
 from everygroup.datasets._stored import cohort_of, decode, require_names
 from everygroup.datasets._table import write_table
+from everygroup.datasets._vectors import read_vectors
+from everygroup.datasets.save import save_cohort
 from everygroup.errors import SettingsError
 from everygroup.files import cache_folder, hash_array, hash_file, read_json, write_json
 from everygroup.imaging import units_with_duplicates as linked
@@ -89,6 +91,8 @@ def _read(request: Request, cache: Path | str | None) -> Cohort:
     if request.classes is not None:
         request = without_absent_columns(request)
     require_names(request.source, request)
+    if request.embeddings is not None:
+        return read_vectors(request)
     root = Path(cache) if cache is not None else cache_folder() / "prepared"
     found = gather(request)
     stored = decode(request, found, root, by_content=True)
@@ -131,6 +135,8 @@ def prepare_cohort(
             "units_with_duplicates is not kept in a prepared folder.", fix="give it where the folder is read"
         )
     check_folders(request.source, Path(out), images=request.image_place)
+    if request.embeddings is not None:
+        return save_cohort(read_vectors(request), out, overwrite=overwrite)
     return write_cohort(request, gather(request), Path(out), overwrite=overwrite)
 
 

@@ -14,6 +14,7 @@ from everygroup.datasets._table import write_table
 from everygroup.errors import CohortError, OutputError
 from everygroup.files import hash_array, hash_json, read_json, write_json
 from everygroup.imaging.prepare import RECORD, store_array
+from everygroup.mapped import take
 
 
 def save_cohort(cohort: Cohort, out: Path | str, *, overwrite: bool = False) -> Path:
@@ -24,7 +25,7 @@ def save_cohort(cohort: Cohort, out: Path | str, *, overwrite: bool = False) -> 
 
     Parameters
     ----------
-    cohort : of square uint8 images (n, S, S, C).
+    cohort : of square uint8 images (n, S, S, C), or of vectors (n, D).
     out : the folder, which is returned.
     overwrite : bool
         Replace another cohort there.
@@ -32,13 +33,15 @@ def save_cohort(cohort: Cohort, out: Path | str, *, overwrite: bool = False) -> 
     Raises
     ------
     CohortError
-        For other images than square ones of uint8, and a cohort whose ids or units are no columns of its table.
+        For images that are not square or not uint8, and a cohort whose ids or units are no columns of its table.
     OutputError
         If `out` holds another cohort, or a table or images that are not ours to replace.
     """
     out, everything = Path(out), slice(None)
     id_column = next((c for c in cohort.table if (cohort.table[c].astype(str) == cohort.ids).all()), None)
-    if cohort.images.dtype != np.uint8 or cohort.images.ndim != 4 or len(set(cohort.sample_shape[:2])) > 1:
+    vectors = len(cohort.sample_shape) == 1
+    square = cohort.images.dtype == np.uint8 and cohort.images.ndim == 4 and len(set(cohort.sample_shape[:2])) == 1
+    if not vectors and not square:
         raise CohortError(f"Images of {cohort.sample_shape} {cohort.images.dtype}.", fix="save square uint8 images")
     if id_column is None:
         raise CohortError("No column of the table holds the ids.", fix="add one")
@@ -47,11 +50,12 @@ def save_cohort(cohort: Cohort, out: Path | str, *, overwrite: bool = False) -> 
     if is_prepared(out) and not overwrite and read_json(out / RECORD)["images"].get("key") != made_of:
         raise OutputError(f"{out} holds another cohort.", fix="choose another folder, or give --overwrite")
     table, rules = _table_and_rules(cohort)
-    size = cohort.sample_shape[0]
+    size = 1 if vectors else cohort.sample_shape[0]
     if cohort.truth is not None:
         store_array(cohort.truth_batch(everything), out / TRUTH, key=made_of, image_size=size)
     write_table(table, out / TABLE)
-    record = store_array(cohort.batch(everything), out, key=made_of, image_size=size)
+    stored = cohort.batch(everything) if cohort.transforms else take(cohort.images, cohort.rows)
+    record = store_array(stored, out, key=made_of, image_size=size)
     record["table"] = {
         "id_column": id_column,
         "text_columns": [str(c) for c in table.columns if table[c].dtype.kind not in "iufb"],

@@ -193,7 +193,7 @@ def _settings(image_size: int, resize: Resize, max_pixels: int, volumes: bool) -
 
 
 def store_array(array: np.ndarray, folder: Path, *, key: str, image_size: int) -> dict[str, Any]:
-    """Write images (n, S, S, C), or masks (n, S, S), that are decoded already, as a prepared store.
+    """Write images (n, S, S, C), masks (n, S, S) or vectors (n, D) as a prepared store.
 
     What is there under another key is replaced. Returns the content of its record, ``cohort.json``.
 
@@ -264,7 +264,8 @@ def open_prepared(folder: Path | str) -> PreparedImages:
             )
         images = np.load(folder / ARRAY, mmap_mode="r", allow_pickle=False)
         bad = tuple(BadImage(**b) for b in record["bad"])
-        whole = images.dtype == np.uint8 and images.shape == (record["n"], *record["shape"])
+        kinds = (np.uint8,) if images.ndim > 2 else (np.float16, np.float32)  # pictures; vectors
+        whole = images.dtype in kinds and images.shape == (record["n"], *record["shape"])
         str(record["key"] + record["content_hash"])
     except CohortError:
         raise

@@ -151,7 +151,12 @@ class Lab:
         It has `features(x)`, `head(h)` and `spec`. Under `learner` the state is the seed's, so that all methods start
         from the same weights.
         """
-        return build_network(self.spec(target), pretrained=self.settings.pretrained)
+        return self._built(self.spec(target))
+
+    def _built(self, spec: NetworkSpec) -> Any:
+        of_diagnosis = spec.backbone == self.spec().backbone  # a group predictor beside masks has another one
+        weights = self.settings.weights if of_diagnosis else None
+        return build_network(spec, pretrained=self.settings.pretrained and of_diagnosis, weights=weights)
 
     def spec(self, target: Target | None = None) -> NetworkSpec:
         """Say how `network` is built."""

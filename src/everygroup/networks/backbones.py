@@ -24,6 +24,7 @@ from everygroup.networks.split import Split
 from everygroup.networks.unet import reconstruction_unet, small_unet
 from everygroup.networks.vision_library import timm
 from everygroup.networks.volumes import small_resnet3d, small_unet3d
+from everygroup.networks.weights import load_weights
 
 Plain = Classifier | Split | Reconstructing
 
@@ -104,15 +105,29 @@ def _kind(name: str) -> tuple[str, int]:
     return _KINDS.get(name, ("map" if name.startswith(PREFIX) else "vector", 3))
 
 
-def build_network(spec: NetworkSpec, *, pretrained: bool = False) -> Plain | Adapted:
+def build_network(spec: NetworkSpec, *, pretrained: bool = False, weights: str | None = None) -> Plain | Adapted:
     """Build a network with initial weights from torch's current random state.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    pretrained : bool
+        Start from pretrained weights, all but the last layer's; see `everygroup.networks.weights`.
+    weights : str, optional
+        The file that holds them; by default an installed package, or timm's cache or hub.
 
     Raises
     ------
     SettingsError
         For an unknown name (with the nearest ones), images too small for it, or a mismatch of vectors and images.
     """
-    plain = _plain(spec, pretrained)
+    plain = _plain(spec, pretrained or weights is not None)
+    if (pretrained or weights is not None) and not spec.backbone.startswith(PREFIX):
+        if not isinstance(plain, Classifier) or spec.backbone in OWN:
+            raise SettingsError(
+                f"There are no pretrained weights for {spec.backbone!r}.", fix="see `everygroup list backbones`"
+            )
+        load_weights(plain.body, spec.backbone, weights)
     plain.spec = replace(spec, adapter=None)
     if spec.adapter is None:
         return plain
@@ -145,9 +160,11 @@ def _plain(spec: NetworkSpec, pretrained: bool) -> Plain:
     if name == "tiny_vgg":
         _check_side(spec)
         return Classifier(narrow_vgg(n, channels), [0.5] * channels, [0.25] * channels)
-    body = _timm_body(spec, channels, pretrained)
+    body = _timm_body(spec, channels)
     mean = list(_IMAGENET_MEAN) if channels == 3 else [0.5] * channels
     std = list(_IMAGENET_STD) if channels == 3 else [0.25] * channels
+    if spec.scaling is not None:
+        mean, std = ([sum(values) / 3] if channels == 1 else list(values) for values in spec.scaling)
     return Classifier(body, mean, std)
 
 
@@ -185,7 +202,7 @@ def _check_side(spec: NetworkSpec) -> None:
             )
 
 
-def _timm_body(spec: NetworkSpec, channels: int, pretrained: bool) -> nn.Module:
+def _timm_body(spec: NetworkSpec, channels: int) -> nn.Module:
     library, name = timm(), spec.backbone
     if not library.is_model(name):
         near = difflib.get_close_matches(name, [*OWN, *library.list_models()], n=3)
@@ -194,7 +211,7 @@ def _timm_body(spec: NetworkSpec, channels: int, pretrained: bool) -> nn.Module:
             fix=f"did you mean {', '.join(near)}?" if near else "see `everygroup list backbones`",
         )
     _check_side(spec)
-    options: dict[str, Any] = {"num_classes": spec.n_outputs, "in_chans": channels, "pretrained": pretrained}
+    options: dict[str, Any] = {"num_classes": spec.n_outputs, "in_chans": channels}
     try:
         try:  # transformers need to know the image size; convolutional networks do not take it
             body: nn.Module = library.create_model(name, img_size=spec.sample_shape[:2], **options)

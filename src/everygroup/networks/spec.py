@@ -22,6 +22,8 @@ class NetworkSpec:
         3x3 stride-1 stem without pooling (ResNets).
     adapter : dict, optional
         Name and options of what was made of the backbone, see `everygroup.networks.adapted`.
+    scaling : (mean, sd), optional
+        Of the input's channels, in [0, 1], where it is not the backbone's usual one: that of pretrained weights.
     """
 
     backbone: str
@@ -29,13 +31,16 @@ class NetworkSpec:
     sample_shape: tuple[int, ...]
     small_stem: bool = False
     adapter: dict[str, Any] | None = None
+    scaling: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values."""
-        record = asdict(self)
-        return record if self.adapter is not None else {k: v for k, v in record.items() if k != "adapter"}
+        usual = {name for name in ("adapter", "scaling") if getattr(self, name) is None}
+        return {k: v for k, v in asdict(self).items() if k not in usual}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> NetworkSpec:
         """Rebuild from `to_dict`."""
-        return cls(**{**value, "sample_shape": tuple(value["sample_shape"])})
+        scaling = value.get("scaling")
+        read = None if scaling is None else (tuple(scaling[0]), tuple(scaling[1]))
+        return cls(**{**value, "sample_shape": tuple(value["sample_shape"]), "scaling": read})

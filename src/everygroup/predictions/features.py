@@ -12,14 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from everygroup.console import detail, warn
-from everygroup.errors import PredictionsError
+from everygroup.errors import EverygroupError, PredictionsError
+from everygroup.imaging.arrays import open_hdf5
 from everygroup.predictions.columns import ID_NAMES, columns_are, listed, named_like
 from everygroup.predictions.keys import SPELLINGS, numbers_rows
 from everygroup.predictions.predictions import Predictions
 from everygroup.tables import Source, Spelling, open_table
 from everygroup.tables.numbers import looks_numeric
 
-ARRAYS = (".npy", ".npz")
+ARRAYS = (".npy", ".npz", ".hdf5", ".h5")
 _IDS, _FEATURES = "ids", "features"
 _HOW_TO = "np.savez(FILE, ids=np.array(ids, dtype=str), features=features)"
 
@@ -65,7 +66,7 @@ class Features:
                 f"{self.name} has ids, and no column identifies the rows of {table}.",
                 fix="name that column with --id-column",
             )
-        partner = self._partners(rows.ids)
+        partner = self.partners(rows.ids)
         lost = np.flatnonzero(partner < 0)
         if lost.size:
             raise PredictionsError(
@@ -75,7 +76,7 @@ class Features:
             )
         return self.values[partner]
 
-    def _partners(self, ids: NDArray[Any]) -> NDArray[np.int64]:
+    def partners(self, ids: NDArray[Any]) -> NDArray[np.int64]:
         """(n,) row of every id, -1 where there is none; spelt otherwise only where no two ids become one."""
         assert self.ids is not None
         found, how = pd.Index(self.ids.astype(str)).get_indexer(pd.Index(ids.astype(str))), ""
@@ -137,10 +138,21 @@ def read_features(
     return Features(path.name, values, ids)
 
 
+def _held(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file by name."""
+    if path.suffix.lower() in (".hdf5", ".h5"):
+        if not path.exists():
+            raise FileNotFoundError
+        with open_hdf5(path) as held:
+            arrays = {str(name): np.asarray(held[name][()]) for name in held if hasattr(held[name], "shape")}
+        return {k: np.array([t.decode() for t in v]) if v.dtype.kind in "SO" else v for k, v in arrays.items()}
+    found = np.load(path, allow_pickle=False)
+    return {_FEATURES: found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+
+
 def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     try:
-        found = np.load(path, allow_pickle=False)
-        held = {_FEATURES: found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+        held = _held(path)
     except FileNotFoundError:
         raise PredictionsError(f"No file {path}: there is no such file.", fix="check the path") from None
     except ValueError as error:
@@ -149,6 +161,8 @@ def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
             f"{path.name}: {'holds pickled objects, which could run code when read' if pickled else error}.",
             fix=f"save numbers and texts alone: {_HOW_TO}",
         ) from None
+    except EverygroupError:
+        raise
     except Exception as error:  # zipfile and numpy raise many kinds
         raise PredictionsError(f"{path.name}: cannot be read ({error}).", fix=f"write it with {_HOW_TO}") from None
     matrices = [name for name, array in held.items() if array.ndim == 2 and array.dtype.kind in "fiu"]

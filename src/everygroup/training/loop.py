@@ -16,7 +16,7 @@ from everygroup.cohort import Cohort
 from everygroup.console import progress as progress_bar
 from everygroup.console import warn
 from everygroup.errors import OutputError, SettingsError, TrainingError
-from everygroup.files import hash_json
+from everygroup.files import hash_file, hash_json
 from everygroup.imaging.augment import AUGMENTATIONS
 from everygroup.networks.predict import output_batches
 from everygroup.settings import TrainSettings
@@ -312,7 +312,9 @@ def training_key(task: Task, settings: TrainSettings, n_budget: int, learner: An
 
     `learner` says how it is built, JSON-able: its method and hyper-parameters.
     """
-    values = settings.model_dump(exclude={"device", "epochs", "updates"})
+    values = settings.model_dump(exclude={"device", "epochs", "updates", "weights"})
+    if settings.weights is not None:  # what is in the file counts, not where it lies
+        values["weights"] = hash_file(settings.weights)
     budget = [settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)]
     return hash_json([_ALGORITHM, task.hash, values, *budget, learner])
 

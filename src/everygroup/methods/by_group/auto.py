@@ -38,7 +38,7 @@ class Auto(ByGroup):
         """Return the part that does the work."""
         if len(lab.train.sample_shape) == 1:
             return Mixture(candidates=ON_VECTORS)
-        return Specialise() if lab.settings.pretrained else Mixture(candidates=FROM_SCRATCH)
+        return Specialise() if lab.settings.starts_trained else Mixture(candidates=FROM_SCRATCH)
 
     def cost(self, groups: Sequence[str]) -> float:
         """Return the most that any of the three costs."""
