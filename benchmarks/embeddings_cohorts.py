@@ -2,10 +2,10 @@
 
     python benchmarks/embeddings_cohorts.py DATA OUT [--only ham10000]
 
-DATA holds ham10000, fitzpatrick17k-subset-128, odir-5k-128, pad-ufes-20-subset-128 and nih-chestxray14-subset-64, each
-with metadata.csv and its images. Malignant is malignant or precancerous: mel, bcc, akiec of HAM10000; BCC, SCC, MEL, ACK
-of PAD-UFES-20; `three_partition_label` of Fitzpatrick17k. Every attribute has a placebo: groups of the same sizes, drawn
-among patients. The x-rays have 64 pixels and are embedded so, all others 128.
+DATA holds ham10000, fitzpatrick17k-subset-128, odir-5k-128, pad-ufes-20-subset-128, nih-chestxray14-subset-64, each
+with metadata.csv and its images. Malignant is malignant or precancerous: mel, bcc, akiec of HAM10000, BCC, SCC, MEL,
+ACK of PAD-UFES-20, `three_partition_label` of Fitzpatrick17k. Every attribute has a placebo: groups of the same sizes,
+drawn among patients. The x-rays have 64 pixels and are embedded so, all others 128.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def embedded(name: str, data: Path, out: Path) -> None:
 
 def joined(first: str, second: str, out: Path) -> None:
     """Put two embedded sets together, each a site of its own."""
-    target = out / f"{first}+{second}"
+    target = out / f"{first}-{second}"
     if (target / "cohort.json").exists():
         return
     parts = [read_cohort(out / name) for name in (first, second)]

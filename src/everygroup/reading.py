@@ -118,8 +118,8 @@ class Reading(BaseModel):
     )
     embeddings: Text | None = option(
         None,
-        "features of any network in the place of images: an npz of features (n, D) and ids, or a table with a column of "
-        "ids",
+        "features of any network in the place of images: an npz of features (n, D) and ids, or a table with "
+        "a column of ids",
         metavar="FILE",
     )
     image_size: int | None = option(

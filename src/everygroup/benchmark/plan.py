@@ -113,20 +113,20 @@ def _expand(recipe: Recipe, facts: Mapping[tuple[str, str], Facts], stage: Stage
     for (entry, attribute), backbone, method in product(compared, recipe.backbones, recipe.methods):
         known = facts[entry.name, attribute]
         for draw in _draws(recipe, method, stage):
-            built = create_method(method.name, hyperparameters_of(recipe, method, draw))
+            built = create_method(recipe.written(method), hyperparameters_of(recipe, method, draw))
             for seed in recipe.search_seeds if stage == "search" else recipe.seeds:
                 yield Job(
                     stage=stage,
                     cohort=entry,
                     attribute=attribute,
                     facts=known,
-                    method=method.name,
+                    method=recipe.written(method),
                     label=method.title,
                     hyperparameters=hyperparameters_of(recipe, method, draw),
                     draw=draw,
                     settings=recipe.training(backbone, seed, drawn_of(recipe, method, draw)),
                     networks=max(1.0, built.cost(known.groups)),
-                    code_hash=code_of(method.name),
+                    code_hash=code_of(recipe.written(method)),
                     imports=imports,
                 )
 
@@ -137,7 +137,7 @@ def _draws(recipe: Recipe, method: MethodEntry, stage: Stage) -> list[int]:
         return []
     differ: dict[str, int] = {}
     for draw in range(recipe.draws_of(method)):
-        built = create_method(method.name, hyperparameters_of(recipe, method, draw))
+        built = create_method(recipe.written(method), hyperparameters_of(recipe, method, draw))
         settings = {k: v for k, v in drawn_of(recipe, method, draw).items() if k in recipe.search}
         differ.setdefault(hash_json([built.hyperparameters, settings]), draw)
     return list(differ.values())
@@ -148,7 +148,8 @@ def in_order(jobs: Sequence[Job]) -> list[Job]:
     labels = list(dict.fromkeys(job.label for job in jobs))
 
     def rank(job: Job) -> tuple[int, int]:
-        first = _FIRST.index(job.method) if job.method in _FIRST else len(_FIRST)
+        name = job.method.rpartition(" + ")[2]
+        first = _FIRST.index(name) if name in _FIRST else len(_FIRST)
         return first, labels.index(job.label)
 
     return sorted(jobs, key=rank)

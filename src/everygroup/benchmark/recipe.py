@@ -154,6 +154,8 @@ class Recipe(_Part):
     Attributes
     ----------
     title, question, paper : str
+    before : str
+        Parts that stand before every method, such as pca(n=128).
     cohorts, methods : list of CohortEntry, of MethodEntry
     backbones : list of str
     seeds : list of int
@@ -177,6 +179,7 @@ class Recipe(_Part):
     title: str
     question: str = ""
     paper: str = ""
+    before: Annotated[str, BeforeValidator(lambda value: one_line(value))] = ""
     cohorts: list[CohortEntry] = Field(min_length=1)
     methods: list[Annotated[MethodEntry, BeforeValidator(_as_entry)]] = Field(min_length=1)
     backbones: Names = ["auto"]
@@ -190,6 +193,10 @@ class Recipe(_Part):
     sizes: dict[str, Size] = {}
     imports: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
     reports: list[Report] = list(REPORTS)
+
+    def written(self, method: MethodEntry) -> str:
+        """Return a method as it is run: behind the parts that stand before every one."""
+        return f"{self.before} + {method.name}" if self.before else method.name
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

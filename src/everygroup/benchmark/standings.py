@@ -14,7 +14,7 @@ from everygroup.metrics import fate
 from everygroup.statistics import detectable_mean, holm, paired_interval
 
 ERM = "erm"
-OURS = ("spare", "auto", "distilled")
+OURS = ("spare", "auto", "distilled", "mixture", "specialise")
 """Registry names that are no baselines, however they are labelled."""
 NOT_GROUPS = ("overall", "missing")
 CRITERIA = ("eopp0_lab", "eopp1_lab", "eodds_lab")
@@ -130,7 +130,7 @@ def gap_values(rows: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
 
 def baselines(names: Mapping[str, str]) -> list[str]:
     """Return the labels that are baselines: every method but ours and its variants."""
-    return [label for label, name in names.items() if name not in OURS]
+    return [label for label, name in names.items() if not {p.split("(")[0] for p in name.split(" + ")} & set(OURS)]
 
 
 def best_baselines(rows: pd.DataFrame, names: Mapping[str, str]) -> dict[tuple[str, ...], str]:
