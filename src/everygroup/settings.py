@@ -31,8 +31,32 @@ PRESETS: dict[str, dict[str, Any]] = {
         "nesterov": True,
         "weight_decay": 1e-4,
         "schedule": "constant",
+        "warmup": 0.0,
+        "clip_norm": None,
         "epochs": 200,
         "batch_size": 128,
+    },
+    # Pretrained networks: few passes, smaller steps below the head, running statistics held, the head alone at first.
+    "finetune": {
+        "pretrained": True,
+        "epochs": 4,
+        "batch_size": 32,
+        "lr": 1e-3,
+        "layer_decay": 0.8,
+        "head_warmup": 0.1,
+        "batch_norm": "frozen",
+        "weight_decay": 0.01,
+        "selection": "loss",
+    },
+    # Only the last layer of a pretrained network learns; `everygroup embed` and linear heads do it faster.
+    "linear-probe": {
+        "pretrained": True,
+        "epochs": 8,
+        "batch_size": 64,
+        "lr": 3e-3,
+        "freeze": "trunk",
+        "augment": "flip",
+        "selection": "loss",
     },
 }
 
@@ -73,6 +97,19 @@ class TrainSettings(BaseModel):
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum (sgd)")
     nesterov: bool = Field(False, description="Nesterov momentum (sgd)")
     weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="learning rate of a stage of the backbone, in multiples of the next one's",
+    )
+    head_warmup: float = Field(
+        0.0, ge=0, lt=1, description="share of the updates, the first ones, in which the last layer learns alone"
+    )
+    freeze: Literal["none", "trunk"] = Field("none", description="trunk: all but the last layer is held")
+    batch_norm: Literal["train", "frozen"] = Field(
+        "train", description="frozen: running statistics are held, as for small batches of a pretrained network"
+    )
     schedule: Literal["cosine", "constant", "step", "linear"] = Field("cosine", description="learning-rate schedule")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the updates with a linearly rising learning rate")
     clip_norm: float | None = Field(5.0, gt=0, description="largest gradient norm; null for none")

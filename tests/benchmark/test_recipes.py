@@ -84,7 +84,7 @@ def test_main_has_every_method_there_is() -> None:
     main = [m.name for m in read_recipe("spare/main").methods]
     # distilled is in spare/sharing: it has another question, one network or many; the parts are not of the paper, and
     # what is for vectors and for fine-tuned networks is in embeddings/main and embeddings/finetuned
-    elsewhere = {"subset_erm", "distilled", "merge_groups", "thresholds", "group_calibration", "pca"}
+    elsewhere = {"subset_erm", "distilled", "merge_groups", "thresholds", "group_calibration", "pca", "few_samples"}
     elsewhere |= {"blend", "density_ratio", "ensemble", "group_input", "group_weight", "mixture", "partial_pooling"}
     assert set(main) == set(list_methods()) - elsewhere - {"specialise"}
 

@@ -144,12 +144,18 @@ def _draws(recipe: Recipe, method: MethodEntry, stage: Stage) -> list[int]:
 
 
 def in_order(jobs: Sequence[Job]) -> list[Job]:
-    """Sort: methods whose networks others share first, then method by method, so that workers rarely need the same."""
+    """Sort: methods whose networks others share first, then method by method, so that workers rarely need the same.
+
+    Linear heads are solved faster than a cohort is opened: their jobs go split by split.
+    """
     labels = list(dict.fromkeys(job.label for job in jobs))
 
-    def rank(job: Job) -> tuple[int, int]:
+    places = list(dict.fromkeys((job.cohort.name, job.attribute) for job in jobs))
+
+    def rank(job: Job) -> tuple[int, ...]:
         name = job.method.rpartition(" + ")[2]
         first = _FIRST.index(name) if name in _FIRST else len(_FIRST)
-        return first, labels.index(job.label)
+        split = (places.index((job.cohort.name, job.attribute)), job.seed) if job.backbone == "linear" else ()
+        return (*split, first, labels.index(job.label))
 
     return sorted(jobs, key=rank)

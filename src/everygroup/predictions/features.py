@@ -146,8 +146,9 @@ def _held(path: Path) -> dict[str, NDArray[Any]]:
         with open_hdf5(path) as held:
             arrays = {str(name): np.asarray(held[name][()]) for name in held if hasattr(held[name], "shape")}
         return {k: np.array([t.decode() for t in v]) if v.dtype.kind in "SO" else v for k, v in arrays.items()}
-    found = np.load(path, allow_pickle=False)
-    return {_FEATURES: found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    with path.open("rb") as stream:
+        found = np.load(stream, allow_pickle=False)
+        return {_FEATURES: found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
 
 
 def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:

@@ -41,6 +41,7 @@ from everygroup.training.distributed import (
     summed,
     world,
 )
+from everygroup.training.finetune import keep_statistics
 from everygroup.training.learner import Batch, Learner
 from everygroup.training.optimiser import Optimisers, learning_rate
 from everygroup.training.selection import ValidationPredictions, non_dominated, selection_rule
@@ -177,6 +178,7 @@ def train(
                 first, last = epoch * per_epoch, min((epoch + 1) * per_epoch, n_updates)
                 seed_torch(settings.seed, epoch + 1)
                 learner.train()
+                keep_statistics(learner, settings)
                 total = torch.zeros((), device=device)
                 indices = index_batches(
                     len(task.train),
@@ -187,7 +189,8 @@ def train(
                     probabilities=probabilities,
                 )
                 for update, (index, stored) in enumerate(source.stream(indices), start=first):
-                    optimisers.set_rate(learning_rate(update, n_updates, settings))
+                    alone = update < settings.head_warmup * n_updates
+                    optimisers.set_rate(learning_rate(update, n_updates, settings), head_alone=alone)
                     x, y = task.target.augmented(augment, source.floats(stored), truth[index])
                     x = x.contiguous(memory_format=layout)
                     partner = None

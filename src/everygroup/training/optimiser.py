@@ -12,6 +12,7 @@ from torch import nn
 from everygroup.errors import SettingsError
 from everygroup.settings import TrainSettings
 from everygroup.training.distributed import summed_gradients
+from everygroup.training.finetune import by_depth, hold
 
 MAIN = "main"
 
@@ -32,7 +33,8 @@ class Optimisers:
     def __init__(self, network: nn.Module, settings: TrainSettings, *, scaled: str = "") -> None:
         self._network, self._settings = network, settings
         groups: dict[str, list[dict[str, Any]]] = {}
-        for part in network.parameter_groups():  # type: ignore[operator]
+        hold(network, settings)
+        for part in by_depth(network, network.parameter_groups(), settings):  # type: ignore[operator]
             entry = {"lr_scale": 1.0, **part, "params": [p for p in part["params"] if p.requires_grad]}
             groups.setdefault(entry.pop("optimiser", MAIN), []).append(entry)
         self.by_name = {name: _build(parts, settings) for name, parts in groups.items()}
@@ -56,11 +58,12 @@ class Optimisers:
             return list(self._network.parameters())
         return [p for part in self[name].param_groups for p in part["params"]]
 
-    def set_rate(self, rate: float) -> None:
-        """Set the schedule's learning rate."""
+    def set_rate(self, rate: float, *, head_alone: bool = False) -> None:
+        """Set the schedule's learning rate; the backbone below its last layer may wait."""
         for optimiser in self.by_name.values():
             for part in optimiser.param_groups:
-                part["lr"] = rate * part.get("lr_scale", 1.0)
+                waits = head_alone and part.get("trunk", False)
+                part["lr"] = 0.0 if waits else rate * part.get("lr_scale", 1.0)
 
     def step(self, loss: torch.Tensor | Mapping[str, torch.Tensor], name: str = MAIN, *, again: bool = False) -> None:
         """Make the gradients of a loss, clip them by their norm, and make a step of one optimiser.

@@ -206,3 +206,18 @@ def test_pca_is_that_of_the_training_samples(fit, conflict: Split) -> None:  # t
     _, _, v = np.linalg.svd(x - x.mean(0), full_matrices=False)
     np.testing.assert_allclose(np.abs(seen.basis.T @ v[:2].T), np.eye(2), atol=1e-3)
     assert fit("pca(n=64)").transforms[0].shape((5,)) == (5,)
+
+
+def test_few_samples_leave_whole_patients_of_one_group(conflict: Split, head_settings: TrainSettings) -> None:
+    units = np.array([f"u{i // 3}" for i in range(len(conflict.train))])
+    lab = Lab(conflict.train.with_units(units), conflict.validation, head_settings)
+    part = create_method("few_samples(n=30)").parts[0].prepare(lab)
+    before, after = lab.group_sizes, part.group_sizes
+    assert after[0] == before[0] and 25 <= after[1] <= 30
+    share = (part.validation.group == 1).sum() / (lab.validation.group == 1).sum()
+    assert share == pytest.approx(30 / before[1], abs=0.03)
+    for unit in np.unique(part.train.units[part.train.group == 1]):
+        inside = lab.train.group[lab.train.units == unit] == 1
+        assert (part.train.group[part.train.units == unit] == 1).sum() == inside.sum()
+    with pytest.raises(SettingsError, match="no group 'x'"):
+        create_method("few_samples(group=x)").parts[0].prepare(lab)

@@ -22,7 +22,7 @@ class FewSamples(Before):
     """Keep of one group at most n training samples, whole patients drawn by the seed, and as large a share of its
     validation samples. Everybody else stays, and so does whatever is tested."""
 
-    group: GroupName = Field("", description="whose samples; the smallest group's where none is named")
+    group: GroupName | None = Field(None, description="whose samples; null: the smallest group's")
     n: int = Field(100, ge=2, description="most training samples of it")
 
     def prepare(self, lab: Lab) -> Lab:
