@@ -43,6 +43,7 @@ ROWS = (
     "decode, central square, Lanczos (Pillow, one core)",
     "`prepare_images`, 1 worker",
     "`prepare_images`, 2 workers",
+    "`prepare_images`, 1 worker, fast_decode",
     "torch DataLoader with Pillow, in the process",
     "torch DataLoader with Pillow, 2 worker processes",
 )
@@ -114,9 +115,9 @@ def measure(path: Path, names: list[str], work: Path, repeats: int) -> list[tupl
     assert isinstance(source, ZipImages)
     files = [source.read(name) for name in names]
 
-    def prepare(workers: int) -> None:
+    def prepare(workers: int, *, fast: bool = False) -> None:
         out = work / f"prepared-{workers}"
-        prepare_images(source, names, out, image_size=SIZE, workers=workers)
+        prepare_images(source, names, out, image_size=SIZE, workers=workers, fast_decode=fast)
         shutil.rmtree(out)
 
     def load(workers: int) -> None:
@@ -128,6 +129,7 @@ def measure(path: Path, names: list[str], work: Path, repeats: int) -> list[tupl
         lambda: [square(Image.open(io.BytesIO(data))) for data in files],
         lambda: prepare(1),
         lambda: prepare(2),
+        lambda: prepare(1, fast=True),
         lambda: load(0),
         lambda: load(2),
     ]
@@ -188,7 +190,8 @@ def done(folder: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=N_HAM, help="images of the first set")
-    parser.add_argument("--n-large", type=int, default=1000, help="images of 600 x 450")
+    parser.add_argument("--n-large", type=int, default=1000, help="images of the second set")
+    parser.add_argument("--large", type=int, nargs=2, default=(600, 450), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="write docs/results/prepare.md")
     options = parser.parse_args()
@@ -206,10 +209,10 @@ def main() -> None:
         (folder / "images.zip").symlink_to(small)
         pd.DataFrame({"image_id": names}).to_csv(folder / "metadata.csv", index=False)
         large = work / "large.zip"
-        draw(large, options.n_large, 600, 450)
+        draw(large, options.n_large, *options.large)
         sets = {
             f"{name} ({len(names):,})": measure(small, names, work, options.repeats),
-            f"drawn, 600 x 450 ({options.n_large:,})": measure(
+            f"drawn, {options.large[0]} x {options.large[1]} ({options.n_large:,})": measure(
                 large, ZipImages(large).members(), work, options.repeats
             ),
         }

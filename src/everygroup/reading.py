@@ -128,6 +128,9 @@ class Reading(BaseModel):
     resize: Resize | None = option(
         None, "cut out the central square, keep all on black, or change the aspect ratio", otherwise="crop"
     )
+    fast_decode: bool = option(
+        False, "decode JPEGs much larger than --image-size at 1/2, 1/4 or 1/8: faster, with slightly other pixels"
+    )
     volumes: bool = option(
         False, "read NIfTI files whole, as cubes of --image-size voxels (64 if not given), and not one slice of each"
     )

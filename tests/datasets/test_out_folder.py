@@ -125,3 +125,7 @@ def test_what_a_prepared_folder_remembers(data: Path, tmp_path: Path) -> None:
     assert len(read_cohort(out, resize="pad")) == 6
     with pytest.raises(CohortError, match="prepared with --resize pad, not crop"):
         read_cohort(out, resize="crop")
+    with pytest.raises(CohortError, match="prepared without --fast-decode"):
+        read_cohort(out, fast_decode=True)
+    fast = prepare(data, tmp_path / "fast", fast_decode=True)
+    assert len(read_cohort(fast)) == len(read_cohort(fast, fast_decode=True)) == 8

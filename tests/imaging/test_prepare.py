@@ -98,9 +98,30 @@ def test_keys_tell_apart_what_matters(tmp_path: Path) -> None:
         store_key(source, IDS[:4], image_size=5),
         store_key(source, IDS[:4], image_size=6, resize="pad"),
         store_key(source, IDS[:4], image_size=6, max_pixels=9),
+        store_key(source, IDS[:4], image_size=6, fast_decode=True),
         store_key(other, IDS[:4], image_size=6),
     }
-    assert len(keys) == 7
+    assert len(keys) == 8
+    masks = [store_key(source, IDS[:4], image_size=6, as_mask=True, fast_decode=fast) for fast in (False, True)]
+    assert masks[0] == masks[1], "masks are always decoded whole"
+
+
+def test_the_fast_way_is_recorded_and_one_worker_gives_what_several_give(tmp_path: Path) -> None:
+    y, x = np.mgrid[:200, :300]
+    with zipfile.ZipFile(tmp_path / "i.zip", "w") as archive:
+        for k in range(20):
+            pixels = np.stack([x * 0.8, y * 1.2, (x + y + 9 * k) * 0.5], 2).astype(np.uint8)
+            stream = io.BytesIO()
+            Image.fromarray(pixels).save(stream, "JPEG", quality=95)
+            archive.writestr(f"s{k}.jpg", stream.getvalue())
+    source = open_source(tmp_path / "i.zip")
+    whole = [
+        prepare_images(source, IDS[:20], tmp_path / f"{workers}", image_size=16, workers=workers) for workers in (1, 3)
+    ]
+    assert whole[0].content_hash == whole[1].content_hash and "fast_decode" not in whole[0].record
+    fast = prepare_images(source, IDS[:20], tmp_path / "fast", image_size=16, fast_decode=True)
+    assert fast.record["fast_decode"] is True and fast.content_hash != whole[0].content_hash
+    assert np.abs(fast.images.astype(int) - whole[0].images).max() <= 3, "the same picture"
 
 
 def test_bad_images_are_named(tmp_path: Path) -> None:

@@ -153,6 +153,29 @@ def test_stretch_fills_the_square() -> None:
     assert (got == 255).all()
 
 
+def test_fast_decoding_leaves_twice_the_size_and_small_or_lossless_pictures_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    y, x = np.mgrid[:256, :320]
+    picture = Image.fromarray(np.stack([x * 0.7, y * 0.9, (x + y) * 0.4], 2).astype(np.uint8))
+    seen: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def noted(self: Image.Image, *args: object, **more: object) -> Image.Image:
+        seen.append(self.size)
+        return resize(self, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "resize", noted)
+    jpeg = encode(picture, "JPEG")
+    exact, fast = (read_image(jpeg, image_size=32, fast_decode=f) for f in (False, True))
+    assert seen == [(256, 256), (64, 64)]  # the square of 256 at a quarter, no less than twice 32
+    assert 0 < np.abs(exact.astype(int) - fast).max() <= 4
+    for data, size in ((jpeg, 200), (encode(picture), 32)):
+        np.testing.assert_array_equal(
+            read_image(data, image_size=size, fast_decode=True), read_image(data, image_size=size)
+        )
+
+
 def test_unknown_policy() -> None:
     with pytest.raises(ImageError, match="Unknown resize policy 'zoom'"):
         resize_image(picture(), 4, "zoom")  # type: ignore[arg-type]

@@ -46,6 +46,10 @@ def open_folder(request: Request) -> Cohort:
         raise CohortError(
             f"{folder}: was prepared without --volumes.", fix="prepare the original files again with --volumes"
         )
+    if request.fast_decode and not prepared.record.get("fast_decode"):
+        raise CohortError(
+            f"{folder}: was prepared without --fast-decode.", fix="prepare the original files again with --fast-decode"
+        )
     rules, about = content["rules"], content["table"]
     asked, request = request, _with_defaults(request, rules)
     require_names(folder, request)

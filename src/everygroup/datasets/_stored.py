@@ -56,6 +56,7 @@ def decode(
         "image_size": found.images.image_size,
         "resize": request.shape,
         "volumes": request.volumes,
+        "fast_decode": request.fast_decode,
     }
     how: dict[str, Any] = {**pixels, "workers": request.workers, "overwrite": overwrite}
     place = folder / store_key(found.images.source, found.names, **pixels) if by_content else folder

@@ -65,10 +65,11 @@ def store_key(
     resize: Resize = "crop",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     volumes: bool = False,
+    fast_decode: bool = False,
     as_mask: bool = False,
 ) -> str:
     """Return what identifies a prepared store: the source's directory, the ids in order, and the settings."""
-    settings = _settings(image_size, resize, max_pixels, volumes)
+    settings = _settings(image_size, resize, max_pixels, volumes, fast_decode and not as_mask)
     content = [SCHEMA, source.kind, source.fingerprint, hash_array(np.asarray(ids, dtype=object)), settings]
     stamp = "" if isinstance(source, NpzImages) else source.stamp(ids)
     return hash_json([*content, *([stamp] if stamp else []), *(["mask"] if as_mask else [])])
@@ -87,6 +88,7 @@ def prepare_images(
     rows: Sequence[int] | None = None,
     overwrite: bool = False,
     volumes: bool = False,
+    fast_decode: bool = False,
     as_mask: bool = False,
 ) -> PreparedImages:
     """Decode the images of these samples into `folder`, or open them if that has been done.
@@ -115,6 +117,9 @@ def prepare_images(
         Replace images prepared from something else in the same folder.
     volumes : bool
         Whether files are read as whole volumes (`everygroup.imaging.volumes.read_volume`), stored as (S, S, S, 1).
+    fast_decode : bool
+        Whether JPEGs much larger than `image_size` are decoded at a fraction of their size (see `read_image`). The
+        pixels differ, and so do key and record. Masks are always decoded whole.
     as_mask : bool
         Whether these are masks (`everygroup.imaging.masks.read_mask`): stored as (S, S) or (S, S, S), their largest
         value noted.
@@ -135,7 +140,7 @@ def prepare_images(
     folder = Path(folder)
     ids = [str(i) for i in ids]
     rows = list(range(2, len(ids) + 2)) if rows is None else list(rows)
-    settings = _settings(image_size, resize, max_pixels, volumes)
+    settings = _settings(image_size, resize, max_pixels, volumes, fast_decode and not as_mask)
     key = store_key(source, ids, **settings, as_mask=as_mask)
     shape = (image_size,) * (3 if volumes else 2) + (() if as_mask else (1 if volumes else 3,))
     what = "masks" if as_mask else "volumes"
@@ -187,9 +192,13 @@ def prepare_images(
         return _accept(PreparedImages(images, bad, record, folder), on_bad_image, len(ids))
 
 
-def _settings(image_size: int, resize: Resize, max_pixels: int, volumes: bool) -> StoreSettings:
+def _settings(image_size: int, resize: Resize, max_pixels: int, volumes: bool, fast_decode: bool) -> StoreSettings:
     settings = StoreSettings(image_size=image_size, resize=resize, max_pixels=max_pixels)
-    return {**settings, "volumes": True} if volumes else settings
+    if volumes:
+        settings["volumes"] = True
+    if fast_decode:
+        settings["fast_decode"] = True
+    return settings
 
 
 def store_array(array: np.ndarray, folder: Path, *, key: str, image_size: int) -> dict[str, Any]:
