@@ -110,7 +110,7 @@ def test_the_fast_way_is_recorded_and_one_worker_gives_what_several_give(tmp_pat
     y, x = np.mgrid[:200, :300]
     with zipfile.ZipFile(tmp_path / "i.zip", "w") as archive:
         for k in range(20):
-            pixels = np.stack([x * 0.8, y * 1.2, (x + y + 9 * k) * 0.5], 2).astype(np.uint8)
+            pixels = np.stack([x * 0.8, y, (x + y + 9 * k) * 0.3], 2).astype(np.uint8)
             stream = io.BytesIO()
             Image.fromarray(pixels).save(stream, "JPEG", quality=95)
             archive.writestr(f"s{k}.jpg", stream.getvalue())

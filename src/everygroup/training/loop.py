@@ -171,8 +171,9 @@ def train(
         amp = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}[settings.amp]
 
         optimisers.share = 1 / world()
-        with norms_of_whole_batches(learner if learner.shared else None), progress_bar(n_updates, task.name) as advance:
-            advance(min(state.epoch * per_epoch, n_updates))
+        there = min(state.epoch * per_epoch, n_updates)
+        norms = norms_of_whole_batches(learner if learner.shared else None)
+        with norms, progress_bar(n_updates, task.name, done=there) as advance:
             for epoch in range(state.epoch, n_epochs):
                 started = time.perf_counter()
                 first, last = epoch * per_epoch, min((epoch + 1) * per_epoch, n_updates)
