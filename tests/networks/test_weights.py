@@ -25,6 +25,7 @@ from everygroup.methods import create_method
 from everygroup.models import RoutedModel
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.networks import weights as places
+from everygroup.networks.vision_library import timm
 from everygroup.networks.weights import packaged, pretrained_scaling
 from everygroup.settings import TrainSettings
 from everygroup.training import training_key
@@ -39,8 +40,11 @@ def images() -> Split:
     return split_cohort(simulated.dermatology(120, image_size=32, seed=1).cohort)
 
 
-def plain_forward(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """EfficientNet-lite0 as its own release names it, by functions alone: logits of pixels in 0..255."""
+REPEATS = {0: (1, 2, 2, 3, 3, 4, 1), 1: (1, 3, 3, 4, 4, 5, 1), 2: (1, 3, 3, 4, 4, 5, 1)}  # blocks of a stage
+
+
+def plain_forward(state: dict[str, torch.Tensor], x: torch.Tensor, repeats: tuple[int, ...]) -> torch.Tensor:
+    """EfficientNet-lite as its own release names it, by functions alone: logits of pixels in 0..255."""
 
     def conv(name: str, x: torch.Tensor, stride: int = 1, groups: int = 1) -> torch.Tensor:
         w = state[f"{name}.weight"]
@@ -53,7 +57,7 @@ def plain_forward(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tens
         return F.batch_norm(x, *s, eps=1e-3)
 
     x = F.relu6(norm("_bn0", conv("_conv_stem", (x - 127) / 128, 2)))
-    strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+    strides = [s for stage, n in zip((1, 2, 2, 2, 1, 2, 1), repeats, strict=True) for s in (stage, *[1] * (n - 1))]
     for i, stride in enumerate(strides):
         block, y = f"_blocks.{i}", x
         if f"{block}._expand_conv.weight" in state:
@@ -65,19 +69,25 @@ def plain_forward(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tens
     return x @ state["_fc.weight"].T + state["_fc.bias"]
 
 
-def lite(n_outputs: int = 1000, channels: int = 3) -> NetworkSpec:
-    return NetworkSpec(LITE, n_outputs, (64, 64, channels), scaling=pretrained_scaling(LITE))
+def lite(n_outputs: int = 1000, channels: int = 3, name: str = LITE) -> NetworkSpec:
+    return NetworkSpec(name, n_outputs, (64, 64, channels), scaling=pretrained_scaling(name))
 
 
-@here
-def test_the_packages_weights_give_what_their_own_network_gives() -> None:
-    state = torch.load(packaged(LITE), weights_only=True)  # type: ignore[arg-type]
-    network = build_network(lite(), pretrained=True).eval()
+@pytest.mark.parametrize("i", REPEATS)
+def test_the_packages_weights_give_what_their_own_network_gives(i: int) -> None:
+    name = f"tf_efficientnet_lite{i}"
+    if packaged(name) is None:
+        pytest.skip(f"the package of the weights of EfficientNet-lite{i} is not installed")
+    state = torch.load(packaged(name), weights_only=True)  # type: ignore[arg-type]
+    network = build_network(lite(name=name), pretrained=True).eval()
+    assert {k.split(".")[1] for k in state if k.startswith("_blocks.")} == {str(b) for b in range(sum(REPEATS[i]))}
     with torch.no_grad():
         network.body.classifier.weight.copy_(state["_fc.weight"])
         network.body.classifier.bias.copy_(state["_fc.bias"])
         pixels = torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0)).float()
-        torch.testing.assert_close(network(pixels / 255), plain_forward(state, pixels), atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            network(pixels / 255), plain_forward(state, pixels, REPEATS[i]), atol=2e-4, rtol=1e-4
+        )
         torch.testing.assert_close(network.features(pixels / 255).shape, torch.Size([2, 1280]))
 
 
@@ -141,6 +151,28 @@ def test_a_file_by_either_name_and_what_is_no_such_file(tmp_path: Path) -> None:
             build_network(spec, weights=str(tmp_path / wrong))
     with pytest.raises(SettingsError, match="no pretrained weights for 'small_cnn'"):
         build_network(NetworkSpec("small_cnn", 3, (64, 64, 3)), pretrained=True)
+
+
+def test_only_the_last_layer_is_left_out_and_positions_fit_the_images(tmp_path: Path) -> None:
+    for name in ("test_convnext.r160_in1k", "test_vit.r160_in1k"):
+        torch.manual_seed(1)
+        source = timm().create_model(name, num_classes=5)  # at its own 160 px
+        with torch.no_grad():
+            for value in source.parameters():
+                value.normal_()
+        save_file({k: v.contiguous() for k, v in source.state_dict().items()}, tmp_path / "a.safetensors")
+        filled = build_network(NetworkSpec(name, 3, (96, 96, 3)), weights=str(tmp_path / "a.safetensors"))
+        ours, theirs = filled.body.state_dict(), source.state_dict()
+        last = {id(p) for p in filled.head.parameters()}
+        same = {k: k in theirs and torch.equal(v, theirs[k]) for k, v in filled.body.named_parameters()}
+        other = {k for k, equal in same.items() if not equal and id(filled.body.get_parameter(k)) not in last}
+        if "vit" not in name:
+            assert not other and "head.norm.weight" in same
+            continue
+        assert other == {"pos_embed"}
+        grid = theirs["pos_embed"][:, 1:].reshape(1, 10, 10, -1).permute(0, 3, 1, 2)
+        small = F.interpolate(grid, (6, 6), mode="bicubic", antialias=True).flatten(2).transpose(1, 2)
+        torch.testing.assert_close(ours["pos_embed"], torch.cat([theirs["pos_embed"][:, :1], small], 1))
 
 
 def test_without_a_network_the_error_says_at_once_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,9 @@ def list_names(
     kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")],
     pattern: Annotated[str, typer.Argument(help="Wildcard, such as 'resnet*'.")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    recommended: Annotated[
+        bool, typer.Option("--recommended", help="A dozen backbones, with size, speed here, and pretrained weights.")
+    ] = False,
     import_: ImportOption = None,
 ) -> None:
     """List methods, backbones, metrics, data sets, settings, selection rules or presets.
@@ -40,7 +43,10 @@ def list_names(
     Examples: `everygroup list methods` · `everygroup list backbones 'resnet*'` · `everygroup list settings --json`
     """
     _take(import_)
-    names = {n: text for n, text in _entries(kind, pattern).items() if fnmatch.fnmatch(n, pattern)}
+    if recommended and kind != "backbones":
+        raise SettingsError(f"No {kind} are recommended.", fix="everygroup list backbones --recommended")
+    entries = _recommended(pattern) if recommended else _entries(kind, pattern)
+    names = {n: text for n, text in entries.items() if fnmatch.fnmatch(n, pattern)}
     if as_json:
         typer.echo(json.dumps(names if any(names.values()) else list(names), indent=2))
         return
@@ -52,13 +58,13 @@ def list_names(
 
 
 def describe(
-    name: Annotated[str, typer.Argument(help="A method, metric, data set or setting.")],
+    name: Annotated[str, typer.Argument(help="A method, metric, data set, setting or backbone.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     import_: ImportOption = None,
 ) -> None:
-    """Describe a method, metric, data set or setting: what it is, its parameters, where it comes from.
+    """Describe a method, metric, data set, setting or backbone: what it is, its parameters, where it comes from.
 
-    Examples: `everygroup describe spare` · `everygroup describe macro_f1` · `everygroup describe ham10000`
+    Examples: `everygroup describe spare` · `everygroup describe macro_f1` · `everygroup describe resnet18`
     """
     _take(import_)
     record = _record(name)
@@ -121,6 +127,16 @@ def _entries(kind: str, pattern: str) -> dict[str, str]:
     raise SettingsError(f"Nothing is called {kind!r}.", fix=f"list one of {', '.join(KINDS)}")
 
 
+def _recommended(pattern: str) -> dict[str, str]:
+    from everygroup.networks.recommended import RECOMMENDED, about
+
+    records = {n: about(n) for n in RECOMMENDED if fnmatch.fnmatch(n, pattern)}
+    return {
+        n: f"{r['parameters']:>14} parameters  {r['images a second'].split()[0]:>5} images/s  {r['pretrained weights']}"
+        for n, r in records.items()
+    }
+
+
 def _record(name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -152,11 +168,18 @@ def _record(name: str) -> dict[str, Any]:
         raise SettingsError(
             f"{name!r} is a hyper-parameter of {listed}.", fix=f"everygroup describe {owners[0]} says what it does"
         )
-    known = [*methods, *list_metrics(), *TrainSettings.model_fields, *ADAPTERS]
+    from everygroup.networks import list_backbones
+
+    if name in (backbones := list_backbones()):
+        from everygroup.networks.recommended import about
+
+        return about(name)
+    known = [*methods, *list_metrics(), *TrainSettings.model_fields, *ADAPTERS, *backbones]
     near = [k for k in known if name in k][:4] or difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise SettingsError(
-        f"Nothing is called {name!r}.", fix=f"{hint}See `everygroup list methods`, `metrics`, `datasets` or `settings`"
+        f"Nothing is called {name!r}.",
+        fix=f"{hint}See `everygroup list methods`, `metrics`, `datasets`, `settings` or `backbones`",
     )
 
 

