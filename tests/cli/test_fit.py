@@ -334,6 +334,9 @@ def test_demo(everygroup: Run, tmp_path: Path) -> None:
     code, output = everygroup("demo", "--out", tmp_path / "demo", "-n", 300, "--image-size", 16, "--epochs", 1)
     assert code == 0, output
     assert {"report.html", "predictions-group_model.csv", "done"} <= {p.name for p in (tmp_path / "demo").iterdir()}
+    said = [line for line in output.splitlines() if "is right most often" in line]
+    assert [line.split()[0] for line in said] == ["light", "dark"]
+    assert "The audit of mixture:" in output
 
 
 @pytest.mark.parametrize("kind", ["methods", "backbones", "metrics", "datasets", "settings", "selection", "presets"])
