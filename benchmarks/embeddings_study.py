@@ -132,11 +132,9 @@ def main() -> None:
     lines = [
         "Reading: see [when training for a group helps](index.md).",
         "",
-        "Linear heads (solved, penalty by validation loss) on 128 principal components of EfficientNet-lite0's "
-        "features; "
-        f"{seeds} splits",
-        "60/20/20 by patient or lesion, new for each seed. Every choice is made on the target group's validation "
-        "samples.",
+        "Linear heads (solved, penalty by validation loss) on 128 principal components of EfficientNet-lite0 features;",
+        f"{seeds} splits 60/20/20 by patient or lesion, new for each seed. Every choice is made on the target group's",
+        "validation samples.",
         "Placebo groups have the sizes of real ones and nothing in common.",
         "",
         "```bash",
@@ -158,9 +156,8 @@ def main() -> None:
         "",
         "## Every group",
         "",
-        "Change of AUC against ERM ± half the 95 % interval over splits; \\* p < 0.05, \\*\\* also after Holm's "
-        "correction",
-        "over the methods of a group. Nothing is corrected for the number of groups.",
+        "Change of AUC against ERM ± half the 95 % interval over splits; \\* p < 0.05, \\*\\* also after Holm's",
+        "correction over the methods of a group. Nothing is corrected for the number of groups.",
         "",
         *cases(to_erm, ESTIMATORS),
         "",
