@@ -130,7 +130,12 @@ class Specialise(ByGroup):
         best, loss = member, judged(member.network, lab.target, checked, lab.device).loss
         for rate in self.rates:
             settings = lab.settings.but(
-                lr=lab.settings.lr * rate, epochs=self.passes, updates=None, warmup=0.0, selection="loss"
+                lr=lab.settings.lr * rate,
+                epochs=self.passes,
+                updates=None,
+                warmup=0.0,
+                head_warmup=0.0,
+                selection="loss",
             )
             found = lab.train_network(
                 Continued(member),
