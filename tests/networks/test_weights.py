@@ -92,6 +92,15 @@ def test_the_packages_weights_give_what_their_own_network_gives(i: int) -> None:
 
 
 @here
+def test_a_fresh_head_on_pretrained_features_starts_near_chance() -> None:
+    torch.manual_seed(0)
+    network = build_network(lite(3), pretrained=True).eval()
+    with torch.inference_mode():
+        logits = network(torch.rand(16, 3, 64, 64))
+    assert F.cross_entropy(logits, torch.arange(16) % 3).item() < math.log(3) + 0.5
+
+
+@here
 @pytest.mark.skipif(not DATA.exists(), reason="Fitzpatrick17k is not at hand")
 def test_pretrained_features_separate_far_better_than_random_ones() -> None:
     table = pd.read_csv(DATA / "metadata.csv").sample(600, random_state=0)

@@ -86,6 +86,10 @@ def load_weights(body: nn.Module, backbone: str, file: str | Path | None) -> Non
     if any(name.startswith("_blocks.") for name in found):
         found = _lite_names(found, body)
     fill(body, found, where=str(path or "the hub"))
+    # timm draws EfficientNet's last layer by its few outputs: first losses near 20, whose gradients ruin the trunk.
+    for name, value in body.named_parameters():
+        if name.startswith(_last_layers(body)):
+            nn.init.normal_(value, std=0.01) if value.ndim > 1 else nn.init.zeros_(value)
 
 
 def fill(body: nn.Module, found: Mapping[str, torch.Tensor], *, where: str) -> None:
