@@ -41,7 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pretrained": True,
         "epochs": 4,
         "batch_size": 32,
-        "lr": 3e-4,  # at 1e-3 EfficientNet-lite0 collapses: nothing renormalises while statistics are held
+        "lr": 3e-4,
         "layer_decay": 0.8,
         "head_warmup": 0.1,
         "batch_norm": "frozen",
