@@ -52,6 +52,12 @@ def test_sizes_of_the_originals() -> None:
     assert any("1 image was smaller than they are stored" in w for w in warnings)
 
 
+def test_vectors_were_not_enlarged() -> None:
+    extra = pd.DataFrame({"orig_width": np.arange(400, 400 + N), "orig_height": np.arange(300, 300 + N)})
+    vectors = np.random.default_rng(0).standard_normal((N, 1280)).astype(np.float32)
+    assert not any("enlarged" in w for w in odd_images(cohort(vectors, extra))[1])
+
+
 def test_far_out_is_tukeys_and_silent_where_half_is_equal() -> None:
     values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 100, np.nan])
     odd, low, high = far_out(values)

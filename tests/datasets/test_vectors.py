@@ -57,6 +57,11 @@ def test_fit_and_prepare_take_them(table: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["fit", str(table), *asked, "--method", "blend", "-o", str(tmp_path / "run")])
     assert run.exit_code == 0, run.output
     assert (tmp_path / "run" / "report.html").exists()
+    for source in ([str(out)], [str(table), "--embeddings", str(file)]):
+        asked = [*source, "-o", str(tmp_path / "answers.csv")]
+        run = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), *asked])
+        assert run.exit_code == 0, run.output
+        assert pd.read_csv(tmp_path / "answers.csv")["id"].tolist() == IDS
 
 
 def test_what_does_not_fit_is_refused_by_row_and_id(table: Path) -> None:

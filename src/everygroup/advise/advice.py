@@ -245,6 +245,7 @@ def _seen(split: Split) -> Cohort:
         rule=first.rule,
         groups=first.groups,
         rows=rows,
+        split_by=first.split_by,
         provenance=first.provenance,
         **joined,
     )

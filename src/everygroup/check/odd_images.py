@@ -90,7 +90,7 @@ def odd_images(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
                         f"{_named(cohort, odd)}: size can tell about camera, clinic and label."
                     )
             small = np.minimum(w, h) < min(cohort.sample_shape[:2])
-        if small.mean() > _MOST_ENLARGED:
+        if len(cohort.sample_shape) > 1 and small.mean() > _MOST_ENLARGED:
             found.append(
                 f"{_count(small, 'was', 'were')} smaller than they are stored ({width}, {height} below "
                 f"{min(cohort.sample_shape[:2])} pixels) and enlarged: their blur can tell about the source."

@@ -29,7 +29,7 @@ class WhenMissing(StrEnum):
     pooled = "pooled"
 
 
-_NEW = Fields(only=("images", "on_bad_image", "missing", "not_missing", "map", "decimal"))
+_NEW = Fields(only=("images", "embeddings", "on_bad_image", "missing", "not_missing", "map", "decimal"))
 
 
 @with_options
@@ -75,7 +75,8 @@ def predict(
     config = read_config(run / "config.yaml")
     trained = build(Reading, {k: v for k, v in config.items() if k in Reading.model_fields})
     shape = model.sample_shape
-    of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": shape[0]}
+    size = shape[0] if len(shape) > 1 else None  # vectors have none
+    of_model = {"group": model.rule.attributes, "bins": dict(model.rule.bins), "image_size": size}
     of_model["volumes"] = len(shape) == 4
     try:
         cohort = read_cohort(

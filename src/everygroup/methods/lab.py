@@ -13,6 +13,7 @@ from torch import nn
 
 from everygroup.boundary import Distances
 from everygroup.cohort import Cohort
+from everygroup.console import warn
 from everygroup.errors import SettingsError, TrainingError
 from everygroup.files import hash_array, hash_json
 from everygroup.methods.store import Store
@@ -259,6 +260,11 @@ class Lab:
         key = training_key(task, settings, budget, made)
         if learn is None and solved(self.spec(task.target), task.target, settings):
             return self.store.heads(task, settings, build, key)
+        if learn is not None and self.solves:
+            warn(
+                f"{task.name} is trained by gradient, while plain linear heads are solved exactly; "
+                "--set optimiser=adamw trains all alike."
+            )
         return self.store.network(task, settings, build, key, n_budget=budget)
 
     def erm(self, selected_for: str | None = None) -> Trained:
