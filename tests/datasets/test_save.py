@@ -59,7 +59,15 @@ def test_nothing_of_others_is_replaced(tmp_path: Path, tiny_cohort: Make) -> Non
 
 
 def test_what_a_folder_cannot_hold_is_refused(tmp_path: Path) -> None:
-    vectors = Cohort.from_arrays(np.zeros((4, 3), np.float32), list("abab"), sensitive_features=list("fmfm"))
+    floats = Cohort.from_arrays(np.zeros((4, 3, 3, 1), np.float32), list("abab"), sensitive_features=list("fmfm"))
     with pytest.raises(CohortError, match="float32"):
-        save_cohort(vectors, tmp_path / "out")
+        save_cohort(floats, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_vectors_come_back_as_they_were(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    cohort = Cohort.from_arrays(x, list("abab"), sensitive_features=list("fmfm"))
+    again = read_cohort(save_cohort(cohort, tmp_path / "out"))
+    np.testing.assert_array_equal(again.batch(slice(None)), x)
+    assert again.classes == cohort.classes and again.groups == cohort.groups
