@@ -1,11 +1,12 @@
 """Embed the cohorts of docs/results/embeddings: five data sets, and PAD-UFES-20 beside two of them as a second site.
 
-    python benchmarks/embeddings_cohorts.py DATA OUT [--only ham10000]
+    python benchmarks/embeddings_cohorts.py DATA OUT [--only ham10000] [--pixels 64]
 
 DATA holds ham10000, fitzpatrick17k-subset-128, odir-5k-128, pad-ufes-20-subset-128, nih-chestxray14-subset-64, each
 with metadata.csv and its images. Malignant is malignant or precancerous: mel, bcc, akiec of HAM10000, BCC, SCC, MEL,
 ACK of PAD-UFES-20, `three_partition_label` of Fitzpatrick17k. Every attribute has a placebo: groups of the same sizes,
-drawn among patients. The x-rays have 64 pixels and are embedded so, all others 128.
+drawn among patients. The x-rays have 64 pixels and are embedded so, all others 128. With --pixels the images are kept
+in their place, for networks that are fine-tuned.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def placebo(group: pd.Series, unit: pd.Series, seed: int) -> np.ndarray:
     return unit.map(dict(zip(names, shuffled, strict=True))).to_numpy(dtype=object)
 
 
-def embedded(name: str, data: Path, out: Path) -> None:
-    """Embed one set."""
+def embedded(name: str, data: Path, out: Path, pixels: int | None) -> None:
+    """Embed one set; or keep its images, of so many pixels."""
     if (out / name / "cohort.json").exists():
         return
     folder, size, unit, attributes = SETS[name]
@@ -85,13 +86,16 @@ def embedded(name: str, data: Path, out: Path) -> None:
         group=next(iter(attributes)),
         split_by="none" if unit == "image_id" else unit,
         id_column="image_id",
-        image_size=size,
+        image_size=pixels or size,
     )
-    embed(cohort, out / name, backbone=BACKBONE)
+    if pixels:
+        save_cohort(cohort, out / name)
+    else:
+        embed(cohort, out / name, backbone=BACKBONE)
 
 
 def joined(first: str, second: str, out: Path) -> None:
-    """Put two embedded sets together, each a site of its own."""
+    """Put two sets together, each a site of its own."""
     target = out / f"{first}-{second}"
     if (target / "cohort.json").exists():
         return
@@ -106,7 +110,7 @@ def joined(first: str, second: str, out: Path) -> None:
     )
     table["placebo_site"] = placebo(table["site"], table["patient"], seed=4)
     cohort = Cohort.from_table(
-        np.concatenate([p.batch(slice(None)) for p in parts]).astype(np.float16),
+        np.concatenate([p.batch(slice(None)).astype(p.images.dtype) for p in parts]),
         table,
         label="malignant",
         group="site",
@@ -123,9 +127,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", nargs="*", default=list(SETS))
+    parser.add_argument("--pixels", type=int, help="keep images, of this many pixels, instead of features")
     options = parser.parse_args()
     for name in options.only:
-        embedded(name, options.data, options.out)
+        embedded(name, options.data, options.out, options.pixels)
     for second in ("ham10000", "fitzpatrick17k"):
         if all((options.out / name / "cohort.json").exists() for name in ("pad_ufes_20", second)):
             joined("pad_ufes_20", second, options.out)
