@@ -1,20 +1,60 @@
-"""Tables of the reference that are made from the code: hyper-parameters from the fields of methods."""
+"""The reference of methods, made from the code: tables of families, sections, hyper-parameters."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from everygroup.methods import method_class
+from everygroup.methods import list_methods, method_class
 
-MARK = re.compile(r"^<!-- options of (\w+) -->$", re.M)
+OPTIONS = re.compile(r"^<!-- options of (\w+) -->$", re.M)
+FAMILIES = ("baseline", "group-specific", "pre-processing", "in-processing", "post-processing")
+_ROLE = re.compile(r":\w+:`([^`]*)`")
+_MATH = re.compile(r"^[ \t]*\.\. math::[ \t]*(.*(?:\n[ \t]+\S.*)*)$", re.M)
 
 
 def on_page_markdown(markdown: str, **context: Any) -> str:
-    """Put a table in the place of every mark."""
-    return MARK.sub(lambda found: options_table(found[1]), markdown)
+    """Put tables and sections in the place of every mark."""
+    others = [name for name in list_methods() if f"## {name}\n" not in markdown]
+    markdown = markdown.replace("<!-- methods by family -->", "\n\n".join(map(family_table, FAMILIES)))
+    markdown = markdown.replace("<!-- other methods -->", "\n\n".join(map(section, others)))
+    return OPTIONS.sub(lambda found: options_table(found[1]), markdown)
+
+
+def family_table(family: str) -> str:
+    """Return the methods of a family as a table: name, idea, where the group is needed, cost for two groups."""
+    infos = [method_class(name).info for name in list_methods()]
+    mine = sorted((i for i in infos if i.family == family), key=lambda i: (i.branch, i.name))
+    rows = [
+        f"| [`{i.name}`](#{i.name}) | {i.idea} | {i.branch or i.family} | "
+        f"{'at test' if i.needs_group_at_test else 'no, or in training'} | {i.cost(2):.3g} |"
+        for i in mine
+    ]
+    head = [
+        f"**{family.capitalize()}**",
+        "",
+        "| name | idea | kind | needs the group | cost |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows])
+
+
+def section(name: str) -> str:
+    """Return what a method's class says of itself: paper, description, hyper-parameters."""
+    method = method_class(name)
+    info = method.info
+    text = inspect.cleandoc(method.__doc__ or "")
+    text = _MATH.sub(lambda found: f"$$ {' '.join(found[1].split())} $$", text)
+    text = _ROLE.sub(r"`\1`", text)
+    facts = [f"{info.title}. {info.paper}."]
+    if info.needs:
+        facts.append(f"Needs: {info.needs}.")
+    if info.two_classes:
+        facts.append("For two classes.")
+    return "\n\n".join([f"## {name}", " ".join(facts), text, options_table(name)])
 
 
 def options_table(name: str) -> str:

@@ -12,7 +12,7 @@ from everygroup.benchmark.cohorts import Facts, attributes_of, open_split
 from everygroup.benchmark.plan import Plan, make_plan
 from everygroup.benchmark.published import read_published
 from everygroup.benchmark.recipe import CohortEntry, Recipe, list_recipes, read_recipe
-from everygroup.methods import Lab, create_method, list_methods
+from everygroup.methods import Lab, create_method
 
 RECIPES = [name for name in list_recipes() if name.startswith("spare/")]
 SIZES = ("small", "cpu", "paper")
@@ -78,15 +78,6 @@ def test_methods_of_a_recipe_fit_the_simulated_cohort(name: str) -> None:
         assert len(cohort.groups) >= 2
         for method in recipe.methods:
             create_method(method.name, method.hyperparameters).check(Lab(split.train, split.validation))
-
-
-def test_main_has_every_method_there_is() -> None:
-    main = [m.name for m in read_recipe("spare/main").methods]
-    # distilled is in spare/sharing: it has another question, one network or many; the parts are not of the paper, and
-    # what is for vectors and for fine-tuned networks is in embeddings/main and embeddings/finetuned
-    elsewhere = {"subset_erm", "distilled", "merge_groups", "thresholds", "group_calibration", "pca", "few_samples"}
-    elsewhere |= {"blend", "density_ratio", "ensemble", "group_input", "group_weight", "mixture", "partial_pooling"}
-    assert set(main) == set(list_methods()) - elsewhere - {"specialise"}
 
 
 def test_labels_meet_the_published_rows() -> None:

@@ -30,7 +30,7 @@ _FILES = {
 import numpy as np
 
 from everygroup.methods import Before, Lab, method
-from everygroup.models.transforms import AffineByValue
+from everygroup.models.transforms.affine_by_value import AffineByValue
 
 
 @method("Harmonisation by site", "Johnson et al. Biostatistics 2007")
@@ -93,7 +93,7 @@ import numpy as np
 from pydantic import Field
 
 from everygroup.methods import After, method
-from everygroup.models.steps import Cut
+from everygroup.models.steps.cut import Cut
 
 
 @method("Thresholds by group", "Hardt et al. NeurIPS 2016")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import pytest
 from everygroup.cohort import Cohort, Split
 from everygroup.errors import EverygroupError, SettingsError
 from everygroup.methods import Store, create_method, list_methods, method_class
-from everygroup.methods.parts import ALL_TARGETS
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 
-TWO_CLASSES = {"thresholds"}  # and the lesions have more
-VECTORS = {name for name in list_methods() if method_class(name).info.needs in ("vectors", "linear head")}
-ALONE = [name for name in list_methods() if name not in TWO_CLASSES]
+ALONE = list_methods()
+IMAGES = ("batch norm", "convolutions", "images")  # what others need, or nothing, vectors have
+
+
+def _world(name: str, vectors: Any, images: Any) -> Any:
+    return images if method_class(name).info.needs in IMAGES else vectors
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -29,7 +33,7 @@ def test_trains_predicts_survives_saving_and_beats_chance(
     shared_store: Store,
     tmp_path: Path,
 ) -> None:
-    split, settings = (two, vector_settings) if name in VECTORS else (images, image_settings)
+    split, settings = _world(name, (two, vector_settings), (images, image_settings))
     model = create_method(name).fit(split.train, split.validation, settings=settings, store=shared_store)
     score = model.predict_proba(split.test)
     assert score.shape == (len(split.test), len(split.test.classes))
@@ -48,8 +52,7 @@ def test_trains_predicts_survives_saving_and_beats_chance(
 def test_same_seed_same_model_other_seed_another(
     name: str, two: Split, images: Split, vector_settings: TrainSettings, image_settings: TrainSettings
 ) -> None:
-    vectors = name in VECTORS or not method_class(name).info.needs
-    split, settings = (two, vector_settings.but(updates=30)) if vectors else (images, image_settings.but(updates=6))
+    split, settings = _world(name, (two, vector_settings.but(updates=30)), (images, image_settings.but(updates=6)))
 
     def score(seed: int) -> np.ndarray:
         model = create_method(name).fit(split.train, split.validation, settings=settings.but(seed=seed))

@@ -6,8 +6,9 @@ from typing import Any
 
 from everygroup.methods.chain import Chain, create_method
 from everygroup.methods.imported import import_files
+from everygroup.methods.info import MethodInfo
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import After, Before, ByGroup, Learn, MethodInfo, Part, method
+from everygroup.methods.parts import After, Before, ByGroup, Learn, Part, method
 from everygroup.methods.registry import class_named, list_methods, method_class
 from everygroup.methods.store import Store
 

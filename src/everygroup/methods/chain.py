@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from everygroup.errors import SettingsError
+from everygroup.methods.info import MethodInfo
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import After, Before, ByGroup, Learn, MethodInfo, Part, check, described, run
+from everygroup.methods.parts import After, Before, ByGroup, Learn, Part, check, described, run
 from everygroup.methods.registry import method_class
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel

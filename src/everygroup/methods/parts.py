@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -17,6 +17,7 @@ from torch import nn
 
 from everygroup.errors import SettingsError
 from everygroup.files import hash_json
+from everygroup.methods.info import Family, MethodInfo
 from everygroup.methods.lab import Lab
 from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
@@ -24,60 +25,10 @@ from everygroup.networks import build_network
 from everygroup.settings import TrainSettings, impossible_values, unknown_settings
 from everygroup.training import Learner
 
-Family = Literal["baseline", "pre-processing", "in-processing", "post-processing", "group-specific"]
-ALL_TARGETS = ("classes", "labels", "number", "mask", "anomaly", "image")
 NEEDS: dict[str, tuple[type[nn.Module], str]] = {
     "batch norm": (nn.BatchNorm2d, "batch norm"),
     "convolutions": (nn.Conv2d, "convolutions"),
 }
-
-
-@dataclass(frozen=True)
-class MethodInfo:
-    """What is said of a method besides its hyper-parameters.
-
-    Attributes
-    ----------
-    name : str
-        The name of its file.
-    title, paper : str
-        Name and reference of the paper.
-    family : str
-        Where it acts.
-    min_groups, max_groups : int, int or None
-        Number of groups it can handle; None for any.
-    needs_group_at_test : bool
-        Whether prediction uses the recorded group.
-    cost : callable
-        Number of groups -> trained networks with the default hyper-parameters, in multiples of ERM.
-    targets : tuple of str
-        What it can be trained for.
-    needs : str
-        What the backbone must have: 'batch norm', 'convolutions', 'hidden layer'; or must be: a 'linear head'; or what
-        samples must be: 'vectors'. Empty for nothing.
-    every_group : bool
-        Whether a part of the network belongs to each group, so that each needs training samples.
-    """
-
-    name: str
-    title: str
-    paper: str
-    family: Family
-    min_groups: int
-    max_groups: int | None
-    needs_group_at_test: bool
-    cost: Callable[[int], float]
-    targets: tuple[str, ...]
-    needs: str = ""
-    every_group: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values; the cost for two groups."""
-        return {**asdict(replace(self, cost=_no_cost)), "cost": self.cost(2)}
-
-
-def _no_cost(groups: int) -> float:
-    return float("nan")
 
 
 def _written_as_number(value: Any) -> Any:
@@ -191,6 +142,11 @@ class Part(BaseModel, ABC):
             raise SettingsError(
                 f"Method {name!r} takes vectors; these samples are images.",
                 fix="make vectors of them with `everygroup embed`, and fit those",
+            )
+        if self.info.two_classes and lab.target.n_outputs != 2:
+            raise SettingsError(
+                f"Method {self.info.name!r} is for two classes; there are {lab.target.n_outputs}.",
+                fix="choose another --method, or make two classes of the labels with --map",
             )
         if self.info.every_group:
             lab.refuse_empty_groups()
@@ -358,6 +314,8 @@ def method(
     needs: str = "",
     needs_group_at_test: bool = False,
     every_group: bool = False,
+    two_classes: bool = False,
+    branch: str = "",
 ) -> Callable[[type[P]], type[P]]:
     """Enter a part under the name of its file; see `MethodInfo` for what the arguments mean.
 
@@ -383,8 +341,18 @@ def method(
             targets,
             needs,
             every_group,
+            two_classes,
+            branch,
+            _idea(cls),
         )
         REGISTERED[called] = cls
         return cls
 
     return enter
+
+
+def _idea(cls: type) -> str:
+    """Return what stands behind the name in the first line of the file's docstring."""
+    module = inspect.getmodule(cls)
+    first = ((module and module.__doc__) or "").strip().split("\n\n")[0].replace("\n", " ")
+    return first.partition(": ")[2].rstrip(".") or first.rstrip(".")

@@ -26,7 +26,7 @@ from everygroup.methods.after._saliency import (
 )
 from everygroup.methods.after.fairprune import saliency
 from everygroup.models import RoutedModel
-from everygroup.models.steps import Cut
+from everygroup.models.steps.cut import Cut
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.settings import TrainSettings
 

@@ -15,7 +15,7 @@ from everygroup.methods.before.merge_groups import clusters, mean_distances
 from everygroup.methods.chain import Chain
 from everygroup.methods.mixing import mixed as mix
 from everygroup.models import RoutedModel
-from everygroup.models.transforms import AffineByValue
+from everygroup.models.transforms.affine_by_value import AffineByValue
 from everygroup.settings import TrainSettings
 
 FAMILIES = {"a": 0, "b": 1, "c": 0, "d": 1, "e": 0, "f": 1}  # neighbours in name are far apart in looks

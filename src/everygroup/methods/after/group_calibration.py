@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import After, method
 from everygroup.models import RoutedModel
-from everygroup.models.steps import AffineLogits
+from everygroup.models.steps.affine_logits import AffineLogits
 from everygroup.targets.base import log_of
 
 

@@ -10,7 +10,7 @@ from everygroup.errors import SettingsError
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import After, method
 from everygroup.models import RoutedModel
-from everygroup.models.steps import Cut
+from everygroup.models.steps.cut import Cut
 
 
 def threshold_at(sensitivity: float, scores: np.ndarray) -> float:
@@ -29,6 +29,8 @@ def threshold_at(sensitivity: float, scores: np.ndarray) -> float:
     "Thresholds by group",
     "Hardt, Price and Srebro. Equality of opportunity in supervised learning. NeurIPS 2016",
     needs_group_at_test=True,
+    two_classes=True,
+    branch="decision rule",
 )
 class Thresholds(After):
     """Of two classes the second where its score reaches the group's threshold t_g: the largest at which at least `sens`
@@ -41,12 +43,8 @@ class Thresholds(After):
     min_positives: int = Field(10, ge=1, description="positives that a threshold of a group's own needs")
 
     def check(self, lab: Lab) -> None:
-        """Refuse, besides, anything but two classes."""
+        """Refuse, besides, a cohort without positives to choose on."""
         super().check(lab)
-        if lab.target.n_outputs != 2:
-            raise SettingsError(
-                f"Thresholds are for two classes; there are {lab.target.n_outputs}.", fix="leave out thresholds"
-            )
         if not (lab.validation.y == 1).any():
             raise SettingsError(
                 f"No validation sample is {lab.target.outputs[1]!r}: no threshold can be chosen.",

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from everygroup.cohort import Cohort
 from everygroup.errors import SettingsError
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Before, GroupName, method
+from everygroup.methods.parts import Before, GroupName, method
 
 
 @method(

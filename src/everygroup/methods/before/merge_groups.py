@@ -10,8 +10,9 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
 from everygroup.console import say
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Before, method
+from everygroup.methods.parts import Before, method
 
 
 def mean_distances(distances: Sequence[np.ndarray], group: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from pydantic import Field
 from everygroup.files import hash_json
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import Before, method
-from everygroup.models.transforms import Projection, Tensors
+from everygroup.models.transforms.base import Tensors
+from everygroup.models.transforms.projection import Projection
 
 
 @method(

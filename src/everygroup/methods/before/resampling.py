@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from everygroup.errors import SettingsError
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Before, method
+from everygroup.methods.parts import Before, method
 
 Over = Literal["group", "cell"]
 

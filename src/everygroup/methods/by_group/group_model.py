@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from everygroup.errors import TrainingError
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, ByGroup, method
+from everygroup.methods.parts import ByGroup, method
 from everygroup.models import RoutedModel
 from everygroup.training import Trained
 

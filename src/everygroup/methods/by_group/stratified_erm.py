@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from everygroup.methods.by_group.group_model import GroupModel
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, method
+from everygroup.methods.parts import method
 from everygroup.training import Trained
 
 

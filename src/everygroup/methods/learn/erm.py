@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Learn, method
+from everygroup.methods.parts import Learn, method
 from everygroup.models import RoutedModel
 
 

@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import nn
 
 from everygroup.methods.before.resampling import Over, balanced, cells
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, Learn, method
+from everygroup.methods.parts import Learn, method
 from everygroup.training import Batch, Learner
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from everygroup.errors import SettingsError
+from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
-from everygroup.methods.parts import ALL_TARGETS, GroupName, Learn, method
+from everygroup.methods.parts import GroupName, Learn, method
 from everygroup.models import RoutedModel
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -83,78 +83,3 @@ def decided_by(steps: Sequence[Step], scores: np.ndarray, group: np.ndarray) -> 
 def of_group(values: Sequence[Any], otherwise: Any, group: np.ndarray) -> np.ndarray:
     """Return each sample's value by its group, `otherwise` where the group is missing, (n, ...)."""
     return np.asarray([*values, otherwise])[group]
-
-
-@register_step
-@dataclass(frozen=True)
-class Cut(Step):
-    """Of two classes the second where its probability reaches the group's threshold.
-
-    Attributes
-    ----------
-    thresholds : sequence of float, (G,)
-    otherwise : float
-        Where no group is known.
-    """
-
-    name: ClassVar[str] = "cut"
-    thresholds: Sequence[float]
-    otherwise: float
-
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """1 from the threshold on."""
-        return (scores[:, 1] >= of_group(self.thresholds, self.otherwise, group)).astype(np.int64)
-
-
-@register_step
-@dataclass(frozen=True)
-class AffineLogits(Step):
-    """softmax(a_g log p + b_g): temperatures (a = 1 / T, b = 0), shifts of classes (a = 1), by group.
-
-    Attributes
-    ----------
-    slopes : sequence of float, (G,)
-    shifts : sequence of sequences of float, (G, K)
-    slope, shift : float, sequence of float
-        Where no group is known.
-    """
-
-    name: ClassVar[str] = "affine_logits"
-    slopes: Sequence[float]
-    shifts: Sequence[Sequence[float]]
-    slope: float
-    shift: Sequence[float]
-
-    def scores(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
-        """Return the changed probabilities."""
-        log_p = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
-        z = of_group(self.slopes, self.slope, group)[:, None] * log_p + of_group(self.shifts, self.shift, group)
-        e = np.exp(z - z.max(1, keepdims=True))
-        changed: np.ndarray = e / e.sum(1, keepdims=True)
-        return changed
-
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """The likeliest class."""
-        return scores.argmax(1)
-
-
-@register_step
-@dataclass(frozen=True)
-class Abstain(Step):
-    """No answer where the largest probability stays below the group's limit.
-
-    Attributes
-    ----------
-    limits : sequence of float, (G,)
-    otherwise : float
-        Where no group is known.
-    """
-
-    name: ClassVar[str] = "abstain"
-    limits: Sequence[float]
-    otherwise: float
-
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """-1 below the limit."""
-        sure = scores.max(1) >= of_group(self.limits, self.otherwise, group)
-        return np.where(sure, answers, ABSTAINED)
