@@ -23,7 +23,7 @@ from everygroup.methods.store import Store
 from everygroup.models import RoutedModel
 from everygroup.networks import build_network
 from everygroup.settings import TrainSettings, impossible_values, unknown_settings
-from everygroup.training import Learner
+from everygroup.training import Learner, finetune
 
 NEEDS: dict[str, tuple[type[nn.Module], str]] = {
     "batch norm": (nn.BatchNorm2d, "batch norm"),
@@ -137,6 +137,11 @@ class Part(BaseModel, ABC):
             raise SettingsError(
                 f"Method {name!r} cannot be trained for target {lab.target.name!r}.",
                 fix=f"its targets are {', '.join(self.info.targets)}; `everygroup list methods` shows those of others",
+            )
+        if self.info.needs in NEEDS and lab.settings.freeze == "trunk":
+            raise SettingsError(
+                f"Method {self.info.name!r} changes the {self.info.needs} of the trunk, which freeze=trunk holds.",
+                fix="leave out freeze, as the preset finetune does",
             )
         if self.info.needs in ("vectors", "linear head") and len(lab.train.sample_shape) != 1:
             raise SettingsError(
@@ -261,6 +266,7 @@ def check(parts: Sequence[Part], lab: Lab) -> None:
     """
     with torch.random.fork_rng(devices=[]):
         network = build_network(lab.spec())
+    finetune.check(network, lab.settings)
     for part in parts:
         part.check(lab)
         part.check_network(network)

@@ -10,6 +10,7 @@ from torch import nn
 from everygroup.errors import SettingsError
 from everygroup.networks.adapted import Adapted, register_adapter
 from everygroup.networks.classifier import Classifier
+from everygroup.networks.modes import evaluating
 
 
 class _NormPerGroup(nn.Module):
@@ -41,10 +42,8 @@ class _NormPerGroup(nn.Module):
 
 def _as_it_stands(norm: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Normalise with the running statistics, and leave them alone; what else the norm does, it does."""
-    mode = norm.training
-    norm.eval()
-    answer: torch.Tensor = norm(x)
-    norm.train(mode)
+    with evaluating(norm):
+        answer: torch.Tensor = norm(x)
     return answer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -115,6 +115,10 @@ class Learner(nn.Module):
         Each name under 'optimiser' ('main' where none stands) gets an optimiser of its own.
         """
         return [{"params": list(self.parameters())}]
+
+    def of_network(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the network's parameters by name, and under the same name what is added to one or is a copy of it."""
+        yield from self.net.named_parameters()
 
     def partners(self, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the position of every sample's partner, (B,), where `views` is 'pairs'."""

@@ -12,7 +12,7 @@ from torch import nn
 from everygroup.errors import SettingsError
 from everygroup.settings import TrainSettings
 from everygroup.training.distributed import summed_gradients
-from everygroup.training.finetune import by_depth, hold
+from everygroup.training.finetune import Tuned, by_depth, hold
 
 MAIN = "main"
 
@@ -22,19 +22,19 @@ class Optimisers:
 
     Parameters
     ----------
-    network : Module
-        A learner, whose `parameter_groups` say what belongs to which. The learning rate of a group is `lr_scale` (1 by
+    learner : Tuned
+        A learner. Its `parameter_groups` say what belongs to which. The learning rate of a group is `lr_scale` (1 by
         default) times the schedule's.
     settings : TrainSettings
     scaled : bool
         Scale losses (half precision).
     """
 
-    def __init__(self, network: nn.Module, settings: TrainSettings, *, scaled: str = "") -> None:
-        self._network, self._settings = network, settings
+    def __init__(self, learner: Tuned, settings: TrainSettings, *, scaled: str = "") -> None:
+        self._learner, self._settings = learner, settings
         groups: dict[str, list[dict[str, Any]]] = {}
-        hold(network, settings)
-        for part in by_depth(network, network.parameter_groups(), settings):  # type: ignore[operator]
+        hold(learner, settings)
+        for part in by_depth(learner, learner.parameter_groups(), settings):
             entry = {"lr_scale": 1.0, **part, "params": [p for p in part["params"] if p.requires_grad]}
             groups.setdefault(entry.pop("optimiser", MAIN), []).append(entry)
         self.by_name = {name: _build(parts, settings) for name, parts in groups.items()}
@@ -44,7 +44,7 @@ class Optimisers:
     def __getitem__(self, name: str) -> torch.optim.Optimizer:
         if name not in self.by_name:
             raise SettingsError(
-                f"{type(self._network).__name__} has no optimiser {name!r}.",
+                f"{type(self._learner).__name__} has no optimiser {name!r}.",
                 fix=f"its parameter_groups name {', '.join(self.by_name)}",
             )
         return self.by_name[name]
@@ -55,7 +55,7 @@ class Optimisers:
     def parameters(self, name: str) -> list[nn.Parameter]:
         """Return what an optimiser trains."""
         if len(self.by_name) == 1:
-            return list(self._network.parameters())
+            return list(self._learner.parameters())
         return [p for part in self[name].param_groups for p in part["params"]]
 
     def set_rate(self, rate: float, *, head_alone: bool = False) -> None:

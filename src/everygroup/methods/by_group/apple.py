@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -15,6 +15,7 @@ from torch.func import functional_call
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import Learn, method
 from everygroup.models import RoutedModel
+from everygroup.networks.modes import evaluating
 from everygroup.training import Batch, Learner
 
 Schedule = Literal["cosine", "exponential"]
@@ -136,6 +137,11 @@ class ClientMixture(Learner):
         """The clients' own networks."""
         return [self.net, *self.others]  # type: ignore[list-item]
 
+    def of_network(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights of every client."""
+        for core in self.cores:
+            yield from core.named_parameters()
+
     @property
     def round(self) -> int:
         """Number of the round that the next update belongs to, from 0."""
@@ -200,9 +206,9 @@ class ClientMixture(Learner):
 
     def _answer(self, client: int, x: torch.Tensor) -> torch.Tensor:
         core = self.cores[client]
-        core.train(self.training and len(x) > 1)  # one sample has no batch statistics
         state = self._weights_of(client) | self._statistics_of(client, training=self.training)
-        logits: torch.Tensor = functional_call(core, state, (x,))
+        with evaluating(core, len(x) == 1):  # one sample has no batch statistics
+            logits: torch.Tensor = functional_call(core, state, (x,))
         return logits
 
     def _seen_by(self, client: int) -> list[nn.Module]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch.func import functional_call
 
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import Learn, method
+from everygroup.networks.modes import evaluating
 from everygroup.training import Batch, Learner
 
 
@@ -64,6 +66,12 @@ class GroupOffsets(Learner):
     def _key(group: int, name: str) -> str:
         return f"group{group}_{name.replace('.', '_')}"
 
+    def of_network(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """An offset learns as fast as what it is added to."""
+        yield from super().of_network()
+        for part in self.offsets:
+            yield from zip(self._names, part, strict=True)  # type: ignore[call-overload]
+
     def state_of(self, group: int) -> dict[str, torch.Tensor]:
         """Return the weights and statistics of one group, by the backbone's names."""
         shared = dict(self.net.named_parameters())
@@ -85,9 +93,8 @@ class GroupOffsets(Learner):
             if rows.numel():
                 # statistics are tensors of this module, so that a training pass updates them in place; one sample has
                 # none of its own
-                self.net.train(self.training and rows.numel() > 1)
-                answer = functional_call(self.net, self.state_of(g), (x[rows],))
-                self.net.train(self.training)
+                with evaluating(self.net, rows.numel() == 1):
+                    answer = functional_call(self.net, self.state_of(g), (x[rows],))
                 logits = logits.index_copy(0, rows, answer.to(logits.dtype))
         rows = (group < 0).nonzero().squeeze(1)
         if rows.numel():
