@@ -106,7 +106,9 @@ class TrainSettings(BaseModel):
     head_warmup: float = Field(
         0.0, ge=0, lt=1, description="share of the updates, the first ones, in which the last layer learns alone"
     )
-    freeze: Literal["none", "trunk"] = Field("none", description="trunk: all but the last layer is held")
+    freeze: Literal["none", "trunk"] | Annotated[int, Field(ge=1)] = Field(
+        "none", description="what is held: trunk, all but the last layer; a number, so many of the first stages"
+    )
     batch_norm: Literal["train", "frozen"] = Field(
         "train", description="frozen: running statistics are held, as for small batches of a pretrained network"
     )
@@ -123,7 +125,10 @@ class TrainSettings(BaseModel):
         description="loss of numbers (squared, huber; in standard deviations) and of restored images (l1, squared); "
         "auto: the first of each. Every other target has one",
     )
-    augment: Literal["none", "flip", "standard", "strong"] = Field("standard", description="batched augmentation")
+    augment: Literal["none", "flip", "standard", "crop", "strong"] = Field(
+        "standard",
+        description="batched augmentation; crop: random pieces of 35 % of the area or more, at full size",
+    )
     selection: str = Field("score", description="rule that chooses the epoch, on validation only")
     seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation, and of the split")
     device: str = Field("auto", description="where networks are trained: auto, cpu, cuda, cuda:1, mps")

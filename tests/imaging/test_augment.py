@@ -186,3 +186,15 @@ def test_degraded_and_undegraded_images_move_alike_and_keep_their_colours(name: 
     moved, truth = AUGMENTATIONS[name].pair(x, x[:, :1] / 2)
     torch.testing.assert_close(truth, moved[:, :1] / 2)
     assert not torch.equal(moved, x)
+
+
+def test_a_crop_shows_a_piece_of_the_image_at_full_size() -> None:
+    ramp = torch.linspace(0, 1, 32).expand(256, 3, 32, 32)
+    torch.manual_seed(0)
+    seen = Augmentation(crop=0.25)(ramp)
+    widths = (seen[:, 0, 16, -1] - seen[:, 0, 16, 0]) * 31 / 31
+    assert seen.shape == ramp.shape and widths.min() > 0.45 and widths.max() < 1.0
+    assert abs(float(widths.mean()) - float((torch.linspace(0.25, 1, 1000)).sqrt().mean())) < 0.02
+    starts = seen[:, 0, 16, 0]
+    assert starts.min() < 0.05 and starts.max() > 0.3
+    torch.testing.assert_close(seen[:, 0, 3], seen[:, 0, 30])  # along the other axis the ramp is level

@@ -107,6 +107,19 @@ def test_a_held_trunk_stays_as_it_was(method: str, world: Split) -> None:
             torch.testing.assert_close(after[key], value, rtol=0, atol=0)
 
 
+def test_the_first_stages_are_held_with_their_statistics(world: Split) -> None:
+    lab = lab_of(world, freeze=2)
+    seed_torch(lab.settings.seed)
+    before = {k: v.clone() for k, v in lab.network().state_dict().items()}
+    after = lab.erm().network.state_dict()
+    below = stages(lab.network())
+    first = sorted(set(below.values()))[-2:]
+    held = {name.rpartition(".")[0] for name, stage in below.items() if stage in first}
+    assert 0 < len(held) < len({name.rpartition(".")[0] for name in below})
+    for key, value in before.items():
+        assert torch.equal(after[key], value) == (key.rpartition(".")[0] in held), key
+
+
 def test_frozen_statistics_stay_and_their_norms_learn(world: Split) -> None:
     changed = {}
     for held in ("frozen", "train"):

@@ -72,5 +72,6 @@ def demo(
         for name, share in found.right.items():
             say(f"  {found.group:<6} {name:<12} {share.value:.1%} ({share.low:.1%} to {share.high:.1%})")
         say(str(found))
+    say("The best was chosen on the patients it is judged on here, which favours it a little.")
     say(f"\nThe audit of {main}:\n{result.audits[main].summary()}")
     say(f"Run folder: {folder.path}\nReport:     {folder / 'report.html'}")

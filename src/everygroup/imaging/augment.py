@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random flips, rotation, scaling and colour, drawn anew for every sample.
+    """Random flips, rotation, scaling, cropping and colour, drawn anew for every sample.
 
     Draws come from torch's CPU generator, so that a seed gives the same augmentation on every device. Vectors pass
     unchanged.
@@ -25,6 +25,8 @@ class Augmentation:
         Largest angle in degrees, either way; of volumes within their slices.
     scale : float
         Largest relative change of size, either way.
+    crop : float
+        Smallest share of the area that is cut out, at a random place, and brought to full size; 1 cuts nothing.
     colour : float
         Largest relative change of brightness, contrast and saturation, either way.
     """
@@ -32,6 +34,7 @@ class Augmentation:
     flips: bool = False
     rotation: float = 0.0
     scale: float = 0.0
+    crop: float = 1.0
     colour: float = 0.0
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -60,7 +63,7 @@ class Augmentation:
 
     def _move(self, x: torch.Tensor) -> Callable[[torch.Tensor, str], torch.Tensor]:
         """Draw what happens to the pixels' places: a function of anything of the same size and of how to read it."""
-        if self.rotation or self.scale:
+        if self.rotation or self.scale or self.crop < 1:
             matrix = self._matrix(x)
 
             def affine(values: torch.Tensor, mode: str) -> torch.Tensor:
@@ -93,6 +96,11 @@ class Augmentation:
         matrix[:, :2, :2] = rows.view(-1, 2, 2)
         if x.ndim == 5:
             matrix[:, 2, 2] = mirror[:, 2] / size
+        if self.crop < 1:
+            draw = torch.rand(len(x), 1 + 2)
+            side = (self.crop + (1 - self.crop) * draw[:, 0]).sqrt()
+            matrix *= side[:, None, None]
+            matrix[:, :2, -1] = (1 - side)[:, None] * (2 * draw[:, 1:] - 1)
         return matrix.to(x.device, x.dtype)
 
     def _recolour(self, x: torch.Tensor) -> torch.Tensor:
@@ -108,5 +116,6 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "none": Augmentation(),
     "flip": Augmentation(flips=True),
     "standard": Augmentation(flips=True, rotation=30, scale=0.1, colour=0.1),
+    "crop": Augmentation(flips=True, crop=0.35, colour=0.1),
     "strong": Augmentation(flips=True, rotation=180, scale=0.2, colour=0.3),
 }

@@ -71,18 +71,24 @@ def check(network: nn.Module, settings: TrainSettings) -> None:
 
 def hold(learner: Tuned, settings: TrainSettings) -> None:
     """Hold what `freeze` names: its parameters get no gradient, and nothing is computed for them."""
-    if settings.freeze == "trunk":
-        below = stages(learner.net)
-        for name, parameter in learner.of_network():
-            if below.get(name):
-                parameter.requires_grad_(False)
+    if settings.freeze == "none":
+        return
+    below = stages(learner.net)
+    last = 0 if settings.freeze == "trunk" else max(below.values()) - settings.freeze
+    for name, parameter in learner.of_network():
+        if below.get(name, 0) > max(last, 0):
+            parameter.requires_grad_(False)
 
 
 def keep_statistics(learner: nn.Module, settings: TrainSettings) -> None:
-    """Put batch norms into eval mode where their running statistics are held; scale and shift go on learning."""
-    if settings.batch_norm == "frozen" or settings.freeze == "trunk":
-        for module in learner.modules():
-            if isinstance(module, _NORMS):
+    """Put batch norms into eval mode where their running statistics are held, or all that they learn.
+
+    Of frozen batch norms scale and shift go on learning.
+    """
+    for module in learner.modules():
+        if isinstance(module, _NORMS):
+            held = not any(p.requires_grad for p in module.parameters(recurse=False))
+            if settings.batch_norm == "frozen" or (settings.freeze != "none" and held):
                 module.eval()
 
 
