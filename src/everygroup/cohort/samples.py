@@ -198,8 +198,11 @@ class Samples:
         cluster = np.full(len(self.groups) + 1, -1)  # the last is the missing group's
         for c, inside in enumerate(members):
             cluster[list(inside)] = c
-        names = tuple(" + ".join(self.groups[g] for g in inside) for inside in members)
-        return self._changed(groups=names, group=cluster[self.group])
+        return self.with_groups(cluster[self.group], [" + ".join(self.groups[g] for g in inside) for inside in members])
+
+    def with_groups(self, group: np.ndarray, names: Sequence[str]) -> Self:
+        """Return the same samples in other groups: the index of each, (n,), -1 where it is missing, and their names."""
+        return self._changed(groups=tuple(names), group=np.asarray(group, dtype=np.int64))
 
     def in_group(self, name: str) -> Self:
         """Return the in-group samples of one group."""

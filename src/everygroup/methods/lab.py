@@ -140,9 +140,23 @@ class Lab:
             Groups of every cluster, by index.
         """
         parts = [part.with_merged_groups(members) for part in (self.train, self.validation)]
+        return self.regrouped(*parts, **info)
+
+    def regrouped(self, train: Cohort, validation: Cohort, **info: Any) -> Self:
+        """Return a lab with the same samples in other groups, while those there were at first are answered."""
         return self.but(
-            train=parts[0], validation=parts[1], merged_from=self.merged_from or self, info={**self.info, **info}
+            train=train, validation=validation, merged_from=self.merged_from or self, info={**self.info, **info}
         )
+
+    @cached_property
+    def places(self) -> dict[str, int] | None:
+        """Where each of the first groups lies in those of now, by index; None where one lies in several or in none."""
+        first = self.merged_from or self
+        pairs = set(zip(first.train.group.tolist(), self.train.group.tolist(), strict=True))
+        pairs |= set(zip(first.validation.group.tolist(), self.validation.group.tolist(), strict=True))
+        found = {first.groups[was]: now for was, now in pairs if was >= 0}
+        distinct = sum(was >= 0 for was, _ in pairs)
+        return found if len(found) == distinct == len(first.groups) and min(found.values()) >= 0 else None
 
     # ---- networks -------------------------------------------------------------------------------------------------
 
@@ -321,8 +335,11 @@ class Lab:
         train = self.train
         if self.merged_from is not None:  # patients are routed by the groups there were at first
             first = self.merged_from
-            cluster = dict(zip(first.train.group.tolist(), self.train.group.tolist(), strict=True))
-            route = {g: route[self.groups[cluster[i]]] for i, g in enumerate(first.groups)}
+            if self.places is not None:
+                route = {g: route[self.groups[i]] for g, i in self.places.items()}
+            else:
+                (everybody,) = set(route.values())  # `Part.check` refused what needs to be told the group
+                route = dict.fromkeys(first.groups, everybody)
             if predictor := more.get("group_predictor"):
                 networks = {**networks, predictor: first.group_predictor()}
             train = first.train

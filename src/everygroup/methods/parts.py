@@ -153,6 +153,12 @@ class Part(BaseModel, ABC):
                 f"Method {self.info.name!r} is for two classes; there are {lab.target.n_outputs}.",
                 fix="choose another --method, or make two classes of the labels with --map",
             )
+        if self.info.needs_group_at_test and lab.places is None:
+            raise SettingsError(
+                f"Method {self.info.name!r} has to be told a patient's group, and those of training cannot be told "
+                f"from those of {lab.train.rule.name!r}.",
+                fix="choose a method that needs no group at prediction, or coarser groups for training",
+            )
         if self.info.every_group:
             lab.refuse_empty_groups()
 
