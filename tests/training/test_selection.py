@@ -42,8 +42,17 @@ def test_values_of_every_rule() -> None:
     assert values["score"] == [pytest.approx(overall)]
     assert values["dto"] == pytest.approx([first, second])
     assert values["worst_group_score"] == [pytest.approx(min(first, second))]
+    assert values["pareto"] == pytest.approx([first, second, overall])
+    assert values["worst_class_score"] == pytest.approx([f1_score(Y, ANSWER, average=None).min()])
     assert set(SELECTION) == {*values}
     assert all(rule.help for rule in SELECTION.values())
+
+
+def test_pareto_takes_the_best_overall_of_what_is_beaten_nowhere() -> None:
+    rule = SELECTION["pareto"]
+    beaten = [0.6, 0.6, 0.9]  # best overall, but worse in both groups than the next
+    assert rule.choose([beaten, [0.7, 0.7, 0.7], [0.9, 0.1, 0.5], [0.1, 0.9, 0.8]]) == 3
+    assert rule.choose([[0.7, 0.7, 0.7], [0.7, 0.7, 0.7]]) == 0
 
 
 def test_without_a_known_group_the_whole_counts_as_one() -> None:

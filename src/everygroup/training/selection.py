@@ -56,6 +56,13 @@ class ValidationPredictions:
         """What a score counts as among epochs: an undefined one less than any, and there the smaller loss more."""
         return score if not np.isnan(score) else _UNDEFINED - (self.loss if np.isfinite(self.loss) else -_UNDEFINED)
 
+    def worst_class_score(self) -> float:
+        """The smallest F1 of a class that is present: it needs no groups; of classes only."""
+        said = self.answers.argmax(1)
+        hits = [2 * ((said == k) & (self.y_true == k)).sum() for k in np.unique(self.y_true)]
+        size = [(said == k).sum() + (self.y_true == k).sum() for k in np.unique(self.y_true)]
+        return float(np.min(np.array(hits) / np.array(size))) if hits else float("nan")
+
     def accuracy(self) -> float:
         """Share of right answers; of classes only."""
         return float((self.answers.argmax(1) == self.y_true).mean())
@@ -93,13 +100,17 @@ class SelectionRule:
     def choose(self, history: Sequence[Sequence[float]]) -> int:
         """Return the index of the chosen epoch; the earliest among equals.
 
-        With several values (DTO) the smallest Euclidean distance to the utopia point, the best of each value over all
-        epochs, wins: sum_g (v_g / u_g - 1)^2 (Zong et al., MEDFAIR, ICLR 2023).
+        With several values the smallest Euclidean distance to the utopia point, the best of each value over all
+        epochs, wins: sum_g (v_g / u_g - 1)^2 (DTO; Zong et al., MEDFAIR, ICLR 2023). Under 'pareto' the last value
+        decides among the epochs that no other one beats in all others.
         """
         kept = non_dominated(history)
         values = np.asarray(history, dtype=float)[kept]
         if values.shape[1] == 1:
             return kept[int(values[:, 0].argmax())]
+        if self.name == "pareto":
+            among = non_dominated(values[:, :-1].tolist())
+            return kept[among[int(values[among, -1].argmax())]]
         utopia = np.maximum(values.max(0), 1e-12)
         return kept[int((((values / utopia) - 1) ** 2).sum(1).argmin())]
 
@@ -119,6 +130,18 @@ SELECTION: dict[str, SelectionRule] = {
         SelectionRule("loss", lambda v: [-v.loss if np.isfinite(v.loss) else -np.inf], "smallest validation loss"),
         SelectionRule("accuracy", lambda v: [v.accuracy()], "largest validation accuracy", True),
         SelectionRule("dto", lambda v: v.group_scores().tolist(), "nearest to the best F1 of every group (DTO)", True),
+        SelectionRule(
+            "pareto",
+            lambda v: [*v.group_scores().tolist(), v.score()],
+            "largest score among epochs that no other beats in every group",
+            True,
+        ),
+        SelectionRule(
+            "worst_class_score",
+            lambda v: [v.rank(v.worst_class_score())],
+            "largest F1 of the worst class, which needs no groups",
+            True,
+        ),
         SelectionRule("last", lambda v: [0.0], "the last epoch"),
     )
 }
