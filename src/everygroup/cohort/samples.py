@@ -18,7 +18,13 @@ from everygroup.mapped import take
 
 _OF_SAMPLES = ("y", "group", "ids", "units", "rows")
 _BLOCK = 256  # images read together
-_FOUND_OUT = ("outcome", "image_hashes", "content_hash")  # of these very samples; the hashes of stores stay
+_KEPT_VALUES = 2**26  # of vectors as they are seen: 256 MB
+_FOUND_OUT = (
+    "outcome",
+    "image_hashes",
+    "content_hash",
+    "_kept_vectors",
+)  # of these very samples; the hashes of stores stay
 _TYPES = {"labels": np.float32, "number": np.float64}
 
 
@@ -134,6 +140,18 @@ class Samples:
     def batch(self, index: np.ndarray | slice) -> np.ndarray:
         """Return the images of these samples, (b, ...), as they are seen; without a transform in the store's type,
         but vectors of half precision as float32."""
+        if self._kept_vectors is not None:
+            return np.array(self._kept_vectors[index])
+        return self._seen(index)
+
+    @cached_property
+    def _kept_vectors(self) -> np.ndarray | None:
+        """All vectors as they are seen, where transforms make them and they are small: they are asked for often."""
+        if not self.transforms or self.images.ndim != 2 or len(self) * self.sample_shape[0] > _KEPT_VALUES:
+            return None
+        return self._seen(slice(None))
+
+    def _seen(self, index: np.ndarray | slice) -> np.ndarray:
         images = take(self.images, self.rows[index])
         if images.dtype == np.float16:
             images = images.astype(np.float32)
