@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from everygroup.methods import list_methods, method_class
 
 OPTIONS = re.compile(r"^<!-- options of (\w+) -->$", re.M)
+FAMILY = re.compile(r"^<!-- methods of ([\w-]+) -->$", re.M)
 FAMILIES = ("baseline", "group-specific", "pre-processing", "in-processing", "post-processing")
 _ROLE = re.compile(r":\w+:`([^`]*)`")
 _MATH = re.compile(r"^[ \t]*\.\. math::[ \t]*(.*(?:\n[ \t]+\S.*)*)$", re.M)
@@ -21,15 +22,16 @@ def on_page_markdown(markdown: str, **context: Any) -> str:
     others = [name for name in list_methods() if f"## {name}\n" not in markdown]
     markdown = markdown.replace("<!-- methods by family -->", "\n\n".join(map(family_table, FAMILIES)))
     markdown = markdown.replace("<!-- other methods -->", "\n\n".join(map(section, others)))
+    markdown = FAMILY.sub(lambda found: family_table(found[1], "../../reference/methods.md"), markdown)
     return OPTIONS.sub(lambda found: options_table(found[1]), markdown)
 
 
-def family_table(family: str) -> str:
+def family_table(family: str, page: str = "") -> str:
     """Return the methods of a family as a table: name, idea, where the group is needed, cost for two groups."""
     infos = [method_class(name).info for name in list_methods()]
     mine = sorted((i for i in infos if i.family == family), key=lambda i: (i.branch, i.name))
     rows = [
-        f"| [`{i.name}`](#{i.name}) | {i.idea} | {i.branch or i.family} | "
+        f"| [`{i.name}`]({page}#{i.name}) | {i.idea} | {i.branch or i.family} | "
         f"{'at test' if i.needs_group_at_test else 'no, or in training'} | {i.cost(2):.3g} |"
         for i in mine
     ]
