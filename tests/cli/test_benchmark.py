@@ -137,9 +137,9 @@ def test_one_cohort_of_a_recipe_at_a_size_that_names_another(run: Run, recipe: P
 def test_a_comma_among_the_options_of_a_method_separates_no_methods() -> None:
     from everygroup.cli.benchmark import _listed
 
-    assert _listed(["erm, spare(alpha=0.3, scale=rank) + thresholds(sens=0.9),auto", " multitask "]) == [
+    assert _listed(["erm, spare(alpha=0.3, scale=rank) + thresholds(target=0.9),auto", " multitask "]) == [
         "erm",
-        "spare(alpha=0.3, scale=rank) + thresholds(sens=0.9)",
+        "spare(alpha=0.3, scale=rank) + thresholds(target=0.9)",
         "auto",
         "multitask",
     ]

@@ -78,7 +78,7 @@ def test_every_way_of_writing_is_the_same_chain(written: Any) -> None:
         "spare(alpha=validation, alphas=[0.0, 1.0], sharing=adapters, rank=2, pooled=true)",
         "spare(distance=logit_gap, similarity=none)",
         "fair_moe(experts=3, noise=1e-05, balance=group_size)",
-        "erm + thresholds(sens=0.9)",
+        "erm + thresholds(target=0.9)",
         "apple(local_updates=5)",
     ],
 )

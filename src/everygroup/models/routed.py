@@ -140,9 +140,9 @@ class RoutedModel:
         spec: Any = next(iter(self.networks.values())).spec
         return str(spec.backbone)
 
-    def answering_by(self, *steps: Step) -> RoutedModel:
-        """Return the model with further steps behind its answers."""
-        return replace(self, steps=(*self.steps, *steps))
+    def answering_by(self, *steps: Step, **info: Any) -> RoutedModel:
+        """Return the model with further steps behind its answers; `info` is added to the model's."""
+        return replace(self, steps=(*self.steps, *steps), info={**self.info, **info})
 
     def predict(
         self,
@@ -217,7 +217,8 @@ class RoutedModel:
         self, cohort: Cohort, group: np.ndarray, rows: Mapping[str, Any], how: Mapping[str, Any]
     ) -> Predictions:
         score, route = self._answer(cohort, group, **how)
-        decided, score = decided_by(self.steps, score, group), told_by(self.steps, score, group)
+        ids = np.asarray(cohort.ids)
+        decided, score = decided_by(self.steps, score, group, ids), told_by(self.steps, score, group)
         abstained = np.zeros(len(cohort), dtype=bool) if decided is None else decided == ABSTAINED
         if decided is not None:
             decided = np.where(abstained, score.argmax(1), decided)

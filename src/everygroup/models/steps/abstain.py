@@ -27,7 +27,7 @@ class Abstain(Step):
     limits: Sequence[float]
     otherwise: float
 
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """-1 below the limit."""
         sure = scores.max(1) >= of_group(self.limits, self.otherwise, group)
         return np.where(sure, answers, ABSTAINED)

@@ -38,6 +38,6 @@ class AffineLogits(Step):
         changed: np.ndarray = e / e.sum(1, keepdims=True)
         return changed
 
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """The likeliest class."""
         return scores.argmax(1)

@@ -16,7 +16,7 @@ ABSTAINED = -1
 
 
 class Step(ABC):
-    """A change of answers that depends on nothing but the scores and the group. Its fields are JSON-able.
+    """A change of answers that depends on nothing but the scores, the group and the id. Its fields are JSON-able.
 
     Attributes
     ----------
@@ -31,8 +31,11 @@ class Step(ABC):
         return scores
 
     @abstractmethod
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Return the class of every sample, (n,), from the scores and the answers so far; -1 abstains."""
+    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return the class of every sample, (n,), from the scores and the answers so far; -1 abstains.
+
+        What is drawn by lot is drawn by the sample's id (n,), so that a prediction can be repeated.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values."""
@@ -71,12 +74,12 @@ def told_by(steps: Sequence[Step], scores: np.ndarray, group: np.ndarray) -> np.
     return scores
 
 
-def decided_by(steps: Sequence[Step], scores: np.ndarray, group: np.ndarray) -> np.ndarray | None:
+def decided_by(steps: Sequence[Step], scores: np.ndarray, group: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
     """Return the class of every sample after all steps, (n,), from the networks' scores; None without steps."""
     decided = None
     for step in steps:
         scores = step.scores(scores, group)
-        decided = step.answers(scores, group, scores.argmax(1) if decided is None else decided)
+        decided = step.answers(scores, group, scores.argmax(1) if decided is None else decided, ids)
     return decided
 
 

@@ -27,6 +27,6 @@ class Cut(Step):
     thresholds: Sequence[float]
     otherwise: float
 
-    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    def answers(self, scores: np.ndarray, group: np.ndarray, answers: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """1 from the threshold on."""
         return (scores[:, 1] >= of_group(self.thresholds, self.otherwise, group)).astype(np.int64)

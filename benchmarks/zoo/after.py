@@ -1,0 +1,129 @@
+"""Effects of the methods after training, each in a small made-up world where it must show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from everygroup.cohort import Cohort, Split, split_cohort
+from everygroup.methods import Store, create_method
+from everygroup.models import RoutedModel
+from everygroup.settings import TrainSettings
+from zoo.effect import Effect
+
+HEADS = TrainSettings.make({"backbone": "linear", "augment": "none", "selection": "loss"})
+SHIFTED = "vectors; one diagnosis looks milder in group b, so that a common threshold misses it there"
+THREE = "vectors of three classes; group b looks more like the second of them"
+Measure = Callable[[RoutedModel, Cohort], float]
+
+
+@cache
+def shifted(seed: int) -> Split:
+    """Vectors (n, 6) that do not tell the group; in group b every score is lower, and noisier."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group = (rng.random(n) < 0.35).astype(int)
+    y = (rng.random(n) < 0.4).astype(int)
+    x = rng.standard_normal((n, 6)).astype(np.float32)
+    x[:, 0] += 2.2 * y - 1.2 * group
+    return split_cohort(cohort(x, y, group), (0.4, 0.3, 0.3), seed=seed)
+
+
+@cache
+def three(seed: int) -> Split:
+    """Vectors (n, 6) of three classes; in group b one of them looks like the next."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group, y = (rng.random(n) < 0.35).astype(int), rng.integers(0, 3, n)
+    x = rng.standard_normal((n, 6)).astype(np.float32)
+    x[np.arange(n), y] += 2.5
+    x[:, 1] += 1.2 * group
+    return split_cohort(cohort(x, y, group, 3), (0.4, 0.3, 0.3), seed=seed)
+
+
+def cohort(x: np.ndarray, y: np.ndarray, group: np.ndarray, classes: int = 2) -> Cohort:
+    """Name classes and groups."""
+    names = [f"c{k}" for k in range(classes)]
+    return Cohort.from_arrays(
+        x,
+        y,
+        classes=names,
+        sensitive_features={"a": ["ab"[g] for g in group]},
+        ids=[f"s{i:05d}" for i in range(len(y))],
+    )
+
+
+def compared(
+    method: str,
+    world: Callable[[int], Split],
+    measure: Measure,
+    settings: TrainSettings = HEADS,
+    without: str = "erm",
+) -> Callable[[int], tuple[float, float]]:
+    """Return what fits ERM and the method and measures both on the test part."""
+
+    def run(seed: int) -> tuple[float, float]:
+        split, store = world(seed), Store()
+        first, second = (
+            measure(
+                create_method(name).fit(split.train, split.validation, settings=settings.but(seed=seed), store=store),
+                split.test,
+            )
+            for name in (without, method)
+        )
+        return first, second
+
+    return run
+
+
+def answered(model: RoutedModel, test: Cohort) -> tuple[np.ndarray, np.ndarray]:
+    """Return the answers (n,) and which of them were given (n,)."""
+    told = model.predict(test)
+    gave = ~told.table["abstained"].to_numpy() if "abstained" in told.table else np.ones(len(test), bool)
+    return np.asarray(told.y_pred), gave
+
+
+def odds_gap(model: RoutedModel, test: Cohort) -> float:
+    """The larger of the differences between the groups' TPR and FPR (TPR of every class for several)."""
+    pred, gave = answered(model, test)
+    rates = [
+        [(pred[gave & (test.group == g) & (test.y == k)] == k).mean() for k in range(len(test.classes))] for g in (0, 1)
+    ]
+    return float(np.abs(np.diff(rates, axis=0)).max())
+
+
+def rate_gap(rate: str) -> Measure:
+    """Return what measures the difference between the groups in TPR, FPR or PPV."""
+
+    def measure(model: RoutedModel, test: Cohort) -> float:
+        pred, _ = answered(model, test)
+        of = {"tpr": test.y == 1, "fpr": test.y == 0, "ppv": pred == 1}[rate]
+        hit = test.y == 1 if rate == "ppv" else pred == 1
+        a, b = (hit[of & (test.group == g)].mean() for g in (0, 1))
+        return float(abs(a - b))
+
+    return measure
+
+
+def effect(
+    method: str, world: Callable[[int], Split], said: str, measure: Measure, measured: str, **more: Any
+) -> Effect:
+    """Return what is seen of a method against ERM."""
+    better = more.pop("better", "smaller")
+    return Effect(method, said, measured, compared(method, world, measure, **more), better)
+
+
+_RATES = {"tpr": "TPR", "fpr": "FPR", "ppv": "PPV", "benefit": "TPR"}
+_ODDS = "difference of the groups' TPR or FPR, the larger"
+
+EFFECTS = [
+    *(
+        effect(f"thresholds(equal={e})", shifted, SHIFTED, rate_gap(r.lower()), f"difference of the groups' {r}")
+        for e, r in _RATES.items()
+    ),
+    *(effect(f"thresholds(equal={e})", shifted, SHIFTED, odds_gap, _ODDS) for e in ("odds", "vertex")),
+    effect("logit_offsets", three, THREE, odds_gap, "largest difference of the groups' TPR of a class"),
+]
