@@ -19,8 +19,12 @@ ALONE = list_methods()
 IMAGES = ("batch norm", "convolutions", "images")  # what others need, or nothing, vectors have
 
 
-def _world(name: str, vectors: Any, images: Any) -> Any:
-    return images if method_class(name).info.needs in IMAGES else vectors
+def _world(name: str, vectors: tuple[Split, TrainSettings], images: tuple[Split, TrainSettings]) -> Any:
+    """The smallest cohort and network that a method can be trained on."""
+    needs = method_class(name).info.needs
+    if needs == "hidden layer":
+        return vectors[0], vectors[1].but(backbone="mlp")
+    return images if needs in IMAGES else vectors
 
 
 @pytest.mark.parametrize("name", ALONE)

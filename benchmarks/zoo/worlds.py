@@ -1,0 +1,85 @@
+"""The small worlds in which effects are measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_predict
+
+from everygroup.cohort import Cohort
+from everygroup.methods import create_method
+from everygroup.models import RoutedModel
+from everygroup.networks import predict_features
+from everygroup.settings import TrainSettings
+
+PERCEPTRON = TrainSettings.make(
+    {"backbone": "mlp", "augment": "none", "updates": 200, "batch_size": 64, "lr": 1e-2, "selection": "last"}
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Samples to learn from, to choose on, and fresh ones."""
+
+    train: Cohort
+    validation: Cohort
+    test: Cohort
+
+    def fit(self, method: str, seed: int, settings: TrainSettings = PERCEPTRON) -> RoutedModel:
+        """Fit a method."""
+        return create_method(method).fit(self.train, self.validation, settings=settings.but(seed=seed))
+
+
+def shortcut(seed: int, *, share: float = 0.85, n: int = 900) -> World:
+    """The group is written in the vectors and goes with the diagnosis in training, and does not in fresh samples.
+
+    Of two classes and groups; `share` of the positives are of group b, and of the negatives of group a.
+    """
+    rng = np.random.default_rng(seed)
+
+    def part(size: int, together: float, name: str) -> Cohort:
+        y = rng.integers(0, 2, size)
+        group = np.where(rng.random(size) < together, y, 1 - y)
+        x = rng.standard_normal((size, 8)).astype(np.float32)
+        x[:, :3] += 0.7 * (2 * y[:, None] - 1)
+        x[:, 3:5] += 1.2 * (2 * group[:, None] - 1)
+        return Cohort.from_arrays(
+            x,
+            y,
+            classes=["no", "yes"],
+            sensitive_features={"site": np.array(["a", "b"])[group]},
+            ids=[f"{name}{i}" for i in range(size)],
+        )
+
+    return World(part(n, share, "t"), part(n // 3, share, "v"), part(1500, 0.5, "f"))
+
+
+def separability(model: RoutedModel, cohort: Cohort) -> float:
+    """AUC of a cross-fitted linear probe that reads the group off the features of the network of everybody."""
+    (network,) = {id(n): n for n in model.networks.values()}.values()
+    h = predict_features(network, cohort)
+    h = (h - h.mean(0)) / np.maximum(h.std(0), 1e-6)
+    said = cross_val_predict(LogisticRegression(max_iter=500), h, cohort.group, cv=5, method="decision_function")
+    return float(roc_auc_score(cohort.group, said))
+
+
+def accuracy_of_groups(model: RoutedModel, cohort: Cohort) -> np.ndarray:
+    """Share of right answers in every cell of class and group, (K, G)."""
+    right = model.predict_proba(cohort).argmax(1) == cohort.y
+    cells = [[right[(cohort.y == k) & (cohort.group == g)].mean() for g in range(2)] for k in range(2)]
+    return np.array(cells)
+
+
+def worst_cell(model: RoutedModel, cohort: Cohort) -> float:
+    """The smallest of them."""
+    return float(accuracy_of_groups(model, cohort).min())
+
+
+def odds_gap(model: RoutedModel, cohort: Cohort) -> float:
+    """Mean over classes of the difference between the groups' rates of being called positive."""
+    said = model.predict_proba(cohort).argmax(1)
+    rates = [[said[(cohort.y == k) & (cohort.group == g)].mean() for g in range(2)] for k in range(2)]
+    return float(np.abs(np.diff(np.array(rates), axis=1)).mean())
