@@ -119,11 +119,27 @@ def effect(
 _RATES = {"tpr": "TPR", "fpr": "FPR", "ppv": "PPV", "benefit": "TPR"}
 _ODDS = "difference of the groups' TPR or FPR, the larger"
 
+
+def miscalibration(model: RoutedModel, test: Cohort) -> float:
+    """Mean over groups of the difference of mean probability and share of the second class, over five equal bins."""
+    p, found = model.predict_proba(test)[:, 1], []
+    for g in (0, 1):
+        own, hit = p[test.group == g], test.y[test.group == g] == 1
+        found += [abs(own[b].mean() - hit[b].mean()) for b in np.array_split(own.argsort(), 5)]
+    return float(np.mean(found))
+
+
 EFFECTS = [
     *(
         effect(f"thresholds(equal={e})", shifted, SHIFTED, rate_gap(r.lower()), f"difference of the groups' {r}")
         for e, r in _RATES.items()
     ),
     *(effect(f"thresholds(equal={e})", shifted, SHIFTED, odds_gap, _ODDS) for e in ("odds", "vertex")),
+    effect("reject_option(then=favour,favourable=c1)", shifted, SHIFTED, odds_gap, _ODDS),
+    effect("reject_option(favourable=c1)", shifted, SHIFTED, odds_gap, f"{_ODDS}, of those answered"),
     effect("logit_offsets", three, THREE, odds_gap, "largest difference of the groups' TPR of a class"),
+    *(
+        effect(f"group_calibration(kind={k})", shifted, SHIFTED, miscalibration, "calibration error by group")
+        for k in ("temperature", "platt", "isotonic")
+    ),
 ]

@@ -1,16 +1,21 @@
-"""Calibration by group: a temperature and a bias of the classes, drawn towards those of everybody."""
+"""Group calibration: temperature, Platt's line or an isotonic curve for each group, drawn towards everybody's."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from everygroup.methods.after._isotonic import IDENTITY, isotonic_curve
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import After, method
 from everygroup.models import RoutedModel
 from everygroup.models.steps.affine_logits import AffineLogits
+from everygroup.models.steps.curves import Curves
 from everygroup.targets.base import log_of
 
 
@@ -45,34 +50,55 @@ def affine_calibration(
 
 
 @method(
-    "Calibration by group (temperature and class bias)",
-    "Alexandari, Kundaje and Shrikumar. Maximum likelihood with bias-corrected calibration is hard-to-beat at label "
-    "shift adaptation. ICML 2020",
+    "Calibration by group (temperature, Platt, isotonic)",
+    "Guo et al. On calibration of modern neural networks. ICML 2017 (temperature); Platt 1999, as Alexandari, Kundaje "
+    "and Shrikumar. Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation. ICML "
+    "2020; Zadrozny and Elkan. Transforming classifier scores into accurate multiclass probability estimates. KDD 2002",
     needs_group_at_test=True,
+    branch="calibration",
 )
 class GroupCalibration(After):
-    """p -> softmax(a_g log p + b_g), fitted to the group's validation samples and shrunk to the fit of everybody.
+    """Probabilities changed so that in every group they are as often right as they say, fitted on validation samples.
 
-    That of everybody is shrunk to no change. A small group, or one without validation samples, is so calibrated as
-    everybody is; so are patients without a group. About half of what a network of a group's own gains in likelihood at
-    another site is the other prevalence, which this recovers.
+    - platt: p -> softmax(a_g log p + b_g). Of two classes it is Platt's line; of several, one slope and a shift a class
+      (bias-corrected temperature). Where Platt smooths the labels, this shrinks a and b.
+    - temperature: the same with b = 0. Within a group it changes no decision.
+    - isotonic: for each class a rising curve of p_k, and what comes out divided by its sum. Needs about a thousand
+      samples of a group to be better than a line (Niculescu-Mizil and Caruana. ICML 2005).
+
+    A group's fit is shrunk to that of everybody, and that to no change: a, b by a ridge of strength `shrinkage`; curves
+    as the mean with the weight n / (n + `pseudo_samples`). A small group, or one without validation samples, is so
+    calibrated as everybody is, and so are patients without a group. About half of what a network of a group's own gains
+    in likelihood at another site is the other prevalence, which this recovers. Where base rates differ, calibration by
+    group and equal odds exclude each other.
     """
 
+    kind: Literal["platt", "temperature", "isotonic"] = Field("platt", description="what is fitted")
     shrinkage: float = Field(
         10.0, gt=0, description="strength of the shrinkage; the larger, the nearer is every group to everybody"
     )
-    bias: bool = Field(True, description="also shift the classes; without it only the temperature is the group's own")
+    pseudo_samples: float = Field(100.0, gt=0, description="samples that an isotonic curve is outweighed by")
 
     def refine(self, model: RoutedModel, lab: Lab) -> RoutedModel:
         """Fit everybody's, then each group's."""
-        log_p, y, group = log_of(lab.answers(model, lab.validation)), lab.validation.y, lab.validation.group
-        none = np.zeros(1 + log_p.shape[1])
-        everybody = affine_calibration(log_p, y, towards=none, shrinkage=self.shrinkage, bias=self.bias)
-        own = [
-            affine_calibration(
-                log_p[group == g], y[group == g], towards=everybody, shrinkage=self.shrinkage, bias=self.bias
-            )
-            for g in range(len(lab.groups))
-        ]
+        p, y, group = lab.answers(model, lab.validation), lab.validation.y, lab.validation.group
+        members = [group == g for g in range(len(lab.groups))]
+        if self.kind == "isotonic":
+            return model.answering_by(self._curves(p, y, members))
+        return model.answering_by(self._lines(log_of(p), y, members))
+
+    def _lines(self, log_p: np.ndarray, y: np.ndarray, members: Sequence[np.ndarray]) -> AffineLogits:
+        how: dict[str, Any] = {"shrinkage": self.shrinkage, "bias": self.kind == "platt"}
+        everybody = affine_calibration(log_p, y, towards=np.zeros(1 + log_p.shape[1]), **how)
+        own = [affine_calibration(log_p[m], y[m], towards=everybody, **how) for m in members]
         slopes, shifts = [float(np.exp(p[0])) for p in own], [p[1:].tolist() for p in own]
-        return model.answering_by(AffineLogits(slopes, shifts, float(np.exp(everybody[0])), everybody[1:].tolist()))
+        return AffineLogits(slopes, shifts, float(np.exp(everybody[0])), everybody[1:].tolist())
+
+    def _curves(self, p: np.ndarray, y: np.ndarray, members: Sequence[np.ndarray]) -> Curves:
+        def curve(k: int, where: np.ndarray, towards: np.ndarray) -> np.ndarray:
+            hit = (y[where] == k).astype(float)
+            return isotonic_curve(p[where, k], hit, towards=towards, pseudo_samples=self.pseudo_samples)
+
+        everybody = [curve(k, np.ones(len(y), bool), IDENTITY) for k in range(p.shape[1])]
+        own = [[curve(k, m, shared).tolist() for k, shared in enumerate(everybody)] for m in members]
+        return Curves(own, [shared.tolist() for shared in everybody])
