@@ -12,11 +12,13 @@ from zoo.worlds import World, odds_gap, separability, shortcut
 WORLD = "the group is written in the vectors and goes with the diagnosis in training only"
 
 
-def compared(method: str, measure: Callable[[RoutedModel, Cohort], float]) -> Callable[[int], tuple[float, float]]:
-    """Measure ERM and a method with the same seed on the same fresh samples."""
+def compared(
+    method: str, measure: Callable[[RoutedModel, Cohort], float], **options: float
+) -> Callable[[int], tuple[float, float]]:
+    """Measure ERM and a method with the same seed on the same fresh samples; `options` are the world's."""
 
     def run(seed: int) -> tuple[float, float]:
-        world: World = shortcut(seed)
+        world: World = shortcut(seed, **options)
         before, after = (measure(world.fit(name, seed), world.test) for name in ("erm", method))
         return before, after
 

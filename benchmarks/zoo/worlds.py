@@ -33,10 +33,11 @@ class World:
         return create_method(method).fit(self.train, self.validation, settings=settings.but(seed=seed))
 
 
-def shortcut(seed: int, *, share: float = 0.85, n: int = 900) -> World:
+def shortcut(seed: int, *, share: float = 0.85, fresh: float = 0.5, n: int = 900, wider: float = 1.0) -> World:
     """The group is written in the vectors and goes with the diagnosis in training, and does not in fresh samples.
 
-    Of two classes and groups; `share` of the positives are of group b, and of the negatives of group a.
+    Of two classes and groups; `share` of the positives are of group b, and of the negatives of group a (of fresh
+    samples `fresh`). The last three values of group b spread `wider`.
     """
     rng = np.random.default_rng(seed)
 
@@ -46,6 +47,7 @@ def shortcut(seed: int, *, share: float = 0.85, n: int = 900) -> World:
         x = rng.standard_normal((size, 8)).astype(np.float32)
         x[:, :3] += 0.7 * (2 * y[:, None] - 1)
         x[:, 3:5] += 1.2 * (2 * group[:, None] - 1)
+        x[:, 5:] *= np.where(group, wider, 1.0)[:, None]
         return Cohort.from_arrays(
             x,
             y,
@@ -54,7 +56,7 @@ def shortcut(seed: int, *, share: float = 0.85, n: int = 900) -> World:
             ids=[f"{name}{i}" for i in range(size)],
         )
 
-    return World(part(n, share, "t"), part(n // 3, share, "v"), part(1500, 0.5, "f"))
+    return World(part(n, share, "t"), part(n // 3, share, "v"), part(1500, fresh, "f"))
 
 
 def separability(model: RoutedModel, cohort: Cohort) -> float:
@@ -83,3 +85,17 @@ def odds_gap(model: RoutedModel, cohort: Cohort) -> float:
     said = model.predict_proba(cohort).argmax(1)
     rates = [[said[(cohort.y == k) & (cohort.group == g)].mean() for g in range(2)] for k in range(2)]
     return float(np.abs(np.diff(np.array(rates), axis=1)).mean())
+
+
+def parity_gap(model: RoutedModel, cohort: Cohort) -> float:
+    """Difference between the groups' rates of being called positive."""
+    said = model.predict_proba(cohort).argmax(1)
+    return float(abs(said[cohort.group == 0].mean() - said[cohort.group == 1].mean()))
+
+
+def covariance_gap(model: RoutedModel, cohort: Cohort) -> float:
+    """How far the covariances of the groups' features lie apart, in multiples of their mean (Frobenius norms)."""
+    (network,) = {id(n): n for n in model.networks.values()}.values()
+    h = predict_features(network, cohort)
+    a, b = (np.cov(h[cohort.group == g].T) for g in range(2))
+    return float(np.linalg.norm(a - b) / np.linalg.norm((a + b) / 2))

@@ -15,6 +15,11 @@ OFF = [
     "cfair(mu=0)",
     "confusion(lam=0)",
     "lnl(lam=0, mu=0)",
+    "fairness_penalty(lam=0)",
+    "distribution_matching(lam=0)",
+    "balanced_softmax(tau=0)",
+    "margin_ranking(mixed=1)",
+    "fairalm(eta=0)",
 ]
 
 
