@@ -6,20 +6,25 @@ from collections.abc import Callable
 
 from everygroup.cohort import Cohort
 from everygroup.models import RoutedModel
+from everygroup.settings import TrainSettings
 from zoo.effect import Effect
-from zoo.worlds import World, odds_gap, separability, shortcut
+from zoo.worlds import PERCEPTRON, World, odds_gap, separability, shortcut
 
 WORLD = "the group is written in the vectors and goes with the diagnosis in training only"
 
 
 def compared(
-    method: str, measure: Callable[[RoutedModel, Cohort], float], **options: float
+    method: str,
+    measure: Callable[[RoutedModel, Cohort], float],
+    settings: TrainSettings = PERCEPTRON,
+    made: Callable[..., World] = shortcut,
+    **options: float,
 ) -> Callable[[int], tuple[float, float]]:
     """Measure ERM and a method with the same seed on the same fresh samples; `options` are the world's."""
 
     def run(seed: int) -> tuple[float, float]:
-        world: World = shortcut(seed, **options)
-        before, after = (measure(world.fit(name, seed), world.test) for name in ("erm", method))
+        world = made(seed, **options)
+        before, after = (measure(world.fit(name, seed, settings), world.test) for name in ("erm", method))
         return before, after
 
     return run

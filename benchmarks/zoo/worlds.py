@@ -33,19 +33,20 @@ class World:
         return create_method(method).fit(self.train, self.validation, settings=settings.but(seed=seed))
 
 
-def shortcut(seed: int, *, share: float = 0.85, fresh: float = 0.5, n: int = 900, wider: float = 1.0) -> World:
+def shortcut(seed: int, *, share: float = 0.85, fresh: float = 0.5, n: int = 900, **more: float) -> World:
     """The group is written in the vectors and goes with the diagnosis in training, and does not in fresh samples.
 
     Of two classes and groups; `share` of the positives are of group b, and of the negatives of group a (of fresh
-    samples `fresh`). The last three values of group b spread `wider`.
+    samples `fresh`). More: the last three values of group b spread `wider`; `signal`, how far apart the classes lie.
     """
+    wider, signal = more.get("wider", 1.0), more.get("signal", 0.7)
     rng = np.random.default_rng(seed)
 
     def part(size: int, together: float, name: str) -> Cohort:
         y = rng.integers(0, 2, size)
         group = np.where(rng.random(size) < together, y, 1 - y)
         x = rng.standard_normal((size, 8)).astype(np.float32)
-        x[:, :3] += 0.7 * (2 * y[:, None] - 1)
+        x[:, :3] += signal * (2 * y[:, None] - 1)
         x[:, 3:5] += 1.2 * (2 * group[:, None] - 1)
         x[:, 5:] *= np.where(group, wider, 1.0)[:, None]
         return Cohort.from_arrays(
@@ -57,6 +58,32 @@ def shortcut(seed: int, *, share: float = 0.85, fresh: float = 0.5, n: int = 900
         )
 
     return World(part(n, share, "t"), part(n // 3, share, "v"), part(1500, fresh, "f"))
+
+
+def minority(seed: int, *, share: float = 0.1, n: int = 900) -> World:
+    """A tenth of the samples are of group b, in which the diagnosis shows in other values, turned round."""
+    rng = np.random.default_rng(seed)
+
+    def part(size: int, small: float, name: str) -> Cohort:
+        y, group = rng.integers(0, 2, size), (rng.random(size) < small).astype(int)
+        x = rng.standard_normal((size, 8)).astype(np.float32)
+        x[:, 0] += 1.5 * (2 * y - 1) * np.where(group, -1, 1)
+        x[:, 1] += 1.5 * group
+        return Cohort.from_arrays(
+            x,
+            y,
+            classes=["no", "yes"],
+            sensitive_features={"site": np.array(["a", "b"])[group]},
+            ids=[f"{name}{i}" for i in range(size)],
+        )
+
+    return World(part(n, share, "t"), part(n // 3, share, "v"), part(1500, 0.5, "f"))
+
+
+def right_in_b(model: RoutedModel, cohort: Cohort) -> float:
+    """Share of right answers in group b."""
+    right = model.predict_proba(cohort).argmax(1) == cohort.y
+    return float(right[cohort.group == 1].mean())
 
 
 def separability(model: RoutedModel, cohort: Cohort) -> float:

@@ -134,6 +134,9 @@ class Learner(nn.Module):
     def after_update(self, batch: Batch) -> None:
         """Put parameters back where they may be, and take over what `loss` noted."""
 
+    def after_epoch(self, loss: float) -> None:
+        """Take notice of the validation loss at the end of an epoch."""
+
     def answering(self, group: int | None) -> nn.Module:
         """Return the network that answers for one group, or where the group is unknown (None).
 

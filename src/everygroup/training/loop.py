@@ -230,6 +230,7 @@ def train(
                         fix="lower --lr, or switch mixed precision off with --amp off",
                     )
                 seen = judged(learner, task.target, task.validation, device, task.y_validation)
+                learner.after_epoch(seen.loss)
                 values = [float(v) for v in rule.values(seen)]
                 state.history.append([float(epoch)] if rule.name == "last" else values)
                 keep = non_dominated(state.history)

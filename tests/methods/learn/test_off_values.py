@@ -20,6 +20,10 @@ OFF = [
     "balanced_softmax(tau=0)",
     "margin_ranking(mixed=1)",
     "fairalm(eta=0)",
+    "jtt(up=1)",
+    "arl(lam=0)",
+    "sam(rho=0)",
+    "gsam(rho=0)",
 ]
 
 
