@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from everygroup.cohort import Cohort, Split, split_cohort
-from everygroup.methods import Store, create_method
+from everygroup.metrics.separability import separability
 from everygroup.models import RoutedModel
-from everygroup.settings import TrainSettings
-from zoo.effect import Effect
+from everygroup.networks import predict_features
+from everygroup.targets.labels import mean_auc
+from zoo.beside import MLP, Measure, cohort, effect
 
-HEADS = TrainSettings.make({"backbone": "linear", "augment": "none", "selection": "loss"})
 SHIFTED = "vectors; one diagnosis looks milder in group b, so that a common threshold misses it there"
 THREE = "vectors of three classes; group b looks more like the second of them"
-Measure = Callable[[RoutedModel, Cohort], float]
+LEAKING = "vectors that tell the group; the diagnosis is more frequent in one group"
 
 
 @cache
@@ -44,39 +42,17 @@ def three(seed: int) -> Split:
     return split_cohort(cohort(x, y, group, 3), (0.4, 0.3, 0.3), seed=seed)
 
 
-def cohort(x: np.ndarray, y: np.ndarray, group: np.ndarray, classes: int = 2) -> Cohort:
-    """Name classes and groups."""
-    names = [f"c{k}" for k in range(classes)]
-    return Cohort.from_arrays(
-        x,
-        y,
-        classes=names,
-        sensitive_features={"a": ["ab"[g] for g in group]},
-        ids=[f"s{i:05d}" for i in range(len(y))],
-    )
-
-
-def compared(
-    method: str,
-    world: Callable[[int], Split],
-    measure: Measure,
-    settings: TrainSettings = HEADS,
-    without: str = "erm",
-) -> Callable[[int], tuple[float, float]]:
-    """Return what fits ERM and the method and measures both on the test part."""
-
-    def run(seed: int) -> tuple[float, float]:
-        split, store = world(seed), Store()
-        first, second = (
-            measure(
-                create_method(name).fit(split.train, split.validation, settings=settings.but(seed=seed), store=store),
-                split.test,
-            )
-            for name in (without, method)
-        )
-        return first, second
-
-    return run
+@cache
+def leaking(seed: int) -> Split:
+    """Vectors (n, 8): a direction tells the group, another the diagnosis, which is more frequent in group b."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group = rng.integers(0, 2, n)
+    y = (rng.random(n) < np.where(group, 0.7, 0.3)).astype(int)
+    x = rng.standard_normal((n, 8)).astype(np.float32)
+    x[:, 0] += 2.0 * group
+    x[:, 1] += 1.8 * y + 0.5 * group
+    return split_cohort(cohort(x, y, group), (0.4, 0.3, 0.3), seed=seed)
 
 
 def answered(model: RoutedModel, test: Cohort) -> tuple[np.ndarray, np.ndarray]:
@@ -108,14 +84,6 @@ def rate_gap(rate: str) -> Measure:
     return measure
 
 
-def effect(
-    method: str, world: Callable[[int], Split], said: str, measure: Measure, measured: str, **more: Any
-) -> Effect:
-    """Return what is seen of a method against ERM."""
-    better = more.pop("better", "smaller")
-    return Effect(method, said, measured, compared(method, world, measure, **more), better)
-
-
 _RATES = {"tpr": "TPR", "fpr": "FPR", "ppv": "PPV", "benefit": "TPR"}
 _ODDS = "difference of the groups' TPR or FPR, the larger"
 
@@ -127,6 +95,22 @@ def miscalibration(model: RoutedModel, test: Cohort) -> float:
         own, hit = p[test.group == g], test.y[test.group == g] == 1
         found += [abs(own[b].mean() - hit[b].mean()) for b in np.array_split(own.argsort(), 5)]
     return float(np.mean(found))
+
+
+def features(model: RoutedModel, test: Cohort) -> np.ndarray:
+    """Return the penultimate features (n, q) of a model's only network."""
+    return predict_features(model.networks[str(model.pooled)], test)
+
+
+def tells_group(model: RoutedModel, test: Cohort) -> float:
+    """AUC of a cross-fitted linear probe of the features for the group."""
+    return separability(features(model, test), test.group, n_boot=2).auc
+
+
+def mean_of_groups_auc(model: RoutedModel, test: Cohort) -> float:
+    """AUC of the answers within each group, averaged."""
+    p = model.predict_proba(test)
+    return float(np.mean([mean_auc(test.y[test.group == g], p[test.group == g]) for g in (0, 1)]))
 
 
 EFFECTS = [
@@ -141,5 +125,19 @@ EFFECTS = [
     *(
         effect(f"group_calibration(kind={k})", shifted, SHIFTED, miscalibration, "calibration error by group")
         for k in ("temperature", "platt", "isotonic")
+    ),
+    *(
+        effect(f"feature_edit(keep={k})", leaking, LEAKING, tells_group, "AUC of a probe for the group", settings=MLP)
+        for k in ("nothing", "label")
+    ),
+    effect(
+        "feature_edit(keep=label)",
+        leaking,
+        LEAKING,
+        mean_of_groups_auc,
+        "AUC of the answers within a group, against keep=nothing",
+        without="feature_edit",
+        settings=MLP,
+        better="larger",
     ),
 ]

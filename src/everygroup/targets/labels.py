@@ -85,3 +85,11 @@ def auc(y: np.ndarray, score: np.ndarray) -> float:
     known = ~np.isnan(y)
     ranking = Ranking.of(score[known], y[known] == 1)
     return float(ranking.auc(np.ones((int(known.sum()), 1), dtype=np.float32))[0])
+
+
+def mean_auc(y: np.ndarray, p: np.ndarray) -> float:
+    """Return the mean over classes of the AUC of each against the rest, (n, K), of two classes that of the second; NaN
+    where none is defined."""
+    classes = [1] if p.shape[1] == 2 else range(p.shape[1])
+    known = [area for area in (auc((y == k).astype(float), p[:, k]) for k in classes) if not np.isnan(area)]
+    return float(np.mean(known)) if known else float("nan")

@@ -21,7 +21,7 @@ from everygroup.methods.parts import ByGroup, method
 from everygroup.models import RoutedModel
 from everygroup.statistics.mixtures import mixture_shares
 from everygroup.targets import Classes
-from everygroup.targets.labels import auc
+from everygroup.targets.labels import mean_auc
 from everygroup.training import Learner, Trained
 from everygroup.training.loop import judged
 
@@ -165,15 +165,7 @@ class Specialise(ByGroup):
         y = lab.target.truth(checked)[:]
         if self.guard == "auc":
             assert isinstance(lab.target, Classes)
-            scores = [_mean_auc(y, (1 - share) * means[0] + share * means[1]) for share in _GRID]
+            scores = [mean_auc(y, (1 - share) * means[0] + share * means[1]) for share in _GRID]
             return 0.0 if np.isnan(scores).all() else _GRID[int(np.nanargmax(scores))]
         seen = [lab.target.log_likelihood(y, one, means[0]) for one in means]
         return float(mixture_shares(np.stack([s.ravel() for s in seen if s is not None], 1), [3.0, 0.0])[1])
-
-
-def _mean_auc(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean over classes of the AUC of each against the rest; of two classes that of the second."""
-    classes = [1] if p.shape[1] == 2 else range(p.shape[1])
-    areas = [auc((y == k).astype(float), p[:, k]) for k in classes]
-    known = [area for area in areas if not np.isnan(area)]
-    return float(np.mean(known)) if known else float("nan")

@@ -1,0 +1,79 @@
+"""Effects of methods that train by group, each in a small made-up world where it must show."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from everygroup.cohort import Cohort, Split, split_cohort
+from everygroup.models import RoutedModel
+from zoo.beside import MLP, Measure, cohort, effect
+
+FEW = "vectors; 3 % are of group b, and are like the others"
+APART = "vectors; 15 % are of group b, whose signs of the diagnosis are at odds with those of group a"
+SMALL = "vectors; 6 % are of group b, in which another direction tells the diagnosis, too"
+
+
+@cache
+def small(seed: int) -> Split:
+    """Vectors (n, 12); what tells the diagnosis is mostly the same in both groups."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group, y = (rng.random(n) < 0.06).astype(int), rng.integers(0, 2, n)
+    x = rng.standard_normal((n, 12)).astype(np.float32)
+    x[:, 0] += 1.6 * y
+    x[:, 1] += np.where(group, 1.2, 0.0) * y + 1.0 * group
+    return split_cohort(cohort(x, y, group), (0.4, 0.2, 0.4), seed=seed)
+
+
+@cache
+def few(seed: int) -> Split:
+    """Vectors (n, 24); 3 % are of group b, and the diagnosis looks the same in both."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group, y = (rng.random(n) < 0.03).astype(int), rng.integers(0, 2, n)
+    x = rng.standard_normal((n, 24)).astype(np.float32)
+    x[:, :3] += 0.9 * y[:, None]
+    return split_cohort(cohort(x, y, group), (0.4, 0.2, 0.4), seed=seed)
+
+
+@cache
+def apart(seed: int) -> Split:
+    """Vectors (n, 6); in group b (15 %) what tells the diagnosis in a speaks against it, and another direction for."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group, y = (rng.random(n) < 0.15).astype(int), rng.integers(0, 2, n)
+    x = rng.standard_normal((n, 6)).astype(np.float32)
+    x[:, 0] += np.where(group, -0.5, 1.5) * y
+    x[:, 1] += np.where(group, 2.0, 0.2) * y
+    return split_cohort(cohort(x, y, group), (0.4, 0.2, 0.4), seed=seed)
+
+
+def accuracy(group: int) -> Measure:
+    """Return what measures a group's accuracy."""
+
+    def measure(model: RoutedModel, test: Cohort) -> float:
+        own = test.group == group
+        return float((model.predict_proba(test).argmax(1) == test.y)[own].mean())
+
+    return measure
+
+
+def loss(group: int) -> Measure:
+    """Return what measures a group's mean cross-entropy."""
+
+    def measure(model: RoutedModel, test: Cohort) -> float:
+        own = test.group == group
+        return float(-np.log(model.predict_proba(test)[own, test.y[own]].clip(1e-6)).mean())
+
+    return measure
+
+
+LINEAR = MLP.but(backbone="linear", lr=3e-2, optimiser="adamw")
+_LOSS = "cross-entropy of group b, against"
+
+EFFECTS = [
+    effect("swarm", few, FEW, loss(1), f"{_LOSS} its own model", settings=MLP, without="group_model"),
+    effect("swarm(q=3)", apart, APART, loss(1), f"{_LOSS} q=0", settings=LINEAR, without="swarm"),
+]
