@@ -76,4 +76,6 @@ _LOSS = "cross-entropy of group b, against"
 EFFECTS = [
     effect("swarm", few, FEW, loss(1), f"{_LOSS} its own model", settings=MLP, without="group_model"),
     effect("swarm(q=3)", apart, APART, loss(1), f"{_LOSS} q=0", settings=LINEAR, without="swarm"),
+    effect("group_adapters", apart, APART, loss(1), f"{_LOSS} ERM", settings=LINEAR),
+    effect("group_adapters", few, FEW, loss(1), f"{_LOSS} its own model", settings=MLP, without="group_model"),
 ]
