@@ -24,6 +24,10 @@ OFF = [
     "arl(lam=0)",
     "sam(rho=0)",
     "gsam(rho=0)",
+    "supcon(lam=0)",
+    "fairdisco(alpha=0, beta=0)",
+    "end(alpha=0, beta=0)",
+    "circle(alpha=0)",
 ]
 
 
