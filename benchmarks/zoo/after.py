@@ -10,11 +10,16 @@ from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.metrics.separability import separability
 from everygroup.models import RoutedModel
 from everygroup.networks import predict_features
+from everygroup.settings import TrainSettings
 from everygroup.targets.labels import mean_auc
-from zoo.beside import MLP, Measure, cohort, effect
+from zoo.beside import HEADS, MLP, Measure, cohort, effect
+from zoo.worlds import World
 
 SHIFTED = "vectors; one diagnosis looks milder in group b, so that a common threshold misses it there"
 THREE = "vectors of three classes; group b looks more like the second of them"
+PREVALENT = "vectors; a diagnosis is rare in group a and frequent in group b"
+SCANNERS = "images; those of group b, 2 % in training and half of the others, have little contrast and are bright"
+CNN = TrainSettings.make({"backbone": "small_cnn", "augment": "none", "updates": 60, "batch_size": 32, "lr": 3e-3})
 LEAKING = "vectors that tell the group; the diagnosis is more frequent in one group"
 
 
@@ -40,6 +45,33 @@ def three(seed: int) -> Split:
     x[np.arange(n), y] += 2.5
     x[:, 1] += 1.2 * group
     return split_cohort(cohort(x, y, group, 3), (0.4, 0.3, 0.3), seed=seed)
+
+
+@cache
+def prevalent(seed: int) -> Split:
+    """Vectors (n, 6) that do not tell the group; the second class is rare in group a and frequent in group b."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group = (rng.random(n) < 0.35).astype(int)
+    y = (rng.random(n) < np.where(group, 0.75, 0.15)).astype(int)
+    x = rng.standard_normal((n, 6)).astype(np.float32)
+    x[:, 0] += 1.5 * y
+    return split_cohort(cohort(x, y, group), (0.4, 0.3, 0.3), seed=seed)
+
+
+@cache
+def scanners(seed: int) -> World:
+    """Images (n, 16, 16, 1) with a bright spot or none; those of group b, rare in training, have little contrast."""
+    rng = np.random.default_rng(seed)
+
+    def part(n: int, share: float, name: str) -> Cohort:
+        group, y = (rng.random(n) < share).astype(int), rng.integers(0, 2, n)
+        x = 90 + 25 * rng.standard_normal((n, 16, 16, 1))
+        x[:, 5:11, 5:11] += 40 * y[:, None, None, None]
+        b = group[:, None, None, None] == 1
+        return cohort(np.where(b, 0.4 * x + 120, x).clip(0, 255).astype(np.uint8), y, group, name=name)
+
+    return World(part(500, 0.02, "t"), part(300, 0.5, "v"), part(600, 0.5, "f"))
 
 
 @cache
@@ -97,6 +129,12 @@ def miscalibration(model: RoutedModel, test: Cohort) -> float:
     return float(np.mean(found))
 
 
+def loss(model: RoutedModel, test: Cohort) -> float:
+    """Cross-entropy, mean of the groups."""
+    p = -np.log(model.predict_proba(test)[np.arange(len(test)), test.y].clip(1e-6))
+    return float(np.mean([p[test.group == g].mean() for g in (0, 1)]))
+
+
 def features(model: RoutedModel, test: Cohort) -> np.ndarray:
     """Return the penultimate features (n, q) of a model's only network."""
     return predict_features(model.networks[str(model.pooled)], test)
@@ -140,4 +178,6 @@ EFFECTS = [
         settings=MLP,
         better="larger",
     ),
+    effect("label_shift", prevalent, PREVALENT, loss, "cross-entropy, mean of the groups", settings=HEADS),
+    effect("adabn", scanners, SCANNERS, loss, "cross-entropy, mean of the groups", settings=CNN),
 ]

@@ -12,13 +12,14 @@ from everygroup.methods import Store, create_method
 from everygroup.models import RoutedModel
 from everygroup.settings import TrainSettings
 from zoo.effect import Effect
+from zoo.worlds import World
 
 HEADS = TrainSettings.make({"backbone": "linear", "augment": "none", "selection": "loss"})
 MLP = TrainSettings.make({"backbone": "mlp", "augment": "none", "updates": 200, "batch_size": 64, "lr": 3e-3})
 Measure = Callable[[RoutedModel, Cohort], float]
 
 
-def cohort(x: np.ndarray, y: np.ndarray, group: np.ndarray, classes: int = 2) -> Cohort:
+def cohort(x: np.ndarray, y: np.ndarray, group: np.ndarray, classes: int = 2, name: str = "s") -> Cohort:
     """Name classes and groups."""
     names = [f"c{k}" for k in range(classes)]
     return Cohort.from_arrays(
@@ -26,13 +27,13 @@ def cohort(x: np.ndarray, y: np.ndarray, group: np.ndarray, classes: int = 2) ->
         y,
         classes=names,
         sensitive_features={"a": ["ab"[g] for g in group]},
-        ids=[f"s{i:05d}" for i in range(len(y))],
+        ids=[f"{name}{i:05d}" for i in range(len(y))],
     )
 
 
 def compared(
     method: str,
-    world: Callable[[int], Split],
+    world: Callable[[int], Split | World],
     measure: Measure,
     settings: TrainSettings = HEADS,
     without: str = "erm",
@@ -54,7 +55,7 @@ def compared(
 
 
 def effect(
-    method: str, world: Callable[[int], Split], said: str, measure: Measure, measured: str, **more: Any
+    method: str, world: Callable[[int], Split | World], said: str, measure: Measure, measured: str, **more: Any
 ) -> Effect:
     """Return what is seen of a method against ERM."""
     better = more.pop("better", "smaller")
