@@ -28,6 +28,7 @@ OFF = [
     "fairdisco(alpha=0, beta=0)",
     "end(alpha=0, beta=0)",
     "circle(alpha=0)",
+    "orthogonal(column=0, row=0)",
 ]
 
 
