@@ -73,4 +73,5 @@ def _question(run: Run) -> dict[str, Any]:
         "seed": settings.seed,
         "backbone": run.model.backbone,
         "updates per network": settings.n_updates(len(train)),
+        **{f"chosen by {name}": said for name, said in run.model.info.get("chosen", {}).items()},
     }

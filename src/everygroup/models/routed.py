@@ -144,6 +144,10 @@ class RoutedModel:
         """Return the model with further steps behind its answers; `info` is added to the model's."""
         return replace(self, steps=(*self.steps, *steps), info={**self.info, **info})
 
+    def having_chosen(self, name: str, said: str) -> RoutedModel:
+        """Return the model with one sentence on what a part chose on validation; the run's pages show it."""
+        return replace(self, info={**self.info, "chosen": {**self.info.get("chosen", {}), name: said}})
+
     def predict(
         self,
         cohort: Cohort,

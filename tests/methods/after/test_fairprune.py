@@ -161,6 +161,8 @@ def test_the_rule_of_the_rounds(
             break
     assert (rule.chosen, len(rule.records)) == (chosen, seen)
     assert rule.best is networks[chosen]
+    start = f"round {chosen} of {seen - 1} (" if chosen else f"unchanged: erm (rounds: {seen - 1}; none"
+    assert rule.said("erm").startswith(start)
 
 
 def test_gaps_are_those_of_validation_with_missing_groups_left_out(
@@ -258,6 +260,7 @@ def test_share_0_is_erm(two: Split, vector_settings: TrainSettings) -> None:
     off = FairPrune(share=0).fit(two.train, two.validation, settings=vector_settings)
     np.testing.assert_array_equal(off.predict_proba(two.test), erm)
     assert off.info["chosen_round"] == 0
+    assert off.info["chosen"] == {"fairprune": "unchanged: erm (no round)"}
     assert off.method == "fairprune"
 
 

@@ -90,6 +90,16 @@ class RoundRule:
         self.best, self.chosen = first, 0
         self.take(first)
 
+    def said(self, method: str) -> str:
+        """Say in one sentence which round was taken; `method` made round 0."""
+        last, first, best = len(self.records) - 1, self.records[0], self.records[self.chosen]
+        if not self.chosen:
+            why = f"rounds: {last}; none had a smaller EOdds within the loss of accuracy" if last else "no round"
+            return f"unchanged: {method} ({why})"
+        told = [f"{r['eodds']:.3f}" if r["eodds"] is not None else "undefined" for r in (first, best)]
+        accuracy = f"accuracy {first['accuracy']:.3f} to {best['accuracy']:.3f}"
+        return f"round {self.chosen} of {last} (validation EOdds {told[0]} to {told[1]}, {accuracy})"
+
     def take(self, network: nn.Module, **facts: Any) -> bool:
         """Judge the next round's network; returns whether to go on."""
         accuracy, odds = validation_gaps(network, self.lab)

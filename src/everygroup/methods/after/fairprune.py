@@ -87,7 +87,7 @@ class FairPrune(After):
             if not rule.take(network, pruned=pruned) or number * self.share >= self.candidates:
                 break
         facts = {"privileged": lab.groups[privileged], "rounds": rule.records, "chosen_round": rule.chosen}
-        return with_network(model, rule.best, **facts)
+        return with_network(model, rule.best, **facts).having_chosen(self.info.name, rule.said(model.method))
 
     def _pruned(
         self, network: nn.Module, number: int, privileged: int, free: dict[str, torch.Tensor], lab: Lab

@@ -87,7 +87,11 @@ class FairQuantize(After):
             self._quantise(held, number, privileged, lab)
             held = fine_tuned(lab, self.info.name, held, number, updates=updates, lr_scale=self.lr_scale)
         refined = held.net if rounds else network
-        return with_network(model, refined, privileged=lab.groups[privileged], fine_tuning_updates=rounds * updates)
+        facts = {"privileged": lab.groups[privileged], "fine_tuning_updates": rounds * updates}
+        said = (
+            f"{self.share:.0%} of the weights quantised in {rounds} rounds" if rounds else f"unchanged: {model.method}"
+        )
+        return with_network(model, refined, **facts).having_chosen(self.info.name, said)
 
     def _quantise(self, held: Held, number: int, privileged: int, lab: Lab) -> None:
         """Hold so many more weights of every layer at powers of two that `number` steps of `rounds` are done."""

@@ -102,8 +102,8 @@ class FeatureEdit(After):
         z, y = np.eye(len(lab.groups))[lab.train.group[known]], np.eye(lab.target.n_outputs)[lab.train.y[known]]
         edited = EditedFeatures(copy.deepcopy(network))
         with torch.no_grad():
-            found = self.strength * erasing_map(x, z, y if self.keep == "label" else None)
-            edited.taken.copy_(torch.from_numpy(found))
+            taken = self.strength * erasing_map(x, z, y if self.keep == "label" else None)
+            edited.taken.copy_(torch.from_numpy(taken))
             edited.mean.copy_(torch.from_numpy(x.mean(0)))
         refined = with_network(model, edited.eval())
         before, after = self._facts(network, model, lab), self._facts(edited, refined, lab)
@@ -111,7 +111,12 @@ class FeatureEdit(After):
         lost = facts["answer_auc"][0] - facts["answer_auc"][1]
         if lost > _NOTED:
             warn(f"Erasing the group cost {lost:.3f} of the AUC of the answers on validation samples.")
-        return with_network(refined, edited, feature_edit={"kind": self.keep, **facts})
+        (group, still), (label, left) = facts["group_auc"], facts["answer_auc"]
+        said = (
+            f"validation AUC of a probe for the group {group:.3f} to {still:.3f}, of answers {label:.3f} to {left:.3f}"
+        )
+        found = with_network(refined, edited, feature_edit={"keep": self.keep, **facts})
+        return found.having_chosen(self.info.name, said)
 
     def _facts(self, network: nn.Module, model: RoutedModel, lab: Lab) -> dict[str, float]:
         """Return the AUCs on validation samples."""

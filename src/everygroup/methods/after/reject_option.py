@@ -82,7 +82,12 @@ class RejectOption(After):
         found = self._search(p, y, group, poor, inside, favourable)
         groups = [g for g, is_poor in zip(lab.groups, poor, strict=True) if is_poor]
         facts = {**asdict(found), "then": self.then, "favourable": self.favourable, "unprivileged": groups}
-        return model.answering_by(Band(found.theta, found.margin, inside), reject_option=facts)
+        said = (
+            f"threshold {found.theta:.2f}, margin {found.margin:.3f}; on validation {found.answered:.0%} answered, gap "
+            f"{found.gap:.3f}"
+        )
+        step = Band(found.theta, found.margin, inside)
+        return model.answering_by(step, reject_option=facts).having_chosen(self.info.name, said)
 
     def _unprivileged(self, p: np.ndarray, y: np.ndarray, group: np.ndarray, favourable: int, lab: Lab) -> np.ndarray:
         """Return which groups are, (G,) bool."""

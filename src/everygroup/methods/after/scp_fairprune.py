@@ -200,7 +200,7 @@ class SCPFairPrune(After):
             rounds=rule.records,
             chosen_round=rule.chosen,
             fine_tuning_updates=(len(rule.records) - 1) * updates,
-        )
+        ).having_chosen(self.info.name, rule.said(model.method))
 
     def _layers(self, network: nn.Module) -> list[ChannelLayer]:
         """Return the layers to prune of a network in eval mode."""

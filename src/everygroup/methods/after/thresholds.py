@@ -10,7 +10,7 @@ from pydantic import Field
 
 from everygroup.console import warn
 from everygroup.errors import SettingsError
-from everygroup.methods.after._roc import Roc, equal_odds, nearest_lot, rates
+from everygroup.methods.after._roc import ALWAYS, NEVER, Roc, equal_odds, nearest_lot, rates
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import After, method
 from everygroup.models import RoutedModel
@@ -92,7 +92,8 @@ class Thresholds(After):
             step = RandomCut(lots, rest, lab.settings.seed)
         else:
             step = Cut([lot[0][0] for lot in lots], rest[0][0])
-        return model.answering_by(step, thresholds=facts)
+        said = "; ".join(f"{name} {_said(lot)}" for name, lot in zip(lab.groups, lots, strict=True))
+        return model.answering_by(step, thresholds=facts).having_chosen(self.info.name, said)
 
     def _enough(self, curve: Roc) -> bool:
         needed = {"tpr": curve.positives, "ppv": curve.positives, "fpr": curve.negatives}
@@ -148,6 +149,12 @@ def best_benefit(curves: Sequence[Roc], max_gap: float) -> list[float]:
         if total > best + 1e-12:
             best, chosen = total, places
     return [float(c.threshold[p]) for c, p in zip(curves, chosen, strict=True)]
+
+
+def _said(lot: Sequence[Sequence[float]]) -> str:
+    named = {NEVER: "never", ALWAYS: "always"}
+    parts = [(named.get(t, f"{t:.3f}"), p) for t, p in lot]
+    return parts[0][0] if len(parts) == 1 else " or ".join(f"{t} ({p:.0%})" for t, p in parts)
 
 
 def _one(threshold: float) -> list[list[float]]:
