@@ -78,4 +78,5 @@ EFFECTS = [
     effect("swarm(q=3)", apart, APART, loss(1), f"{_LOSS} q=0", settings=LINEAR, without="swarm"),
     effect("group_adapters", apart, APART, loss(1), f"{_LOSS} ERM", settings=LINEAR),
     effect("group_adapters", few, FEW, loss(1), f"{_LOSS} its own model", settings=MLP, without="group_model"),
+    effect("gated_experts", apart, APART, loss(1), f"{_LOSS} ERM", settings=MLP),
 ]
