@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from everygroup.cohort import Cohort
+from everygroup.datasets import simulated
 from everygroup.methods import create_method
 from everygroup.models import RoutedModel
 from everygroup.networks import predict_features
@@ -80,6 +81,45 @@ def minority(seed: int, *, share: float = 0.1, n: int = 900) -> World:
     return World(part(n, share, "t"), part(n // 3, share, "v"), part(1500, 0.5, "f"))
 
 
+def lesions(seed: int, *, dark: float = 0.5, n: int = 500) -> World:
+    """Simulated lesions on lighter and darker skin; of training samples `dark` are of darker skin, of fresh ones
+    half."""
+    parts = [
+        simulated.dermatology(
+            size, image_size=24, seed=1000 * seed + k, tone_fractions=(1 - share, share), ambiguity=0.1, hair=0.0
+        ).cohort
+        for k, (size, share) in enumerate(((n, dark), (n // 3, dark), (600, 0.5)))
+    ]
+    named = [part.with_units(np.array([f"{k}-{u}" for u in part.units])) for k, part in enumerate(parts)]
+    return World(*named)
+
+
+def tinted(seed: int) -> World:
+    """Simulated lesions, groups being two cameras: the second one moves red to blue, at the same brightness."""
+    rng = np.random.default_rng(seed)
+
+    def seen(part: Cohort) -> Cohort:
+        camera = rng.integers(0, 2, len(part))
+        x = part.batch(slice(None)).astype(np.float32)
+        moved = np.float32([-15, 0, 15 * 0.299 / 0.114])  # weights of red and blue in the brightness
+        x = np.where(camera[:, None, None, None] == 1, x + moved, x)
+        return part.with_images(np.clip(x, 0, 255).round().astype(np.uint8)).with_groups(camera, ("first", "second"))
+
+    world = lesions(seed)
+    return World(seen(world.train), seen(world.validation), seen(world.test))
+
+
+PICTURES = TrainSettings.make(
+    {"backbone": "tiny_cnn", "augment": "flip", "updates": 150, "batch_size": 48, "lr": 4e-3, "selection": "last"}
+)
+
+
+def right_on_dark(model: RoutedModel, cohort: Cohort) -> float:
+    """Share of right answers on darker skin."""
+    dark = cohort.group == cohort.groups.index("dark")
+    return float((model.predict_proba(cohort).argmax(1) == cohort.y)[dark].mean())
+
+
 def right_in_b(model: RoutedModel, cohort: Cohort) -> float:
     """Share of right answers in group b."""
     right = model.predict_proba(cohort).argmax(1) == cohort.y
@@ -89,6 +129,8 @@ def right_in_b(model: RoutedModel, cohort: Cohort) -> float:
 def separability(model: RoutedModel, cohort: Cohort) -> float:
     """AUC of a cross-fitted linear probe that reads the group off the features of the network of everybody."""
     (network,) = {id(n): n for n in model.networks.values()}.values()
+    for transform in model.transforms:
+        cohort = cohort.seen_through(transform)
     h = predict_features(network, cohort)
     h = (h - h.mean(0)) / np.maximum(h.std(0), 1e-6)
     said = cross_val_predict(LogisticRegression(max_iter=500), h, cohort.group, cv=5, method="decision_function")

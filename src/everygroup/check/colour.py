@@ -29,6 +29,16 @@ def lab(rgb: np.ndarray) -> Array:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
+def rgb(colour: np.ndarray) -> NDArray[np.uint8]:
+    """Return sRGB uint8 (..., 3) of CIELAB (..., 3) under D65; what sRGB cannot show is cut off."""
+    y = (colour[..., 0] + 16) / 116
+    f = np.stack([y + colour[..., 1] / 500, y, y - colour[..., 2] / 200], -1)
+    xyz = np.where(f**3 > _KNEE, f**3, (f - _OFFSET) / _SLOPE)
+    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ / _WHITE[:, None]).T, 0, 1)
+    code = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(255 * np.clip(code, 0, 1)), dtype=np.uint8)
+
+
 def ycbcr(rgb: np.ndarray) -> Array:
     """Return Y, Cb, Cr (..., 3) of uint8 RGB (..., 3)."""
     return np.asarray(rgb.astype(np.float32) @ _TO_YCBCR.T + _YCBCR_ZERO, dtype=np.float32)

@@ -206,6 +206,37 @@ class Samples:
         changed._check()
         return changed
 
+    def with_more(
+        self, images: np.ndarray, of: np.ndarray, *, group: np.ndarray | None = None, made_by: str = "made"
+    ) -> Self:
+        """Return these samples and others that were made of some of them, for training.
+
+        Parameters
+        ----------
+        images : (m, ...)
+            As these are seen, in type and shape.
+        of : (m,) int
+            Which sample each was made of: it has that one's label, patient and row of the table.
+        group : (m,) int, optional
+            Their groups; by default those of what they were made of.
+        """
+        count = np.arange(len(of))
+        index = np.concatenate([np.arange(len(self)), of])
+        more = self.where(index[: len(self)])._changed(
+            table=self.table.iloc[index].reset_index(drop=True),
+            **{name: getattr(self, name)[index] for name in ("y", "units")},
+            group=np.concatenate([self.group, self.group[of] if group is None else group]),
+            ids=np.concatenate([self.ids, [f"{self.ids[i]} ({made_by} {k})" for k, i in zip(count, of, strict=True)]]),
+            images=np.concatenate([self.batch(slice(None)), images.astype(self.batch(slice(0, 1)).dtype)]),
+            rows=np.arange(len(index)),
+            transforms=(),
+            _hashes={},
+        )
+        for name in ("images_hash", "truth_hash"):
+            more.__dict__.pop(name, None)
+        more._check()
+        return more
+
     def grouped_by(self, rule: GroupRule) -> Self:
         """Return the same samples in the groups that another rule makes."""
         groups, group = rule.assign(self.table)

@@ -50,6 +50,10 @@ class Lab:
         Where networks and distances are kept and looked up.
     draws : ndarray of float, (n_train,), optional
         Relative probabilities of being drawn into a batch.
+    weights : ndarray of float, (n_train,), optional
+        Sample weights in the loss, besides those that a method gives.
+    strata : ndarray of int, (n_train,), optional
+        Cells that every batch draws equally many samples of; -1 for those that keep their share.
     transforms : tuple of Transform
         What the samples were seen through; prediction repeats it.
     merged_from : Lab, optional
@@ -68,6 +72,8 @@ class Lab:
     settings: TrainSettings = field(default_factory=TrainSettings.make)
     store: Store = field(default_factory=Store)
     draws: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    strata: np.ndarray | None = None
     transforms: tuple[Transform, ...] = ()
     merged_from: Lab | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +127,17 @@ class Lab:
     def drawn(self, probabilities: np.ndarray) -> Self:
         """Return a lab whose batches draw samples with these relative probabilities, (n_train,), times those so far."""
         return self.but(draws=probabilities if self.draws is None else self.draws * probabilities)
+
+    def weighted(self, weights: np.ndarray) -> Self:
+        """Return a lab whose losses weigh samples by these, (n_train,), times those so far."""
+        return self.but(weights=weights if self.weights is None else self.weights * weights)
+
+    def extended(self, train: Cohort) -> Self:
+        """Return a lab with further training samples behind those there are, which makes as many updates as before."""
+        more = len(train) - len(self.train)
+        given = {name: getattr(self, name) for name in ("draws", "weights") if getattr(self, name) is not None}
+        longer = {name: np.concatenate([v, np.ones(more)]) for name, v in given.items()}
+        return self.but(train=train, settings=self.settings.but(updates=self.n_updates), strata=None, **longer)
 
     def seen_through(self, transform: Transform) -> Self:
         """Return a lab whose images are seen through a transform, which prediction repeats."""
@@ -262,9 +279,14 @@ class Lab:
     ) -> Task:
         """Return the task of the diagnosis, with the lab's drawing probabilities."""
         part = self.train if where is None else self.train.where(where)
-        weights, draws = (v if v is None or where is None else v[where] for v in (weights, self.draws))
+        if self.weights is not None:
+            own = self.weights if weights is None or weights.ndim == 1 else self.weights[:, None]
+            weights = own if weights is None else weights * own
+        weights, draws, strata = (
+            v if v is None or where is None else v[where] for v in (weights, self.draws, self.strata)
+        )
         checked = self.validation if validation is None else validation
-        return Task.diagnosis(name, self.target, part, checked, weights=weights, probabilities=draws)
+        return Task.diagnosis(name, self.target, part, checked, weights=weights, probabilities=draws, strata=strata)
 
     def _trained(self, task: Task, learn: Learns | None, settings: TrainSettings, budget: int) -> Trained:
         def build() -> Learner:

@@ -143,6 +143,11 @@ class Part(BaseModel, ABC):
                 f"Method {self.info.name!r} changes the {self.info.needs} of the trunk, which freeze=trunk holds.",
                 fix="leave out freeze, as the preset finetune does",
             )
+        if self.info.needs == "images" and len(lab.train.sample_shape) != 3:
+            raise SettingsError(
+                f"Method {self.info.name!r} is for images; these samples are vectors or volumes.",
+                fix="choose another --method",
+            )
         if self.info.needs in ("vectors", "linear head") and len(lab.train.sample_shape) != 1:
             raise SettingsError(
                 f"Method {name!r} takes vectors; these samples are images.",

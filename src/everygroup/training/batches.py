@@ -84,14 +84,26 @@ class TruthSource:
 
 
 def index_batches(
-    n: int, batch_size: int, seed: int, *, start: int, stop: int, probabilities: np.ndarray | None = None
+    n: int,
+    batch_size: int,
+    seed: int,
+    *,
+    start: int,
+    stop: int,
+    probabilities: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield the sample indices of updates start..stop-1.
 
     Update u's batch depends on (n, batch_size, seed, u) alone, so that a resumed run draws the same batches. Without
     `probabilities` the data are passed through in a new order each time, with no short last batch: a batch may reach
-    into the next pass. With them, every batch is drawn with replacement.
+    into the next pass. With them, every batch is drawn with replacement. With `strata` (n,) a batch has as many samples
+    of every cell, drawn with these probabilities; those of cell -1 keep their share.
     """
+    if strata is not None:
+        for update in range(start, stop):
+            yield _stratified(np.random.default_rng([seed, 17, update]), batch_size, strata, probabilities)
+        return
     batch_size = min(batch_size, n) if probabilities is None else batch_size
     orders: dict[int, np.ndarray] = {}
     cumulative = None if probabilities is None else np.cumsum(probabilities / probabilities.sum())
@@ -112,3 +124,17 @@ def index_batches(
         number, offset = divmod(first, n)
         head = order(number)[offset : offset + batch_size]
         yield head if len(head) == batch_size else np.concatenate([head, order(number + 1)[: batch_size - len(head)]])
+
+
+def _stratified(rng: np.random.Generator, size: int, strata: np.ndarray, p: np.ndarray | None) -> np.ndarray:
+    """Draw a batch that has equally many samples of every cell; what does not divide goes to cells at random."""
+    p = np.ones(len(strata)) if p is None else p
+    cells = [np.flatnonzero(strata == c) for c in np.unique(strata[strata >= 0])]
+    rest = np.flatnonzero(strata < 0)
+    n_rest = round(size * len(rest) / len(strata))
+    count = np.full(len(cells), (size - n_rest) // len(cells))
+    count[rng.permutation(len(cells))[: (size - n_rest) % len(cells)]] += 1
+    parts = [(inside, int(n)) for inside, n in zip([*cells, rest], [*count, n_rest], strict=True) if n]
+    drawn = [rng.choice(inside, n, p=p[inside] / p[inside].sum()) for inside, n in parts]
+    batch: np.ndarray = rng.permutation(np.concatenate(drawn))
+    return batch

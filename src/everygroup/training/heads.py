@@ -70,6 +70,8 @@ def train_heads(
     weight, probabilities = weights_and_sampler(task, settings)
     if probabilities is not None:
         weight = weight * probabilities
+    if task.strata is not None:
+        weight = weight * evened(task.strata)
     x, unseen = (part.batch(slice(None)).astype(np.float64) for part in (task.train, task.validation))
     centre = x.mean(0)
     unit = float(np.sqrt(((x - centre) ** 2).mean())) or 1.0
@@ -131,3 +133,13 @@ def _judged(logits: np.ndarray, task: Task) -> ValidationPredictions:
     outputs, y = torch.from_numpy(logits), task.y_validation[:]
     loss = float(task.target.losses(outputs, torch.from_numpy(y)).mean())
     return ValidationPredictions(y, task.target.answers(outputs).numpy(), task.validation.group, loss, task.target)
+
+
+def evened(strata: np.ndarray) -> np.ndarray:
+    """Return weights (n,) under which all cells count alike, -1 with its share: what stratified batches do on
+    average."""
+    weight, known = np.ones(len(strata)), strata >= 0
+    _, place = np.unique(strata[known], return_inverse=True)
+    each = 1 / np.bincount(place)[place] if known.any() else np.ones(0)
+    weight[known] = each / each.mean() if known.any() else each
+    return weight

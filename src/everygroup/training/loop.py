@@ -188,6 +188,7 @@ def train(
                     start=first,
                     stop=last,
                     probabilities=probabilities,
+                    strata=task.strata,
                 )
                 for update, (index, stored) in enumerate(source.stream(indices), start=first):
                     alone = update < settings.head_warmup * n_updates

@@ -30,6 +30,8 @@ class Task:
         Sample weights in the loss; a column per group for learners that weigh every head by itself.
     probabilities : ndarray of float, (n_train,), optional
         Relative probabilities of being drawn (with replacement) into a batch; None passes through the data in order.
+    strata : ndarray of int, (n_train,), optional
+        Cells that every batch draws equally many samples of, with replacement; -1 for those that keep their share.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Task:
     y_validation: Truth
     weights: np.ndarray | None = None
     probabilities: np.ndarray | None = None
+    strata: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.y_train) != len(self.train) or len(self.y_validation) != len(self.validation):
@@ -70,15 +73,15 @@ class Task:
         *,
         weights: np.ndarray | None = None,
         probabilities: np.ndarray | None = None,
+        strata: np.ndarray | None = None,
     ) -> Task:
         """Return the task of giving the cohort's own answer."""
         used = target.used(train)
         if used is not None and not used.all():
             train = train.where(used)
-            weights, probabilities = (None if v is None else v[used] for v in (weights, probabilities))
-        return cls(
-            name, target, train, validation, target.truth(train), target.truth(validation), weights, probabilities
-        )
+            weights, probabilities, strata = (None if v is None else v[used] for v in (weights, probabilities, strata))
+        truths = target.truth(train), target.truth(validation)
+        return cls(name, target, train, validation, *truths, weights, probabilities, strata)
 
     @classmethod
     def group(cls, name: str, train: Cohort, validation: Cohort) -> Task:
@@ -91,4 +94,5 @@ class Task:
         """Content hash: equal hashes and settings give equal networks."""
         extra = [None if v is None else hash_array(np.asarray(v, float)) for v in (self.weights, self.probabilities)]
         truths = [hash_array(y) if isinstance(y, np.ndarray) else None for y in (self.y_train, self.y_validation)]
+        extra += [] if self.strata is None else [hash_array(self.strata)]
         return hash_json([self.train.content_hash, self.validation.content_hash, *truths, self.target.record, *extra])

@@ -29,6 +29,8 @@ OFF = [
     "end(alpha=0, beta=0)",
     "circle(alpha=0)",
     "orthogonal(column=0, row=0)",
+    "reweighing(power=0)",
+    "fill_cells(share=0)",
 ]
 
 
