@@ -13,13 +13,14 @@ from everygroup.networks import predict_features
 from everygroup.settings import TrainSettings
 from everygroup.targets.labels import mean_auc
 from zoo.beside import HEADS, MLP, Measure, cohort, effect
-from zoo.worlds import World
+from zoo.worlds import World, worst_cell
 
 SHIFTED = "vectors; one diagnosis looks milder in group b, so that a common threshold misses it there"
 THREE = "vectors of three classes; group b looks more like the second of them"
 PREVALENT = "vectors; a diagnosis is rare in group a and frequent in group b"
 SCANNERS = "images; those of group b, 2 % in training and half of the others, have little contrast and are bright"
 CNN = TrainSettings.make({"backbone": "small_cnn", "augment": "none", "updates": 60, "batch_size": 32, "lr": 3e-3})
+TAGGED = "images; those of group b have a tag in the corner and are mostly of one class, but not afterwards"
 LEAKING = "vectors that tell the group; the diagnosis is more frequent in one group"
 
 
@@ -72,6 +73,22 @@ def scanners(seed: int) -> World:
         return cohort(np.where(b, 0.4 * x + 120, x).clip(0, 255).astype(np.uint8), y, group, name=name)
 
     return World(part(500, 0.02, "t"), part(300, 0.5, "v"), part(600, 0.5, "f"))
+
+
+@cache
+def tagged(seed: int) -> World:
+    """Images (n, 16, 16, 1) with a faint spot or none, in group b with a tag in the corner; b is mostly ill first."""
+    rng = np.random.default_rng(seed)
+
+    def part(n: int, together: float, name: str) -> Cohort:
+        y = rng.integers(0, 2, n)
+        group = np.where(rng.random(n) < together, y, 1 - y)
+        x = 90 + 30 * rng.standard_normal((n, 16, 16, 1))
+        x[:, 5:11, 5:11] += 14 * y[:, None, None, None]
+        x[:, :3, :5] += 60 * group[:, None, None, None]
+        return cohort(x.clip(0, 255).astype(np.uint8), y, group, name=name)
+
+    return World(part(400, 0.9, "t"), part(200, 0.9, "v"), part(600, 0.5, "f"))
 
 
 @cache
@@ -137,6 +154,8 @@ def loss(model: RoutedModel, test: Cohort) -> float:
 
 def features(model: RoutedModel, test: Cohort) -> np.ndarray:
     """Return the penultimate features (n, q) of a model's only network."""
+    for transform in model.transforms:
+        test = test.seen_through(transform)
     return predict_features(model.networks[str(model.pooled)], test)
 
 
@@ -180,4 +199,12 @@ EFFECTS = [
     ),
     effect("label_shift", prevalent, PREVALENT, loss, "cross-entropy, mean of the groups", settings=HEADS),
     effect("adabn", scanners, SCANNERS, loss, "cross-entropy, mean of the groups", settings=CNN),
+    *(
+        effect(f"input_edit(access={a})", tagged, TAGGED, m, said, settings=CNN.but(updates=40), better=better)
+        for a in ("white", "black")
+        for m, said, better in (
+            (odds_gap, _ODDS, "smaller"),
+            (worst_cell, "accuracy of the worst group and class", "larger"),
+        )
+    ),
 ]

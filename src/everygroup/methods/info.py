@@ -32,7 +32,7 @@ class MethodInfo:
         What it can be trained for.
     needs : str
         What the backbone must have: 'batch norm', 'convolutions', 'hidden layer'; or must be: a 'linear head'; or what
-        samples must be: 'vectors'. Empty for nothing.
+        samples must be: 'vectors', 'images'. Empty for nothing.
     every_group : bool
         Whether a part of the network belongs to each group, so that each needs training samples.
     two_classes : bool

@@ -153,6 +153,10 @@ class Part(BaseModel, ABC):
                 f"Method {name!r} takes vectors; these samples are images.",
                 fix="make vectors of them with `everygroup embed`, and fit those",
             )
+        if self.info.needs == "images" and len(lab.train.sample_shape) != 3:
+            raise SettingsError(
+                f"Method {name!r} takes images; these samples are vectors or volumes.", fix="choose another --method"
+            )
         if self.info.two_classes and lab.target.n_outputs != 2:
             raise SettingsError(
                 f"Method {self.info.name!r} is for two classes; there are {lab.target.n_outputs}.",

@@ -50,6 +50,12 @@ class FairMoE(Learn):
     Samples without a group are not trained on. The recorded group is passed at test; where it is missing, the mean
     over the groups answers. The public code asks a second router there that nothing has trained.
 
+    The default of lambda is a tenth of the paper's, with which routers saturate before the experts have learnt, and a
+    saturated router passes on no gradient: of HAM10000 by sex (2,500 images of 28 px, resnet18, 80 updates, one seed)
+    they gave one expert more than .99 in 26 % of cases with 0.1, in 15 % with 0.03, 5 % with 0.01, 1 % with 0.003 and
+    0.001. Balanced accuracies of the two groups were .15 and .17 with 0.1, .17 and .18 with 0.03, .21 and .20 with
+    0.01, .24 and .18 with 0.003, .30 and .22 with 0.001; of ERM .20 and .17.
+
     balance='group_size' takes expert e for that of group e and divides its routing weight by the group's training size,
     after which the weights are renormalised: the public code's, there with the counts of a training batch and not at
     test; it needs as many experts as groups. 'none' leaves the routing weights alone.
@@ -59,7 +65,7 @@ class FairMoE(Learn):
 
     experts: int = Field(2, ge=1, description="experts a convolution; 2 in the paper, 1 is ERM")
     mi_weight: float = Field(
-        0.1, ge=0, description="lambda of the mutual information; 0.1 in the paper, 0.01 for Fitzpatrick17k"
+        0.01, ge=0, description="lambda of the mutual information; 0.1 in the paper, 0.01 there for Fitzpatrick17k"
     )
     noise: float = Field(
         0.01,
