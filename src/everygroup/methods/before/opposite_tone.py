@@ -8,7 +8,6 @@ from pydantic import Field
 from everygroup.check.colour import lab as to_lab
 from everygroup.check.colour import rgb
 from everygroup.errors import SettingsError
-from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import Before, method
 
@@ -18,7 +17,6 @@ from everygroup.methods.parts import Before, method
     "the family of Xu et al., npj Digital Medicine 7 (2024) 286; tone by L* and b*: Chardon, Cretois and Hourseau. "
     "International Journal of Cosmetic Science 13 (1991); transfer of colour: Reinhard et al. IEEE CGA 21 (2001)",
     groups=(2, None),
-    targets=tuple(t for t in ALL_TARGETS if t in ("classes", "labels", "number")),
     needs="images",
     branch="synthesis",
 )

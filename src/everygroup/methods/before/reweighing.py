@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from everygroup.methods.before.resampling import cells
-from everygroup.methods.info import ALL_TARGETS
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import Before, method
 
@@ -20,7 +19,6 @@ Kind = Literal["independence", "inverse", "effective_number"]
     "Kamiran and Calders. Data preprocessing techniques for classification without discrimination. Knowledge and "
     "Information Systems 33 (2012) 1-33; effective number: Cui et al. Class-balanced loss based on effective number of "
     "samples. CVPR 2019",
-    targets=ALL_TARGETS,
     branch="sampling",
 )
 class Reweighing(Before):
@@ -38,11 +36,6 @@ class Reweighing(Before):
     kind: Kind = Field("independence", description="what is made even")
     beta: float = Field(0.999, gt=0, lt=1, description="of the effective number")
     power: float = Field(1.0, ge=0, le=1, description="exponent of the weights; 0 is ERM")
-
-    def check(self, lab: Lab) -> None:
-        """Refuse, besides, cells where there are no classes."""
-        super().check(lab)
-        cells(lab, "cell" if self.kind == "independence" else "group", what=self.info.name)
 
     def prepare(self, lab: Lab) -> Lab:
         """Weigh the samples."""
