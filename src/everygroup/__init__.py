@@ -18,6 +18,7 @@ _HOME = {
     "Predictions": "everygroup.predictions",
     "Store": "everygroup.methods",
     "TrainSettings": "everygroup.settings",
+    "embed": "everygroup.networks.embed",
     "fingerprint": "everygroup.check",
     "read_cohort": "everygroup.datasets.reader",
     "read_predictions": "everygroup.predictions",
@@ -37,6 +38,7 @@ __all__ = [
     "audit",
     "boundary",
     "datasets",
+    "embed",
     "fingerprint",
     "methods",
     "metrics",
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from everygroup.datasets.reader import read_cohort
     from everygroup.errors import EverygroupError
     from everygroup.methods import Store
+    from everygroup.networks.embed import embed
     from everygroup.predictions import Predictions, read_predictions
     from everygroup.settings import TrainSettings
 

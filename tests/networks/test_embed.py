@@ -95,3 +95,36 @@ def test_refuses_what_it_cannot_do(cohort: Cohort, tmp_path: Path) -> None:
         embed(read_cohort(embedded), tmp_path / "f", backbone=BACKBONE)
     with pytest.raises(OutputError, match="another cohort"):
         embed(cohort.where(np.arange(31)), tmp_path / "e", backbone=BACKBONE, pretrained=False)
+
+
+def test_a_finished_folder_is_recognised_and_nothing_is_computed(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    embed(cohort, tmp_path / "e", backbone="small_cnn", pretrained=False)
+    before = (tmp_path / "e" / "images.npy").stat().st_mtime_ns
+    monkeypatch.setattr("everygroup.networks.embed._features", None)
+    embed(cohort, tmp_path / "e", backbone="small_cnn", pretrained=False)
+    assert (tmp_path / "e" / "images.npy").stat().st_mtime_ns == before
+    assert "already" in capsys.readouterr().err
+
+
+def test_what_a_kill_left_is_passed_over(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everygroup.networks.embed._CHUNK", 16)
+    whole = embed(cohort, tmp_path / "whole", backbone="small_cnn", pretrained=False)
+    monkeypatch.setattr("everygroup.networks.embed.save_cohort", None)
+    with pytest.raises(TypeError):
+        embed(cohort, tmp_path / "e", backbone="small_cnn", pretrained=False)
+    monkeypatch.undo()
+    monkeypatch.setattr("everygroup.networks.embed._CHUNK", 16)
+    (pieces,) = (tmp_path / "e" / ".pieces").iterdir()
+    (pieces / ".000000016.0123456789ab.npy").write_bytes(b"half a file")
+    again = embed(cohort, tmp_path / "e", backbone="small_cnn", pretrained=False)
+    first, second = (np.load(folder / "images.npy") for folder in (whole, again))
+    np.testing.assert_array_equal(first, second)
+    assert not (tmp_path / "e" / ".pieces").exists()
+
+
+def test_it_is_a_function_of_the_package() -> None:
+    import everygroup
+
+    assert everygroup.embed is embed

@@ -6,6 +6,7 @@ import io
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -201,3 +202,38 @@ def test_a_key_follows_the_files_content_not_its_place(tmp_path: Path, images: S
         (tmp_path / name).write_bytes(content)
         keys.append(training_key(lab._task("erm"), lab.settings.but(weights=str(tmp_path / name)), 10, "erm"))
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_configured_hub_is_probed_and_a_proxy_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    from everygroup.networks import weights
+
+    asked = []
+
+    def refuse(place: tuple[str, int], timeout: float) -> None:
+        asked.append(place)
+        raise OSError
+
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(weights.socket, "create_connection", refuse)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://mirror.example:8080")
+    assert not weights._online()
+    assert asked == [("mirror.example", 8080)]
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    assert weights._online() and len(asked) == 1
+
+
+def test_other_weights_of_a_package_are_another_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    from everygroup.training import loop
+
+    task: Any = type("Task", (), {"hash": "t"})
+    settings = TrainSettings.make({"backbone": "tf_efficientnet_lite0", "pretrained": True})
+    found = []
+    for content in ("one", "two", ""):
+        monkeypatch.setattr(loop, "content_of", lambda backbone, content=content: content)
+        found.append(loop.training_key(task, settings, 10, "erm"))
+    assert len(set(found)) == 3
+    plain = settings.but(pretrained=False)
+    assert loop.training_key(task, plain, 10, "erm") == loop.training_key(task, plain, 10, "erm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from torch import nn
 from everygroup.boundary.chunks import model_hash
 from everygroup.cohort import Cohort
 from everygroup.console import progress, say
+from everygroup.datasets._out_folder import is_prepared
 from everygroup.datasets.save import save_cohort
 from everygroup.errors import CohortError, SettingsError
-from everygroup.files import atomic_path, hash_file, hash_json
+from everygroup.files import atomic_path, hash_file, hash_json, read_json
+from everygroup.imaging.prepare import RECORD, open_prepared
 from everygroup.imaging.tensors import to_input
 from everygroup.networks.backbones import build_network
 from everygroup.networks.spec import NetworkSpec
@@ -42,7 +45,8 @@ def embed(
     """Write a prepared cohort that has a network's penultimate features for images, in half precision.
 
     The whole table goes along, so that other labels and groups can be named when it is read. The cohort is streamed;
-    what is finished is kept in pieces below `out`, known by what they are made of, so that a stopped call goes on.
+    what is finished is kept in pieces below `out`, known by what they are made of, so that a stopped call goes on, and
+    a finished one is left as it is.
 
     Parameters
     ----------
@@ -77,26 +81,48 @@ def embed(
     network, about = _network(cohort, backbone, pretrained, weights)
     about = {**about, "views": views, "cohort_hash": cohort.content_hash}
     out = Path(out)
+    if is_prepared(out) and read_json(out / RECORD).get("provenance", {}).get("embedding") == about:
+        open_prepared(out)  # whole, or refused
+        say(f"The features of these samples by this network are in {out} already.")
+        return out
     pieces = out / ".pieces" / hash_json(about)
     network = network.to(device).eval()
+    paths = []
     with progress(len(cohort), f"embedding with {backbone}") as advance:
         for start in range(0, len(cohort), _CHUNK):
             part = slice(start, min(start + _CHUNK, len(cohort)))
-            path = pieces / f"{start:09d}.npy"
-            if not path.exists():
-                with atomic_path(path) as temporary, temporary.open("wb") as file:
+            paths.append(pieces / f"{start:09d}.npy")
+            if not paths[-1].exists():
+                with atomic_path(paths[-1]) as temporary, temporary.open("wb") as file:
                     np.save(file, _features(network, cohort, part, views, batch_size, device))
             advance(part.stop - part.start)
-    found = np.concatenate([np.load(file) for file in sorted(pieces.glob("*.npy"))])
-    if not np.isfinite(found).all():
-        raise SettingsError(f"Features of {backbone!r} are not all finite.", fix="choose other weights")
-    kept = found.astype(np.float16) if np.abs(found).max(initial=0) < _HALF else found
-    vectors = cohort.with_images(kept)
+    vectors = cohort.with_images(_joined(paths, pieces / "all.npy", backbone))
     vectors.provenance = {**cohort.provenance, "embedding": about}
     save_cohort(vectors, out, overwrite=overwrite)
     shutil.rmtree(out / ".pieces")
-    say(f"{len(cohort)} samples of {found.shape[1]} features: {out}")
+    say(f"{len(cohort)} samples of {vectors.sample_shape[0]} features: {out}")
     return out
+
+
+def _joined(paths: Sequence[Path], whole: Path, backbone: str) -> np.ndarray:
+    """Return all pieces as one array on disk, piece by piece, so that memory does not grow with the cohort."""
+    rows, largest, width = 0, 0.0, 0
+    for path in paths:
+        piece = np.load(path)
+        if not np.isfinite(piece).all():
+            raise SettingsError(f"Features of {backbone!r} are not all finite.", fix="choose other weights")
+        rows, width = rows + len(piece), piece.shape[1]
+        largest = max(largest, float(np.abs(piece).max(initial=0)))
+    kept = np.float16 if largest < _HALF else np.float32
+    joined = np.lib.format.open_memmap(whole, mode="w+", dtype=kept, shape=(rows, width))
+    first = 0
+    for path in paths:
+        piece = np.load(path)
+        joined[first : first + len(piece)] = piece
+        first += len(piece)
+    joined.flush()
+    found: np.ndarray = np.load(whole, mmap_mode="r")
+    return found
 
 
 def _network(cohort: Cohort, backbone: str, pretrained: bool, weights: str | None) -> tuple[nn.Module, dict[str, Any]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from torch import nn
 
 from everygroup.console import say
 from everygroup.errors import SettingsError
+from everygroup.files import hash_file
 from everygroup.networks.vision_library import timm
 
 Scaling = tuple[tuple[float, ...], tuple[float, ...]]
@@ -22,7 +26,6 @@ PACKAGES = {
 """Backbones whose weights an installed Python package holds: its module, and how its file's name begins."""
 ENOUGH = 0.9  # share of a backbone's values that a file has to hold
 _LITE: Scaling = ((127 / 255,) * 3, (128 / 255,) * 3)  # the weights' own: (x - 127) / 128 of x in 0..255
-_HUB = ("huggingface.co", 443)
 _PATIENCE = 3.0  # seconds
 
 
@@ -194,11 +197,25 @@ def _from_hub(backbone: str) -> dict[str, torch.Tensor]:
 
 
 def _online() -> bool:
+    """Whether the configured hub can be reached; behind a proxy that is left for the download to find out."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    import huggingface_hub
+
+    place = urlsplit(huggingface_hub.constants.ENDPOINT)
     try:
-        socket.create_connection(_HUB, timeout=_PATIENCE).close()
+        port = place.port or (80 if place.scheme == "http" else 443)
+        socket.create_connection((place.hostname or "", port), timeout=_PATIENCE).close()
     except OSError:
         return False
     return True
+
+
+@cache
+def content_of(backbone: str) -> str:
+    """Return the content hash of the weights that an installed package holds for a backbone; "" where there is none."""
+    file = packaged(backbone)
+    return "" if file is None else hash_file(file)
 
 
 _DEPTHWISE_FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from everygroup.tables import Source, Spelling, open_table
 from everygroup.tables.numbers import looks_numeric
 
 ARRAYS = (".npy", ".npz", ".hdf5", ".h5")
-_IDS, _FEATURES = "ids", "features"
+_IDS, _FEATURES = "ids", ("features", "embeddings", "x")
+_BESIDE = (".ids.txt", ".ids.csv", ".csv", ".txt")
 _HOW_TO = "np.savez(FILE, ids=np.array(ids, dtype=str), features=features)"
 
 
@@ -100,8 +101,10 @@ def read_features(
 
     Parameters
     ----------
-    path : .npy of (m, d) numbers; .npz with `features`, and `ids` beside them; or a table (CSV, parquet, xlsx) with a
-        column of ids and a column for every feature. Pickled arrays are refused: reading them could run code.
+    path : .npy of (m, d) numbers, with their ids in NAME.ids.txt, NAME.txt or NAME.csv beside it; .npz or HDF5 with
+        `features` (or `embeddings`, `x`, or the only matrix), and `ids` beside them; or a table (CSV, parquet, xlsx)
+        with a column of ids and a column for every feature, of parquet also one of lists. Pickled arrays are refused:
+        reading them could run code.
     id_column : the column of ids in a table, if it has one of that name; else one that is named like ids.
     taken : columns that are no features, such as the label and the attributes of the table of predictions.
     spelling : of the table.
@@ -119,23 +122,44 @@ def read_features(
             fix="give one row a sample and one column a feature, such as a network's pooled last layer",
         )
     values = values.astype(np.float64)
-    if not (finite := np.isfinite(values).all(axis=1)).all():
-        raise PredictionsError(
-            f"{path.name}: {int((~finite).sum()):,} rows hold values that are missing or infinite, the first is row "
-            f"{int((~finite).argmax()) + 1} of the samples.",
-            fix="leave these samples out, or mend them",
-        )
-    if ids is not None:
-        if ids.shape != (len(values),):
-            raise PredictionsError(
-                f"{path.name}: {len(values)} rows of features, but ids of shape {ids.shape}.", fix="give one id a row"
-            )
+    if ids is not None and ids.shape == (len(values),):
         ids = np.array([str(v).strip() for v in ids.tolist()], dtype=object)
-        if (double := pd.Index(ids).duplicated()).any():
-            raise PredictionsError(
-                f"{path.name}: the id {ids[double.argmax()]!r} stands in several rows.", fix="keep one row a sample"
-            )
+    if wrong := list(_faults(values, ids)):
+        raise PredictionsError(
+            f"{path.name}: {'; '.join(wrong)}.", fix="mend these samples or leave them out, and give one id a row"
+        )
     return Features(path.name, values, ids)
+
+
+def _faults(values: NDArray[np.float64], ids: NDArray[Any] | None) -> Iterator[str]:
+    """Say everything that is wrong with features and their ids; samples are counted from 1."""
+    finite = np.isfinite(values)
+    if not (whole := finite.all(axis=1)).all():
+        at = int(whole.argmin())
+        told = "missing" if np.isnan(values[at]).any() else "infinite"
+        yield (
+            f"{int((~whole).sum()):,} rows hold values that are missing or infinite, the first is row {at + 1} of the "
+            f"samples (value {int(finite[at].argmin()) + 1} is {told})"
+        )
+    large = finite & (np.abs(np.where(finite, values, 0)) > np.finfo(np.float32).max)
+    if large.any():
+        at, column = (int(i[0]) for i in np.nonzero(large))
+        yield (
+            f"{int(large.any(axis=1).sum()):,} rows hold values too large for 32 bits, the first is row {at + 1} "
+            f"({values[at, column]:.3g})"
+        )
+    if ids is None:
+        return
+    if ids.shape != (len(values),):
+        yield f"{len(values)} rows of features, but ids of shape {ids.shape}"
+        return
+    if (empty := np.array([v in ("", "nan", "None") for v in ids])).any():
+        yield f"{int(empty.sum()):,} rows have no id, the first is row {int(empty.argmax()) + 1}"
+    if (double := pd.Index(ids).duplicated() & ~empty).any():
+        yield (
+            f"the id {ids[double.argmax()]!r} stands in several rows ({int(double.sum()):,} rows repeat one, the first "
+            f"is row {int(double.argmax()) + 1})"
+        )
 
 
 def _held(path: Path) -> dict[str, NDArray[Any]]:
@@ -148,7 +172,19 @@ def _held(path: Path) -> dict[str, NDArray[Any]]:
         return {k: np.array([t.decode() for t in v]) if v.dtype.kind in "SO" else v for k, v in arrays.items()}
     with path.open("rb") as stream:
         found = np.load(stream, allow_pickle=False)
-        return {_FEATURES: found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+        if not isinstance(found, np.ndarray):
+            return {name: found[name] for name in found.files}
+    beside = [file for ending in _BESIDE if (file := path.with_name(path.stem + ending)).exists()]
+    return {_FEATURES[0]: found} | ({_IDS: _ids_of(beside[0])} if beside else {})
+
+
+def _ids_of(path: Path) -> NDArray[Any]:
+    """Return the ids in a file beside an .npy: one a line, or the column of a table that is named like ids."""
+    if path.suffix == ".txt":
+        return np.array(path.read_text(encoding="utf-8").splitlines(), dtype=str)
+    source = open_table(path)
+    column = named_like(source.columns, ID_NAMES, set()) or source.columns[0]
+    return source.read([column], texts=[column])[column].astype(str).to_numpy(dtype=object)
 
 
 def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
@@ -167,18 +203,45 @@ def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     except Exception as error:  # zipfile and numpy raise many kinds
         raise PredictionsError(f"{path.name}: cannot be read ({error}).", fix=f"write it with {_HOW_TO}") from None
     matrices = [name for name, array in held.items() if array.ndim == 2 and array.dtype.kind in "fiu"]
-    name = _FEATURES if _FEATURES in held else matrices[0] if len(matrices) == 1 else ""
+    called = [n for n in _FEATURES if n in held]
+    name = next((n for n in called if n in matrices), matrices[0] if len(matrices) == 1 else "".join(called[:1]))
     if not name:
         raise PredictionsError(
-            f"{path.name} holds {listed(list(held)) or 'nothing'}, and no array called {_FEATURES!r}.",
+            f"{path.name} holds {listed(list(held)) or 'nothing'}, and no matrix called {_FEATURES[0]!r}.",
             fix=f"write it with {_HOW_TO}",
         )
     return held.get(_IDS), held[name]
 
 
+def _list_column(path: Path, id_column: str | None) -> tuple[NDArray[Any] | None, NDArray[Any]] | None:
+    """Return ids and vectors of a parquet file that has one column of lists; None where it has none."""
+    from pyarrow import parquet, types
+
+    try:
+        schema = parquet.read_schema(path)
+    except Exception:  # not to be read: the table's reader says why
+        return None
+    lists = [f.name for f in schema if types.is_list(f.type) or types.is_fixed_size_list(f.type)]
+    if len(lists) != 1:
+        return None
+    table = parquet.read_table(path)
+    id = id_column if id_column in schema.names else named_like(schema.names, ID_NAMES, set())
+    rows = table[lists[0]].to_pylist()
+    lengths = {len(row) for row in rows if row is not None}
+    if len(lengths) != 1 or any(row is None for row in rows):
+        raise PredictionsError(
+            f"{path.name}: the lists in column {lists[0]!r} are of {len(lengths)} lengths, or missing.",
+            fix="give one vector of the same length a row",
+        )
+    values = np.array(rows, dtype=np.float64)
+    return (np.array(table[id].to_pylist(), dtype=object) if id else None), values
+
+
 def _columns(
     path: Path, id_column: str | None, taken: Collection[str], spelling: Spelling | None
 ) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    if path.suffix.lower() == ".parquet" and (found := _list_column(path, id_column)) is not None:
+        return found
     source: Source = open_table(path, spelling)
     id = id_column if id_column in source.columns else named_like(source.columns, ID_NAMES, set())
     numeric = [c for c in source.columns if c != id and _is_numeric(source, c)]

@@ -19,6 +19,7 @@ from everygroup.errors import OutputError, SettingsError, TrainingError
 from everygroup.files import hash_file, hash_json
 from everygroup.imaging.augment import AUGMENTATIONS
 from everygroup.networks.predict import output_batches
+from everygroup.networks.weights import content_of
 from everygroup.settings import TrainSettings
 from everygroup.targets import Classes, Target, Truth
 from everygroup.training.batches import PixelSource, TruthSource, index_batches
@@ -321,6 +322,8 @@ def training_key(task: Task, settings: TrainSettings, n_budget: int, learner: An
     values = settings.model_dump(exclude={"device", "epochs", "updates", "weights"})
     if settings.weights is not None:  # what is in the file counts, not where it lies
         values["weights"] = hash_file(settings.weights)
+    elif settings.pretrained and (content := content_of(settings.backbone)):
+        values["weights"] = content  # another version of the package has other weights
     budget = [settings.n_updates(n_budget), settings.updates_per_epoch(n_budget)]
     return hash_json([_ALGORITHM, task.hash, values, *budget, learner])
 
