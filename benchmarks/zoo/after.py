@@ -207,4 +207,8 @@ EFFECTS = [
             (worst_cell, "accuracy of the worst group and class", "larger"),
         )
     ),
+    *(
+        effect(f"bias_pruning(importance={i})", leaking, LEAKING, rate_gap("tpr"), "difference of TPR", settings=MLP)
+        for i in ("gradient", "activation")
+    ),
 ]
