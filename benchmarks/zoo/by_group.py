@@ -9,9 +9,11 @@ import numpy as np
 from everygroup.cohort import Cohort, Split, split_cohort
 from everygroup.models import RoutedModel
 from zoo.beside import MLP, Measure, cohort, effect
+from zoo.worlds import World
 
 FEW = "vectors; 3 % are of group b, and are like the others"
 APART = "vectors; 15 % are of group b, whose signs of the diagnosis are at odds with those of group a"
+SCARCE = "vectors; 150 samples to train on, which a whole network learns by heart"
 SMALL = "vectors; 6 % are of group b, in which another direction tells the diagnosis, too"
 
 
@@ -39,6 +41,20 @@ def few(seed: int) -> Split:
 
 
 @cache
+def scarce(seed: int) -> World:
+    """Vectors (n, 30) of two groups like each other, with 150 samples to train on."""
+    rng = np.random.default_rng(seed)
+
+    def part(n: int, name: str) -> Cohort:
+        group, y = (rng.random(n) < 0.25).astype(int), rng.integers(0, 2, n)
+        x = rng.standard_normal((n, 30)).astype(np.float32)
+        x[:, :3] += 0.8 * y[:, None]
+        return cohort(x, y, group, name=name)
+
+    return World(part(150, "t"), part(600, "v"), part(1500, "f"))
+
+
+@cache
 def apart(seed: int) -> Split:
     """Vectors (n, 6); in group b (15 %) what tells the diagnosis in a speaks against it, and another direction for."""
     rng = np.random.default_rng(seed)
@@ -60,6 +76,11 @@ def accuracy(group: int) -> Measure:
     return measure
 
 
+def worst_loss(model: RoutedModel, test: Cohort) -> float:
+    """The largest mean cross-entropy of a group."""
+    return max(loss(g)(model, test) for g in (0, 1))
+
+
 def loss(group: int) -> Measure:
     """Return what measures a group's mean cross-entropy."""
 
@@ -71,6 +92,7 @@ def loss(group: int) -> Measure:
 
 
 LINEAR = MLP.but(backbone="linear", lr=3e-2, optimiser="adamw")
+LONG = MLP.but(updates=300, lr=1e-2, selection="last")
 _LOSS = "cross-entropy of group b, against"
 
 EFFECTS = [
@@ -79,4 +101,5 @@ EFFECTS = [
     effect("group_adapters", apart, APART, loss(1), f"{_LOSS} ERM", settings=LINEAR),
     effect("group_adapters", few, FEW, loss(1), f"{_LOSS} its own model", settings=MLP, without="group_model"),
     effect("gated_experts", apart, APART, loss(1), f"{_LOSS} ERM", settings=MLP),
+    effect("fair_tune(objective=worst_loss)", scarce, SCARCE, worst_loss, "the larger of the losses", settings=LONG),
 ]
