@@ -12,7 +12,8 @@ from everygroup.benchmark.cohorts import Facts, attributes_of, open_split
 from everygroup.benchmark.plan import Plan, make_plan
 from everygroup.benchmark.published import read_published
 from everygroup.benchmark.recipe import CohortEntry, Recipe, list_recipes, read_recipe
-from everygroup.methods import Lab, create_method
+from everygroup.methods import Lab, create_method, list_methods
+from everygroup.methods.chain import parse
 
 RECIPES = [name for name in list_recipes() if name.startswith("spare/")]
 SIZES = ("small", "cpu", "paper")
@@ -78,6 +79,13 @@ def test_methods_of_a_recipe_fit_the_simulated_cohort(name: str) -> None:
         assert len(cohort.groups) >= 2
         for method in recipe.methods:
             create_method(method.name, method.hyperparameters).check(Lab(split.train, split.validation))
+
+
+def test_the_zoo_has_every_method_there_is() -> None:
+    named = {name for m in read_recipe("zoo").methods for name, _ in parse(m.name)}
+    # what is for vectors, for studies, or many networks at once; fine-tuned networks are in embeddings/finetuned
+    elsewhere = {"combat", "pca", "partial_pooling", "few_samples", "subset_erm", "auto", "density_ratio", "distilled"}
+    assert named == set(list_methods()) - elsewhere - {"specialise"}
 
 
 def test_labels_meet_the_published_rows() -> None:

@@ -82,8 +82,7 @@ def test_info_is_complete_and_hyperparameters_round_trip(name: str) -> None:
     method = create_method(name)
     (info,) = method.infos
     assert info.name == name
-    assert info.paper
-    assert info.title
+    assert info.paper and info.title and info.branch and info.idea
     assert set(info.targets) <= set(ALL_TARGETS)
     assert info.cost(2) >= 1
     assert info.cost(2) == pytest.approx(method.cost(("a", "b")))

@@ -98,7 +98,7 @@ def _entries(kind: str, pattern: str) -> dict[str, str]:
         from everygroup.methods import list_methods, method_class
 
         infos = [method_class(n).info for n in list_methods(pattern)]
-        return {i.name: f"{i.title} ({i.family}; {', '.join(i.targets)})" for i in infos}
+        return {i.name: f"{i.title} ({i.family}, {i.branch}; {', '.join(i.targets)})" for i in infos}
     if kind == "backbones":
         from everygroup.networks import OWN, list_backbones
 

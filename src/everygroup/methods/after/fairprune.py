@@ -32,6 +32,7 @@ def saliency(weight: torch.Tensor, curvature: torch.Tensor) -> torch.Tensor:
     "FairPrune (pruning by group saliency)",
     "Wu et al. FairPrune: Achieving fairness through pruning for dermatological disease diagnosis. MICCAI 2022",
     groups=(2, None),
+    branch="pruning",
 )
 class FairPrune(After):
     """Prune the weights with the smallest s_i = 0.5 theta_i^2 (H_ii^unpriv - beta H_ii^priv) from the trained network.

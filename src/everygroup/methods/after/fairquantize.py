@@ -39,6 +39,7 @@ def power_of_two(weight: torch.Tensor) -> torch.Tensor:
     "MICCAI 2024",
     groups=(2, None),
     cost=1 + _ROUNDS * _UPDATES,
+    branch="pruning",
 )
 class FairQuantize(After):
     """Replace weights by powers of two, those with the smallest s_i = (H_ii^unpriv - beta H_ii^priv) dw_i^2 first.

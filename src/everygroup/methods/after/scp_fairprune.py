@@ -130,6 +130,7 @@ def group_batches(train: Cohort, batch_size: int, batches: int, seed: int) -> It
     groups=(2, None),
     cost=1 + _ROUNDS * _UPDATES,
     needs="convolutions",
+    branch="pruning",
 )
 class SCPFairPrune(After):
     """Prune the channels with the lowest soft-nearest-neighbour loss (SNNL) over groups, fine-tune, and repeat.

@@ -18,6 +18,7 @@ from everygroup.methods.parts import Before, GroupName, method
     "classifiers. PNAS 117 (2020) 12592-12594",
     family="baseline",
     targets=ALL_TARGETS,
+    branch="control",
 )
 class FewSamples(Before):
     """Keep of one group at most n training samples, whole patients drawn by the seed, and as large a share of its

@@ -50,6 +50,7 @@ def clusters(distance: np.ndarray, n_clusters: int) -> list[list[int]]:
     cost=lambda groups: 1 + (groups > 2),
     every_group=True,
     targets=ALL_TARGETS,
+    branch="groups",
 )
 class MergeGroups(Before):
     """Average linkage on the mean similarity distances between groups, symmetrised, down to a number of clusters.

@@ -50,6 +50,7 @@ def balanced(cell: np.ndarray, power: float = 1.0) -> np.ndarray:
     "Balanced resampling (Balanced ERM)",
     "Zhang et al. Improving the fairness of chest X-ray classifiers. CHIL 2022",
     targets=ALL_TARGETS,
+    branch="sampling",
 )
 class Resampling(Before):
     """Draw sample i with probability proportional to 1/n_g (or 1/n_kg), with replacement."""

@@ -34,6 +34,7 @@ def proximal_weight(number: int, rounds: int, schedule: str) -> float:
     family="group-specific",
     needs_group_at_test=True,
     every_group=True,
+    branch="federated",
 )
 class Apple(Learn):
     """Personalised cross-silo federated learning with one client per group, inside one training loop.

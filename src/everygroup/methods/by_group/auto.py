@@ -26,6 +26,7 @@ FROM_SCRATCH = ("group_model(small_groups=erm)", "spare(small_groups=erm)")
     groups=(2, None),
     cost=lambda groups: 3 * groups + 9,
     needs_group_at_test=True,
+    branch="mixtures",
 )
 class Auto(ByGroup):
     """On vectors `mixture` over ERM, the group's own head, SPARE by similarity and density ratio; on networks that

@@ -18,6 +18,7 @@ from everygroup.models import RoutedModel
     cost=lambda groups: groups + 1,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask"),
+    branch="mixtures",
 )
 class Blend(ByGroup):
     """(1 - share) p_ERM + share p_own, p_own of GroupModel; nothing is chosen."""

@@ -24,6 +24,7 @@ from everygroup.training import Task, Trained
     cost=lambda groups: groups + 7,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask"),
+    branch="weights by group",
 )
 class DensityRatio(ByGroup):
     """Weight 1 for the target group's samples, p(t|x) / (1 - p(t|x)) for all others, at most `clip`.

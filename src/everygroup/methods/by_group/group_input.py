@@ -21,6 +21,7 @@ from everygroup.training import Learner
     "the sensitive attribute among the features: Dwork et al. Decoupled classifiers for group-fair and efficient "
     "machine learning. FAT* 2018, where it is the baseline",
     needs_group_at_test=True,
+    branch="parts by group",
 )
 class GroupInput(ByGroup):
     """The group, one-hot, beside the features that the last layer sees: every group has a bias of its own.

@@ -55,6 +55,7 @@ def pooled_groups(lab: Lab, small_groups: SmallGroups) -> list[str]:
     cost=lambda groups: groups,
     needs_group_at_test=True,
     targets=ALL_TARGETS,
+    branch="networks by group",
 )
 class GroupModel(ByGroup):
     """One independent network per group, trained on in-group samples only, with as many updates as ERM."""

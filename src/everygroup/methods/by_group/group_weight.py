@@ -21,6 +21,7 @@ from everygroup.models import RoutedModel
     cost=lambda groups: 5 * groups + 1,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask", "anomaly"),
+    branch="weights by group",
 )
 class GroupWeight(ByGroup):
     """Weight 1 for the target group's samples, omega for all others; omega chosen on the group's validation samples.

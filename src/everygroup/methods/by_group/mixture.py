@@ -29,6 +29,7 @@ CANDIDATES = ("group_model(small_groups=erm)", "density_ratio")
     cost=lambda groups: 2 * groups + 8,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask"),
+    branch="mixtures",
 )
 class Mixture(ByGroup):
     r"""Answer of group g: sum over k of c_gk p_k, k ERM and the candidates.

@@ -20,6 +20,7 @@ from everygroup.models import RoutedModel
     cost=lambda groups: groups + 1,
     needs_group_at_test=True,
     needs="linear head",
+    branch="parts by group",
 )
 class PartialPooling(ByGroup):
     """Head of group g: W + kappa D_g, b + kappa e_g, all of W, D and e under the same ridge penalty; for vectors.

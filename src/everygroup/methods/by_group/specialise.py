@@ -49,6 +49,7 @@ class Continued:
     "everygroup's own",
     cost=3.3,
     needs_group_at_test=True,
+    branch="networks by group",
 )
 class Specialise(ByGroup):
     """Every member of an ERM ensemble goes on for a few short passes at a fraction of the learning rate on the group's

@@ -16,6 +16,7 @@ from everygroup.training import Trained
     "Zhang et al. Improving the fairness of chest X-ray classifiers. CHIL 2022",
     needs_group_at_test=True,
     targets=ALL_TARGETS,
+    branch="networks by group",
 )
 class StratifiedERM(GroupModel):
     """GroupModel with as many epochs, not as many updates: the network of a small group is trained less.

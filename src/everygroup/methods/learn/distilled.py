@@ -33,6 +33,7 @@ def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     family="group-specific",
     groups=(2, None),
     cost=lambda groups: 2 * groups + 2,
+    branch="distillation",
 )
 class Distilled(Learn):
     """One network with ERM's inference cost that learns from labels and from every group's own teacher.

@@ -17,6 +17,7 @@ from everygroup.training import Learner
     "Domain-independent training (DomainInd)",
     "Wang et al. Towards fairness in visual recognition: Effective strategies for bias mitigation. CVPR 2020",
     every_group=True,
+    branch="parts by group",
 )
 class DomainIndependent(Learn):
     """min (1/n) sum_i CE(z(x_i)[a_i], y_i): the softmax runs inside the head of the sample's own group.

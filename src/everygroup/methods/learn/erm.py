@@ -19,6 +19,7 @@ from everygroup.models import RoutedModel
     family="baseline",
     groups=(0, None),
     targets=ALL_TARGETS,
+    branch="control",
 )
 class ERM(Learn):
     """min (1/n) sum_i L(f(x_i), y_i): blind to groups, and the baseline of every comparison.

@@ -33,6 +33,7 @@ def statistical_disparity(probabilities: torch.Tensor, group: torch.Tensor) -> t
     needs_group_at_test=True,
     every_group=True,
     needs="batch norm",
+    branch="parts by group",
 )
 class FairAdaBN(Learn):
     """One network whose batch norms are the group's own. Samples without a group are not trained on.

@@ -43,6 +43,7 @@ def mutual_information(routing: torch.Tensor, group: torch.Tensor, n_groups: int
     needs_group_at_test=True,
     every_group=True,
     needs="convolutions",
+    branch="experts",
 )
 class FairMoE(Learn):
     """One network whose 3x3 convolutions are mixed from experts by routers that know the group.

@@ -20,6 +20,7 @@ from everygroup.training import Batch, Learner
     "GroupDRO (group distributionally robust optimisation)",
     "Sagawa et al. Distributionally robust neural networks for group shifts. ICLR 2020",
     targets=ALL_TARGETS,
+    branch="robust",
 )
 class GroupDRO(Learn):
     """min max_q sum_g q_g L_g by exponentiated gradient ascent on q."""

@@ -23,6 +23,7 @@ from everygroup.training import Batch, Learner
     family="group-specific",
     needs_group_at_test=True,
     every_group=True,
+    branch="parts by group",
 )
 class MultiTask(Learn):
     """min (1/n) sum_i CE(f_{theta_0 + Delta_{a_i}}(x_i), y_i) + strength * mean_g ||Delta_g||^2.

@@ -21,6 +21,7 @@ from everygroup.models import RoutedModel
     family="baseline",
     groups=(0, None),
     targets=ALL_TARGETS,
+    branch="control",
 )
 class SubsetERM(Learn):
     """min sum over i in the named groups of L(f(x_i), y_i): Section 2 of the SPARE paper (Fig. 1).

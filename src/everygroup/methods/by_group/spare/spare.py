@@ -47,6 +47,7 @@ class Outcome:
     cost=lambda groups: 2 * groups + 1,
     needs_group_at_test=True,
     targets=("classes", "labels", "number", "mask", "anomaly"),
+    branch="weights by group",
 )
 class Spare(ByGroup):
     """Algorithm 1 of the paper, for any number of groups.
