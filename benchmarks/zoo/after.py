@@ -16,6 +16,7 @@ from zoo.beside import HEADS, MLP, Measure, cohort, effect
 from zoo.worlds import World, worst_cell
 
 SHIFTED = "vectors; one diagnosis looks milder in group b, so that a common threshold misses it there"
+NOISY = "vectors; in group b a quarter of the labels are wrong, so that a common model is too sure there"
 THREE = "vectors of three classes; group b looks more like the second of them"
 PREVALENT = "vectors; a diagnosis is rare in group a and frequent in group b"
 SCANNERS = "images; those of group b, 2 % in training and half of the others, have little contrast and are bright"
@@ -34,6 +35,18 @@ def shifted(seed: int) -> Split:
     x = rng.standard_normal((n, 6)).astype(np.float32)
     x[:, 0] += 2.2 * y - 1.2 * group
     return split_cohort(cohort(x, y, group), (0.4, 0.3, 0.3), seed=seed)
+
+
+@cache
+def noisy(seed: int) -> Split:
+    """Vectors (n, 6) that do not tell the group; in group b a quarter of the labels are wrong."""
+    rng = np.random.default_rng(seed)
+    n = 3000
+    group, y = (rng.random(n) < 0.35).astype(int), rng.integers(0, 2, n)
+    x = rng.standard_normal((n, 6)).astype(np.float32)
+    x[:, 0] += 2.5 * y
+    wrong = (group == 1) & (rng.random(n) < 0.25)
+    return split_cohort(cohort(x, np.where(wrong, 1 - y, y), group), (0.4, 0.3, 0.3), seed=seed)
 
 
 @cache
@@ -179,9 +192,10 @@ EFFECTS = [
     effect("reject_option(then=favour,favourable=c1)", shifted, SHIFTED, odds_gap, _ODDS),
     effect("reject_option(favourable=c1)", shifted, SHIFTED, odds_gap, f"{_ODDS}, of those answered"),
     effect("logit_offsets", three, THREE, odds_gap, "largest difference of the groups' TPR of a class"),
+    effect("group_calibration(kind=temperature)", noisy, NOISY, miscalibration, "calibration error by group"),
     *(
         effect(f"group_calibration(kind={k})", shifted, SHIFTED, miscalibration, "calibration error by group")
-        for k in ("temperature", "platt", "isotonic")
+        for k in ("platt", "isotonic")
     ),
     *(
         effect(f"feature_edit(keep={k})", leaking, LEAKING, tells_group, "AUC of a probe for the group", settings=MLP)
@@ -201,10 +215,10 @@ EFFECTS = [
     effect("adabn", scanners, SCANNERS, loss, "cross-entropy, mean of the groups", settings=CNN),
     *(
         effect(f"input_edit(access={a})", tagged, TAGGED, m, said, settings=CNN.but(updates=40), better=better)
-        for a in ("white", "black")
-        for m, said, better in (
-            (odds_gap, _ODDS, "smaller"),
-            (worst_cell, "accuracy of the worst group and class", "larger"),
+        for a, m, said, better in (
+            ("white", odds_gap, _ODDS, "smaller"),
+            ("white", worst_cell, "accuracy of the worst group and class", "larger"),
+            ("black", worst_cell, "accuracy of the worst group and class", "larger"),
         )
     ),
     *(
