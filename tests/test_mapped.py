@@ -10,7 +10,7 @@ import pytest
 
 from everygroup import mapped
 from everygroup.files import hash_array
-from everygroup.mapped import pieces, take
+from everygroup.mapped import pieces, take, write_npy
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -66,3 +66,12 @@ def test_arrays_in_memory_are_as_they_were() -> None:
     array = np.arange(12).reshape(4, 3)
     np.testing.assert_array_equal(take(array, np.array([2, 0])), array[[2, 0]])
     assert [p.shape for p in pieces(array)] == [(4, 3)] and list(pieces(array[:0])) == []
+
+
+def test_a_file_written_in_parts_is_the_array(tmp_path: Path) -> None:
+    whole = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
+    file = tmp_path / "whole.npy"
+    write_npy(file, (whole[k : k + 9] for k in range(0, 50, 9)), shape=whole.shape, dtype=np.dtype(np.float16))
+    found = np.load(file, mmap_mode="r")
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, whole.astype(np.float16))

@@ -7,7 +7,8 @@ they are given back; the system then still has them in its cache as long as nobo
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +34,15 @@ def pieces(array: np.ndarray) -> Iterator[np.ndarray]:
         yield array[part]
         if mapping is not None:
             mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def write_npy(path: Path, parts: Iterable[np.ndarray], *, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Write an .npy file of this shape part by part, so that memory holds one part of it at a time."""
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype).data)
 
 
 def _parts(n: int, array: np.ndarray) -> Iterator[slice]:

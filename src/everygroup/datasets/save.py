@@ -54,7 +54,12 @@ def save_cohort(cohort: Cohort, out: Path | str, *, overwrite: bool = False) -> 
     if cohort.truth is not None:
         store_array(cohort.truth_batch(everything), out / TRUTH, key=made_of, image_size=size)
     write_table(table, out / TABLE)
-    stored = cohort.batch(everything) if cohort.transforms else take(cohort.images, cohort.rows)
+    if cohort.transforms:
+        stored = cohort.batch(everything)
+    elif np.array_equal(cohort.rows, np.arange(len(cohort.images))):
+        stored = cohort.images  # as it lies, maybe in a file
+    else:
+        stored = take(cohort.images, cohort.rows)
     record = store_array(stored, out, key=made_of, image_size=size)
     record["table"] = {
         "id_column": id_column,

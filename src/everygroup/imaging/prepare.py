@@ -20,6 +20,7 @@ from everygroup.imaging.npz import NpzImages
 from everygroup.imaging.read import DEFAULT_MAX_PIXELS, RESIZE_POLICIES
 from everygroup.imaging.runs import RunLengths
 from everygroup.imaging.sources import ImageSource
+from everygroup.mapped import pieces, write_npy
 from everygroup.reading import OnBadImage, Resize
 
 SCHEMA = 1
@@ -214,7 +215,7 @@ def store_array(array: np.ndarray, folder: Path, *, key: str, image_size: int) -
     with locked(folder):
         (folder / RECORD).unlink(missing_ok=True)  # never a record of other images, should this be stopped
         with atomic_path(folder / ARRAY) as temporary:
-            np.save(temporary, array)
+            write_npy(temporary, pieces(array), shape=array.shape, dtype=array.dtype)
         record = {
             "key": key,
             "n": len(array),

@@ -20,6 +20,7 @@ from everygroup.errors import CohortError, SettingsError
 from everygroup.files import atomic_path, hash_file, hash_json, read_json
 from everygroup.imaging.prepare import RECORD, open_prepared
 from everygroup.imaging.tensors import to_input
+from everygroup.mapped import write_npy
 from everygroup.networks.backbones import build_network
 from everygroup.networks.spec import NetworkSpec
 from everygroup.networks.weights import packaged, pretrained_scaling
@@ -113,14 +114,8 @@ def _joined(paths: Sequence[Path], whole: Path, backbone: str) -> np.ndarray:
             raise SettingsError(f"Features of {backbone!r} are not all finite.", fix="choose other weights")
         rows, width = rows + len(piece), piece.shape[1]
         largest = max(largest, float(np.abs(piece).max(initial=0)))
-    kept = np.float16 if largest < _HALF else np.float32
-    joined = np.lib.format.open_memmap(whole, mode="w+", dtype=kept, shape=(rows, width))
-    first = 0
-    for path in paths:
-        piece = np.load(path)
-        joined[first : first + len(piece)] = piece
-        first += len(piece)
-    joined.flush()
+    kept = np.dtype(np.float16 if largest < _HALF else np.float32)
+    write_npy(whole, (np.load(path) for path in paths), shape=(rows, width), dtype=kept)
     found: np.ndarray = np.load(whole, mmap_mode="r")
     return found
 
