@@ -190,6 +190,16 @@ def test_what_was_never_answered_is_said(tmp_path: Path) -> None:
     assert "In 2 of 4 runs and groups some class was never answered" in (tmp_path / "report.html").read_text()
 
 
+def test_what_parts_chose_is_told_and_that_they_changed_nothing(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+    run_study(recipe(methods=["erm", "erm + fairprune(share=0)", "erm + feature_edit"], seeds=[0]), tmp_path)
+    collect(tmp_path)
+    table = pd.read_csv(tmp_path / "tables" / "chosen.csv").set_index("by")
+    assert sorted(table.index) == ["fairprune", "feature_edit"]
+    assert table.loc["fairprune", "chosen"] == "unchanged: erm (no round)"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "changed nothing in 1 of 1 runs" in page
+
+
 def test_nothing_to_collect(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no finished job"):
         collect(tmp_path)

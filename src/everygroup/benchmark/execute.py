@@ -83,6 +83,8 @@ def _run(folder: JobFolder) -> None:
         _write_rows(gap_rows(answers), path / "gaps.csv")
         if fitted.model.weights is not None:
             write_weight_facts(fitted.model.weights, split.train, path)
+    if chosen := fitted.model.info.get("chosen"):
+        write_json(path / "chosen.json", chosen)
     write_json(path / "cost.json", fitted.cost)
     write_json(path / "environment.json", {**environment(), **trial.about, "warnings": recorded_warnings()})
 

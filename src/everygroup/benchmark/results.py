@@ -181,6 +181,17 @@ class Results:
         return pd.DataFrame(rows)
 
     @cached_property
+    def chosen(self) -> pd.DataFrame:
+        """What parts chose on validation (a round, a threshold, nothing): `RUN`, by, chosen; one row a run and part."""
+        rows = [
+            {**job.about, "by": part, "chosen": said}
+            for job in self.final
+            if (job.folder / "chosen.json").exists()
+            for part, said in read_json(job.folder / "chosen.json").items()
+        ]
+        return pd.DataFrame(rows, columns=[*RUN, "by", "chosen"])
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """Registry name of every label."""
         return {job.config["label"]: job.config["method"] for job in self.final}

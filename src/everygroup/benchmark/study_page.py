@@ -78,6 +78,8 @@ def write_all(results: Results) -> list[Path]:
     for name in ("weight_summary", "weight_sources", "weight_tests"):
         if len(found := results.weights(f"{name}.csv")):
             tables[name] = found
+    if len(results.chosen):
+        tables["chosen"] = results.chosen
     folder = results.out / "tables"
     written = [safe_csv(table, folder / f"{name}.csv") for name, table in tables.items()]
     answer, flags = sentences(results, moved, ranking), heed(results, rows)
@@ -229,6 +231,9 @@ def heed(results: Results, rows: pd.DataFrame) -> list[str]:
             "it out (0 of 0 is undefined) and so favours methods that shun rare classes; published precisions count it "
             f"as 0, which would lower ours by up to {number(silent.most)}. Macro F1 counts it as 0 in both."
         )
+    for method, said in results.chosen.groupby("method", sort=False)["chosen"]:
+        if idle := int(said.str.startswith("unchanged").sum()):
+            flags.append(f"{method} changed nothing in {idle} of {len(said)} runs: nothing it tried was better.")
     if undefined := int(test["value"].isna().sum()):
         flags.append(f"{undefined} of {len(test)} test values are undefined (a group lacks a class) and stay so.")
     splits: dict[tuple[str, str], set[str]] = {}
