@@ -20,4 +20,5 @@ EFFECTS = [
     ),
     Effect("metadata_norm", WORLD, GAP, compared("metadata_norm", odds_gap)),
     Effect("penalised_metadata_norm", WORLD, GAP, compared("penalised_metadata_norm", odds_gap)),
+    Effect("odr(prior=1)", WORLD, READ, compared("odr(prior=1)", separability)),
 ]

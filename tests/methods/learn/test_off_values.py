@@ -29,6 +29,7 @@ OFF = [
     "end(alpha=0, beta=0)",
     "circle(alpha=0)",
     "orthogonal(column=0, row=0)",
+    "odr(entropy=0, prior=0)",
     "reweighing(power=0)",
     "fill_cells(share=0)",
 ]
