@@ -32,6 +32,17 @@ def test_a_matrix_by_its_usual_names_or_the_only_one(tmp_path: Path, name: str) 
     np.testing.assert_array_equal(read_features(tmp_path / "x.npz").values, X)
 
 
+def test_of_several_matrices_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "x.npz"
+    np.savez(file, features=X, x=X + 1, ids=IDS)
+    with pytest.raises(PredictionsError, match="several matrices") as caught:
+        read_features(file)
+    assert "x.npz#features" in str(caught.value)
+    np.testing.assert_array_equal(read_features(f"{file}#x").values, X + 1)
+    with pytest.raises(PredictionsError, match="no matrix 'y'"):
+        read_features(f"{file}#y")
+
+
 def test_a_parquet_with_one_column_of_lists(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"image_id": IDS.tolist(), "vector": X.tolist()}), tmp_path / "x.parquet")
     found = read_features(tmp_path / "x.parquet")

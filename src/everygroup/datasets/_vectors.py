@@ -13,7 +13,7 @@ from everygroup.datasets._samples import Request, checked_rows, limited_rows, re
 from everygroup.datasets._table import check_ids, id_candidates
 from everygroup.errors import CohortError
 from everygroup.files import hash_file
-from everygroup.predictions.features import Features, read_features
+from everygroup.predictions.features import Features, file_and_name, read_features
 
 
 def read_vectors(request: Request) -> Cohort:
@@ -24,14 +24,14 @@ def read_vectors(request: Request) -> Cohort:
     CohortError, PredictionsError
         For rows without features, ids that are not unique, and files that hold no features.
     """
-    file = Path(str(request.embeddings))
+    file, array = file_and_name(str(request.embeddings))
     if not file.exists():
         raise CohortError(f"No file {file}.", fix="check the path given to --embeddings")
     path, table = read_rows(request)
     if request.groups is not None:
         table = with_attributes(table, request.group)
     position, n_unlabelled = checked_rows(path, table, request)
-    features = read_features(file, id_column=request.id_column)
+    features = read_features(str(request.embeddings), id_column=request.id_column)
     if features.ids is None:
         raise CohortError(f"{file.name} has no ids.", fix="save them too: np.savez(FILE, features=x, ids=ids)")
     id_column = request.id_column or _id_column(path, table, features)
@@ -48,7 +48,8 @@ def read_vectors(request: Request) -> Cohort:
         )
     if unused := len(features.ids) - len(np.unique(partner[partner >= 0])):
         warn(f"{unused} of {len(features.ids)} samples in {file.name} are in no row of {path.name}.")
-    say(f"{len(position)} samples of {features.values.shape[1]} features from {file.name}.")
+    told = f"{file.name}#{array}" if array else file.name
+    say(f"{len(position)} samples of {features.values.shape[1]} features from {told}.")
     return Cohort.from_table(
         features.values[partner[position]].astype(np.float32),
         table.iloc[position].reset_index(drop=True),
@@ -61,7 +62,7 @@ def read_vectors(request: Request) -> Cohort:
         groups=request.groups,
         provenance={
             "name": path.parent.resolve().name if path.name == "metadata.csv" else path.stem,
-            "source": {"table": path.name, "embeddings": file.name, "embeddings_hash": hash_file(file)},
+            "source": {"table": path.name, "embeddings": told, "embeddings_hash": hash_file(file)},
             "left_out": {"unlabelled": n_unlabelled},
             "sample_limit": request.sample_limit,
         },

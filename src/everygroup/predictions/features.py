@@ -102,9 +102,9 @@ def read_features(
     Parameters
     ----------
     path : .npy of (m, d) numbers, with their ids in NAME.ids.txt, NAME.txt or NAME.csv beside it; .npz or HDF5 with
-        `features` (or `embeddings`, `x`, or the only matrix), and `ids` beside them; or a table (CSV, parquet, xlsx)
-        with a column of ids and a column for every feature, of parquet also one of lists. Pickled arrays are refused:
-        reading them could run code.
+        `features` (or `embeddings`, `x`, the only matrix, or NAME of FILE#NAME), and `ids` beside them; or a table
+        (CSV, parquet, xlsx) with a column of ids and a column for every feature, of parquet also one of lists. Pickled
+        arrays are refused: reading them could run code.
     id_column : the column of ids in a table, if it has one of that name; else one that is named like ids.
     taken : columns that are no features, such as the label and the attributes of the table of predictions.
     spelling : of the table.
@@ -114,8 +114,8 @@ def read_features(
     PredictionsError, TableError
         For a file that cannot be read, holds no matrix of finite numbers, or names an id twice.
     """
-    path = Path(path)
-    ids, values = _arrays(path) if path.suffix.lower() in ARRAYS else _columns(path, id_column, taken, spelling)
+    path, array = file_and_name(path)
+    ids, values = _arrays(path, array) if path.suffix.lower() in ARRAYS else _columns(path, id_column, taken, spelling)
     if values.ndim != 2 or values.dtype.kind not in "fiub" or not values.size:
         raise PredictionsError(
             f"{path.name}: the features have shape {values.shape} and type {values.dtype}.",
@@ -162,6 +162,12 @@ def _faults(values: NDArray[np.float64], ids: NDArray[Any] | None) -> Iterator[s
         )
 
 
+def file_and_name(path: Path | str) -> tuple[Path, str]:
+    """Split FILE#NAME, one array of a file of several; the name is "" where none is given."""
+    file, mark, name = str(path).rpartition("#")
+    return (Path(file), name) if mark and not Path(path).exists() else (Path(path), "")
+
+
 def _held(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a file by name."""
     if path.suffix.lower() in (".hdf5", ".h5"):
@@ -187,7 +193,7 @@ def _ids_of(path: Path) -> NDArray[Any]:
     return source.read([column], texts=[column])[column].astype(str).to_numpy(dtype=object)
 
 
-def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+def _arrays(path: Path, name: str) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     try:
         held = _held(path)
     except FileNotFoundError:
@@ -203,8 +209,16 @@ def _arrays(path: Path) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     except Exception as error:  # zipfile and numpy raise many kinds
         raise PredictionsError(f"{path.name}: cannot be read ({error}).", fix=f"write it with {_HOW_TO}") from None
     matrices = [name for name, array in held.items() if array.ndim == 2 and array.dtype.kind in "fiu"]
+    if name and name not in matrices:
+        raise PredictionsError(f"{path.name} holds no matrix {name!r}.", fix=f"name one of {listed(matrices)}")
     called = [n for n in _FEATURES if n in held]
-    name = next((n for n in called if n in matrices), matrices[0] if len(matrices) == 1 else "".join(called[:1]))
+    candidates = [n for n in called if n in matrices] or matrices
+    if not name and len(candidates) > 1:
+        raise PredictionsError(
+            f"{path.name} holds several matrices that may be the features: {listed(candidates)}.",
+            fix=f"name one, as in {path.name}#{candidates[0]}",
+        )
+    name = name or "".join(candidates or called[:1])
     if not name:
         raise PredictionsError(
             f"{path.name} holds {listed(list(held)) or 'nothing'}, and no matrix called {_FEATURES[0]!r}.",
