@@ -177,10 +177,10 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 def _from_hub(backbone: str) -> dict[str, torch.Tensor]:
     """Read timm's weights from its cache, or download them; without a network it does not keep trying."""
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    before = huggingface_hub.constants.HF_HUB_OFFLINE
-    huggingface_hub.constants.HF_HUB_OFFLINE = before or not _online()
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _online()
     try:
         state: dict[str, torch.Tensor] = timm().create_model(backbone, pretrained=True).state_dict()
         return state
@@ -193,16 +193,16 @@ def _from_hub(backbone: str) -> dict[str, torch.Tensor]:
             fix=f"{install}pass --weights FILE (.safetensors or .pth){others}",
         ) from error
     finally:
-        huggingface_hub.constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE = before
 
 
 def _online() -> bool:
     """Whether the configured hub can be reached; behind a proxy that is left for the download to find out."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    place = urlsplit(huggingface_hub.constants.ENDPOINT)
+    place = urlsplit(constants.ENDPOINT)
     try:
         port = place.port or (80 if place.scheme == "http" else 443)
         socket.create_connection((place.hostname or "", port), timeout=_PATIENCE).close()
