@@ -153,7 +153,8 @@ def test_pictures_are_standardised_drawn_and_masked() -> None:
     np.testing.assert_array_equal(alone[inside], x[inside])
     even = np.full((1, 32, 32, 3), 0.5, np.float32)
     np.testing.assert_array_equal(lesion_alone(even), even)
-    assert 0.2 < otsu(np.array([0.1, 0.11, 0.12, 0.9, 0.91])) < 0.9
+    cut = otsu(np.array([0.1, 0.11, 0.12, 0.9, 0.91]))  # the variance is the same wherever in the gap the cut lies
+    assert 0.12 <= cut < 0.9
 
 
 def test_pictures_are_seen_so_at_prediction_too(tmp_path: Path) -> None:
