@@ -11,7 +11,7 @@ from everygroup.models import RoutedModel
 from everygroup.networks import predict_features
 from zoo.adversarial import READ, WORLD, compared
 from zoo.effect import Effect
-from zoo.worlds import odds_gap, separability
+from zoo.worlds import PERCEPTRON, odds_gap, separability
 
 
 def alike(by: str) -> Callable[[RoutedModel, Cohort], float]:
@@ -34,10 +34,11 @@ def alike(by: str) -> Callable[[RoutedModel, Cohort], float]:
 BY_DIAGNOSIS = "how much more alike features are within a diagnosis, across groups"
 BY_GROUP = "how much more alike features are within a group, across diagnoses"
 GAP = "gap of the rates within each diagnosis"
-ALONE = "the group is written in the vectors and does not go with the diagnosis"
+ALONE = "the group is written in the vectors and does not go with the diagnosis; 600 updates"
+LONGER = PERCEPTRON.but(updates=600)
 SAME = "supcon(against=same_group)"
 EFFECTS = [
-    Effect("supcon", ALONE, BY_DIAGNOSIS, compared("supcon", alike("diagnosis"), share=0.5), "larger"),
+    Effect("supcon", ALONE, BY_DIAGNOSIS, compared("supcon", alike("diagnosis"), LONGER, share=0.5), "larger"),
     Effect(SAME, WORLD, BY_GROUP, compared(SAME, alike("group"))),
     Effect("fairdisco", WORLD, READ, compared("fairdisco", separability)),
     Effect("fairdisco(as_released=true)", WORLD, READ, compared("fairdisco(as_released=true)", separability)),
