@@ -9,11 +9,10 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from everygroup.methods.before.z_score import moments
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import Learn, method
 from everygroup.training import Batch, Learner
-
-_AT_ONCE = 512
 
 
 @method(
@@ -45,19 +44,8 @@ class CIRCLe(Learn):
 
 def looks(lab: Lab) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and spread of every channel by group, (G, C) each, in the units a network sees."""
-    n_channels = lab.train.sample_shape[-1]
-    total = np.zeros((3, len(lab.groups), n_channels))
-    for start in range(0, len(lab.train), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        x = lab.train.batch(part)
-        values = x.astype(np.float64) / (255 if x.dtype == np.uint8 else 1)
-        values = values.reshape(len(x), -1, n_channels)
-        for g in range(len(lab.groups)):
-            inside = values[lab.train.group[part] == g].reshape(-1, n_channels)
-            total[:, g] += [np.full(n_channels, len(inside)), inside.sum(0), (inside**2).sum(0)]
-    count = np.maximum(total[0], 1)
-    mean = total[1] / count
-    return mean, np.sqrt(np.maximum(total[2] / count - mean**2, 1e-12))
+    mean, spread, _ = moments(lab, lab.train.group, len(lab.groups))
+    return mean, np.maximum(spread, 1e-6)
 
 
 class Translated(Learner):
