@@ -23,7 +23,9 @@ class Mask(Before):
 
     The mask is found by Otsu's cut on the distance from the colour of the image's border, widened by a twentieth of the
     side; where nothing stands out the image stays as it is. If a model of the outside alone tells the groups apart, or
-    the diagnosis, then the ground is what a network may use. Masks that were drawn by hand are not read.
+    the diagnosis, then the ground is what a network may use. Masks that were drawn by hand are not read. The colour of
+    the lesion and of the skin at its rim stays: on the simulated cohort the group can be read off almost as well as
+    before.
     """
 
     inverse: bool = Field(False, description="keep what is outside: the control")
