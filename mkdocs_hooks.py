@@ -31,8 +31,7 @@ def family_table(family: str, page: str = "") -> str:
     infos = [method_class(name).info for name in list_methods()]
     mine = sorted((i for i in infos if i.family == family), key=lambda i: (i.branch, i.name))
     rows = [
-        f"| [`{i.name}`]({page}#{i.name}) | {i.idea} | {i.branch or i.family} | "
-        f"{'at test' if i.needs_group_at_test else 'no, or in training'} | {i.cost(2):.3g} |"
+        f"| [`{i.name}`]({page}#{i.name}) | {i.idea} | {i.branch or i.family} | {i.needs_group} | {i.cost(2):.3g} |"
         for i in mine
     ]
     head = [

@@ -91,6 +91,18 @@ def test_info_is_complete_and_hyperparameters_round_trip(name: str) -> None:
     assert info.to_dict()["cost"] == info.cost(2)
 
 
+@pytest.mark.parametrize("name", [n for n in list_methods() if method_class(n).info.needs_group == "no"])
+def test_what_needs_no_group_does_not_look_at_groups(
+    name: str, two: Split, images: Split, vector_settings: TrainSettings, image_settings: TrainSettings
+) -> None:
+    split, settings = _world(name, (two, vector_settings.but(updates=20)), (images, image_settings.but(updates=4)))
+    settings = settings.but(selection="loss")
+    rng = np.random.default_rng(0)
+    other = [part.with_groups(rng.permutation(part.group), part.groups) for part in (split.train, split.validation)]
+    told = create_method(name).fit(split.train, split.validation, settings=settings).predict_proba(split.test)
+    np.testing.assert_array_equal(create_method(name).fit(*other, settings=settings).predict_proba(split.test), told)
+
+
 def test_names_and_wildcards() -> None:
     assert {"erm", "group_model", "spare"} <= set(list_methods())
     assert list_methods("group_m*") == ["group_model"]

@@ -37,6 +37,8 @@ class MethodInfo:
         Whether a part of the network belongs to each group, so that each needs training samples.
     two_classes : bool
         Whether it is for two classes only.
+    blind : bool
+        Whether it never looks at groups, with its default hyper-parameters.
     branch : str
         What it is a kind of within its family, such as 'adversarial'.
     idea : str
@@ -55,12 +57,18 @@ class MethodInfo:
     needs: str = ""
     every_group: bool = False
     two_classes: bool = False
+    blind: bool = False
     branch: str = ""
     idea: str = ""
 
+    @property
+    def needs_group(self) -> str:
+        """Where the group has to be known: 'no', 'in training' or 'at test' (in training, too)."""
+        return "at test" if self.needs_group_at_test else "no" if self.blind else "in training"
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; the cost for two groups."""
-        return {**asdict(replace(self, cost=_no_cost)), "cost": self.cost(2)}
+        return {**asdict(replace(self, cost=_no_cost)), "cost": self.cost(2), "needs_group": self.needs_group}
 
 
 def _no_cost(groups: int) -> float:

@@ -336,6 +336,7 @@ def method(
     needs_group_at_test: bool = False,
     every_group: bool = False,
     two_classes: bool = False,
+    blind: bool = False,
     branch: str = "",
 ) -> Callable[[type[P]], type[P]]:
     """Enter a part under the name of its file; see `MethodInfo` for what the arguments mean.
@@ -363,6 +364,7 @@ def method(
             needs,
             every_group,
             two_classes,
+            blind,
             branch,
             _idea(cls),
         )

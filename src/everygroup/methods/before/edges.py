@@ -20,6 +20,7 @@ KINDS = {"xdog": "edges", "grey": "without_colour", "high_frequencies": "high_fr
     "advanced image stylization with extended difference-of-Gaussians. NPAR 2011",
     targets=tuple(t for t in ALL_TARGETS if t != "image"),
     needs="images",
+    blind=True,
     branch="harmonisation",
 )
 class Edges(Before):

@@ -16,6 +16,7 @@ from everygroup.models.transforms.pictures import Picture
     "Systems, Man, and Cybernetics 9 (1979)",
     targets=("classes", "labels", "number"),
     needs="images",
+    blind=True,
     branch="harmonisation",
 )
 class Mask(Before):

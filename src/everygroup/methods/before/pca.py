@@ -19,6 +19,7 @@ from everygroup.models.transforms.projection import Projection
     "Psychology 24 (1933) 417-441",
     targets=("classes", "labels", "number"),
     needs="vectors",
+    blind=True,
     branch="vectors",
 )
 class PCA(Before):

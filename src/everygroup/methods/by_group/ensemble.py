@@ -41,6 +41,7 @@ def _drawn(units: np.ndarray, seed: int, number: int) -> np.ndarray:
     family="baseline",
     cost=3,
     targets=("classes", "labels", "number", "mask"),
+    blind=True,
     branch="control",
 )
 class Ensemble(ByGroup):

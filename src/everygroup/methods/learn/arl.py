@@ -17,6 +17,7 @@ from everygroup.training import Batch, Learner
 @method(
     "ARL (adversarially reweighted learning)",
     "Lahoti et al. Fairness without demographics through adversarially reweighted learning. NeurIPS 2020",
+    blind=True,
     branch="robust",
 )
 class ARL(Learn):

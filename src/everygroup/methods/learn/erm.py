@@ -19,6 +19,7 @@ from everygroup.models import RoutedModel
     family="baseline",
     groups=(0, None),
     targets=ALL_TARGETS,
+    blind=True,
     branch="control",
 )
 class ERM(Learn):

@@ -17,6 +17,7 @@ from everygroup.training import Learner, Optimisers
     "Zhuang et al. Surrogate gap minimization improves sharpness-aware training. ICLR 2022",
     targets=("classes", "labels", "number"),
     cost=2,
+    blind=True,
     branch="robust",
 )
 class GSAM(Learn):

@@ -13,6 +13,7 @@ from everygroup.methods.parts import Learn, method
     "JTT (just train twice)",
     "Liu et al. Just train twice: improving group robustness without training group information. ICML 2021",
     cost=1.5,
+    blind=True,
     branch="robust",
 )
 class JTT(Learn):

@@ -22,6 +22,7 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     "Foret et al. Sharpness-aware minimization for efficiently improving generalization. ICLR 2021",
     targets=("classes", "labels", "number"),
     cost=2,
+    blind=True,
     branch="robust",
 )
 class SAM(Learn):

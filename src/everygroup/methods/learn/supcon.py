@@ -16,6 +16,7 @@ from everygroup.training import Batch, Learner
     "Khosla et al. Supervised contrastive learning. NeurIPS 2020; within groups: Park et al. Fair contrastive learning "
     "for facial attribute classification. CVPR 2022",
     needs="hidden layer",
+    blind=True,
     branch="contrastive",
 )
 class SupCon(Learn):

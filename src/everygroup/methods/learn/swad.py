@@ -20,6 +20,7 @@ from everygroup.training import Batch, Learner
     "SWAD (stochastic weight averaging densely)",
     "Cha et al. SWAD: domain generalization by seeking flat minima. NeurIPS 2021",
     targets=("classes", "labels", "number"),
+    blind=True,
     branch="robust",
 )
 class SWAD(Learn):
