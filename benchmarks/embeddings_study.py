@@ -136,7 +136,7 @@ def main() -> None:
         f"{seeds} splits 60/20/20 by patient or lesion, new for each seed. Every choice is made on the target group's",
         "validation samples.",
         "Placebo groups have the sizes of real ones and nothing in common. Not reached: 20 splits, ODIR-5K, the 21",
-        "labels, learning curves, MLP heads.",
+        "labels, MLP heads.",
         "",
         "```bash",
         "python benchmarks/embeddings_cohorts.py ../shared/data EMB",

@@ -74,6 +74,7 @@ def main() -> None:
         found[n] = table[(table["metric"] == "auc") & (table["against"] == "erm")]
     lines = [
         *(__doc__ or "").strip().split("\n\n")[-1].splitlines(),
+        "",
         f"Change of AUC against ERM on the same samples ± half the 95 % interval over {options.seeds} splits (Nadeau",
         "and Bengio 2003); linear heads on 128 principal components of EfficientNet-lite0 features. `fitzpatrick17k`:",
         "dark skin; `pad_ufes_20` is a site of smartphone photographs beside an atlas. Both have 500 to 600 in all.",
