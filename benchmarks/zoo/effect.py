@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+HARDLY = 0.02  # a change below it is told, and not counted
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -33,7 +35,12 @@ class Effect:
     run: Callable[[int], tuple[float, float]]
     better: Literal["smaller", "larger"] = "smaller"
 
-    def seen(self, pairs: np.ndarray) -> bool:
-        """Whether of (seeds, 2) values the mean moved as it should, and in at least four seeds of five."""
+    def verdict(self, pairs: np.ndarray) -> str:
+        """Say whether (seeds, 2) values moved as they should: in their mean, and in at least four seeds of five.
+
+        'hardly' where the mean moved by less than HARDLY.
+        """
         moved = (pairs[:, 1] - pairs[:, 0]) * (1 if self.better == "larger" else -1)
-        return bool(moved.mean() > 0 and (moved > 0).mean() >= 0.8)
+        if not (moved.mean() > 0 and (moved > 0).mean() >= 0.8):
+            return "**no**"
+        return "yes" if moved.mean() >= HARDLY else "hardly"
