@@ -225,4 +225,5 @@ EFFECTS = [
         effect(f"bias_pruning(importance={i})", leaking, LEAKING, rate_gap("tpr"), "difference of TPR", settings=MLP)
         for i in ("gradient", "activation")
     ),
+    effect("bias_descent(rate=0.001)", leaking, LEAKING, rate_gap("tpr"), "difference of TPR", settings=MLP),
 ]

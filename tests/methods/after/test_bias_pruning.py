@@ -10,7 +10,8 @@ import torch
 
 from everygroup.cohort import Split
 from everygroup.methods import Store, create_method
-from everygroup.methods.after.bias_pruning import BiasPruning, Judged, best, judged, unit_shapes
+from everygroup.methods.after._bias import Judged, best, judged
+from everygroup.methods.after.bias_pruning import BiasPruning, unit_shapes
 from everygroup.networks import NetworkSpec, build_network
 from everygroup.networks.masked import MaskedUnits
 from everygroup.settings import TrainSettings

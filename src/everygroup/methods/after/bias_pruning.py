@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.special import logit
 from torch import nn
 
 from everygroup.imaging.tensors import to_input
-from everygroup.methods.after._rounds import only_network, with_network
+from everygroup.methods.after._bias import best, judged, settled
+from everygroup.methods.after._rounds import only_network
 from everygroup.methods.lab import Lab
 from everygroup.methods.parts import After, method
 from everygroup.models import RoutedModel
-from everygroup.models.steps.affine_logits import AffineLogits
 from everygroup.networks import Classifier
 from everygroup.networks.masked import MaskedUnits
 from everygroup.training.device import repeatable
-
-_KEPT = 0.95
-_CUTS = np.linspace(0, 1, 101)
 
 
 @method(
@@ -92,16 +87,7 @@ class BiasPruning(After):
                     kept = copy.deepcopy(masked)
                 if step < self.steps:
                     self._silence(masked, gradient if record.bias > 0 else -gradient)
-        chosen = best(records, self.floor)
-        found = records[chosen]
-        said = (
-            f"step {chosen} of {len(records) - 1}" if chosen else f"unchanged: {model.method}, with another threshold"
-        )
-        said += f" (validation bias {records[0].bias:+.3f} to {found.bias:+.3f})"
-        refined = with_network(model, kept.cpu().eval() if chosen else network, bias_pruning=[vars(r) for r in records])
-        shift = [0.0, -float(logit(np.clip(found.threshold, 0.005, 0.995)))]
-        at_half = AffineLogits([1.0] * 2, [shift] * 2, 1.0, shift)
-        return refined.answering_by(at_half).having_chosen(self.info.name, said)
+        return settled(model, self.info.name, "step", records, kept.cpu().eval(), self.floor)
 
     def _ranking(
         self, masked: MaskedUnits, x: torch.Tensor, sides: list[torch.Tensor]
@@ -129,33 +115,6 @@ class BiasPruning(After):
         masks[worst] = 0
         for m, own in zip(masked.masked, masks.split([m.mask.numel() for m in masked.masked]), strict=True):
             m.mask.copy_(own.view_as(m.mask))
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a network is worth: its best threshold, balanced accuracy there, and the bias of decisions."""
-
-    threshold: float
-    balanced_accuracy: float
-    bias: float
-
-
-def judged(score: np.ndarray, y: np.ndarray, group: np.ndarray, bias: str) -> Judged:
-    """Choose the threshold and judge; the bias is the first group's rate less the second's, NaN where undefined."""
-    said = score[None] >= _CUTS[:, None]
-    accuracy = (said[:, y == 1].mean(1) + 1 - said[:, y == 0].mean(1)) / 2
-    place = int(np.nanargmax(accuracy))
-    counted = y == 1 if bias == "tpr" else np.ones(len(y), bool)
-    parts = [said[place, counted & (group == g)] for g in (0, 1)]
-    first, second = (part.mean() if len(part) else np.nan for part in parts)
-    return Judged(float(_CUTS[place]), float(accuracy[place]), float(first - second))
-
-
-def best(records: list[Judged], floor: float | None) -> int:
-    """Return the step with the smallest absolute bias among those accurate enough, the first of equals; else 0."""
-    floor = _KEPT * records[0].balanced_accuracy if floor is None else floor
-    able = [i for i, r in enumerate(records) if r.balanced_accuracy >= floor and not np.isnan(r.bias)]
-    return min(able, key=lambda i: abs(records[i].bias), default=0)
 
 
 def unit_shapes(network: Classifier, x: torch.Tensor) -> dict[str, tuple[int, ...]]:
