@@ -48,7 +48,7 @@ def section(name: str) -> str:
     method = method_class(name)
     info = method.info
     text = inspect.cleandoc(method.__doc__ or "")
-    text = _MATH.sub(lambda found: f"$$ {' '.join(found[1].split())} $$", text)
+    text = _MATH.sub(lambda found: f"```text\n{' '.join(found[1].split())}\n```", text)
     text = _ROLE.sub(r"`\1`", text)
     facts = [f"{info.title}. {info.paper}."]
     if info.needs:
