@@ -87,7 +87,7 @@ def test_what_is_no_embedding_is_refused(preds: Path, tmp_path: Path) -> None:
         "pickled.npz": "pickled objects, which could run code",
         "short.npy": f"no ids and {N - 1} rows, but preds.csv has {N}",
         "deep.npy": "have shape",
-        "two.npz": "no matrix called 'features'",
+        "two.npz": "several matrices that may be the features",
         "half.npz": "90 of the 180 audited samples have no features, the first is '121'",
         "twice.npz": "'000' stands in several rows",
         "nan.npz": "the first is row 6",

@@ -140,13 +140,8 @@ class Part(BaseModel, ABC):
             )
         if self.info.needs in NEEDS and lab.settings.freeze == "trunk":
             raise SettingsError(
-                f"Method {self.info.name!r} changes the {self.info.needs} of the trunk, which freeze=trunk holds.",
+                f"Method {name!r} changes the {self.info.needs} of the trunk, which freeze=trunk holds.",
                 fix="leave out freeze, as the preset finetune does",
-            )
-        if self.info.needs == "images" and len(lab.train.sample_shape) != 3:
-            raise SettingsError(
-                f"Method {self.info.name!r} is for images; these samples are vectors or volumes.",
-                fix="choose another --method",
             )
         if self.info.needs in ("vectors", "linear head") and len(lab.train.sample_shape) != 1:
             raise SettingsError(
@@ -159,12 +154,12 @@ class Part(BaseModel, ABC):
             )
         if self.info.two_classes and lab.target.n_outputs != 2:
             raise SettingsError(
-                f"Method {self.info.name!r} is for two classes; there are {lab.target.n_outputs}.",
+                f"Method {name!r} is for two classes; there are {lab.target.n_outputs}.",
                 fix="choose another --method, or make two classes of the labels with --map",
             )
         if self.info.needs_group_at_test and lab.places is None:
             raise SettingsError(
-                f"Method {self.info.name!r} has to be told a patient's group, and those of training cannot be told "
+                f"Method {name!r} has to be told a patient's group, and those of training cannot be told "
                 f"from those of {lab.train.rule.name!r}.",
                 fix="choose a method that needs no group at prediction, or coarser groups for training",
             )
